@@ -1,0 +1,1 @@
+"""Measures the queue against the bare stores it stands on: ``python -m bench``."""

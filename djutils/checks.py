@@ -1,0 +1,68 @@
+"""System checks: settings that cannot work, and misspelt ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from .queue.backends import load_backend
+from .queue.conf import NAMES, settings
+from .queue.exceptions import ConfigurationError
+from .queue.retry import is_backoff
+
+
+@register("djutils")
+def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of a ``QUEUE_*`` setting nobody reads."""
+    found: list[CheckMessage] = []
+    for name in dir(django_settings):
+        if name.startswith("QUEUE_") and name not in NAMES:
+            near = get_close_matches(name, NAMES, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(NAMES))}."
+            found.append(Warning(f"{name} is not a setting of djutils.", hint=hint, id="djutils.W001"))
+    return found
+
+
+@register("djutils")
+def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a backend that cannot be loaded; nothing is connected to."""
+    try:
+        load_backend(settings.QUEUE_BACKEND)(settings.queue_name, settings.QUEUE_CONNECTION)
+    except ConfigurationError as error:
+        return [Error(str(error), id="djutils.E001")]
+    return []
+
+
+@register("djutils")
+def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse values of the wrong type or range."""
+    wrong = {
+        "QUEUE_MAX_ATTEMPTS": not _is_count(settings.QUEUE_MAX_ATTEMPTS),
+        "QUEUE_MAX_CRASHES": not _is_count(settings.QUEUE_MAX_CRASHES),
+        "QUEUE_MAX_MESSAGE_SIZE": not _is_count(settings.QUEUE_MAX_MESSAGE_SIZE),
+        "QUEUE_BACKOFF": not is_backoff(settings.QUEUE_BACKOFF),
+        "QUEUE_NAME": not _is_text(settings.QUEUE_NAME),
+        "QUEUE_CONNECTION": not _is_text(settings.QUEUE_CONNECTION, 4000),
+    }
+    return [
+        Error(
+            f"{name} = {getattr(settings, name)!r} cannot work.",
+            hint=f"The default is {getattr(type(settings), name)!r}.",
+            id="djutils.E002",
+        )
+        for name, bad in wrong.items()
+        if bad
+    ]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: Any, longest: int = 200) -> bool:
+    return isinstance(value, str) and len(value) <= longest

@@ -1,0 +1,42 @@
+"""``manage.py queue_consumer``: the consumer of a project at hand."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from djutils.queue.bin.consumer import QueueDaemon, act
+from djutils.queue.bin.options import ACTIONS, Options, add_arguments, to_options
+from djutils.queue.bin.reloading import NO_RELOAD, Reloader, child_command, was_called_as
+from djutils.queue.exceptions import ConsumerError
+
+
+class Command(BaseCommand):
+    """Runs the commands of a queue: in the foreground, unless it is told otherwise."""
+
+    help = "Run the commands of a queue; with DEBUG, begin anew when the code changes."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "action", nargs="?", choices=ACTIONS, default="run", help="%(default)s by default"
+        )
+        parser.add_argument(NO_RELOAD, action="store_true", help="do not begin anew when the code changes")
+        add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            code = self._act(options)
+        except ConsumerError as error:
+            raise CommandError(str(error), returncode=error.exit_code) from error
+        if code:
+            sys.exit(code)
+
+    def _act(self, options: dict[str, Any]) -> int:
+        chosen: Options = to_options(options | {"verbose": options["verbosity"] > 1})
+        reload = settings.DEBUG and not options["no_reload"] and was_called_as("queue_consumer")
+        if chosen.action == "run" and reload:
+            return Reloader(child_command()).run()
+        return act(QueueDaemon(chosen, self.stdout), chosen.action)

@@ -1,0 +1,77 @@
+"""Where messages are stored: ``queues[name]`` answers a queue of the configured backend."""
+
+from __future__ import annotations
+
+import threading
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from djutils.queue.conf import settings
+from djutils.queue.exceptions import ConfigurationError
+
+from .base import BaseQueue
+
+PROVIDED = (
+    "djutils.queue.backends.database.DatabaseQueue",
+    "djutils.queue.backends.redis_backend.RedisQueue",
+    "djutils.queue.backends.redis_backend.RedisBlockingQueue",
+    "djutils.queue.backends.memory.MemoryQueue",
+)
+
+
+class Queues:
+    """One backend instance per queue name, made when it is first asked for.
+
+    A changed setting gives a new instance, so overriding settings in a test works.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str, str], BaseQueue] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> BaseQueue:
+        key = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION, name)
+        queue = self._made.get(key)
+        if queue is None:
+            with self._lock:
+                queue = self._made.setdefault(key, load_backend(key[0])(name, key[1]))
+        return queue
+
+    def fresh(self, name: str) -> BaseQueue:
+        """Answer an instance of its own for someone who will ``open()`` it: a consumer."""
+        return load_backend(settings.QUEUE_BACKEND)(name, settings.QUEUE_CONNECTION)
+
+
+def load_backend(path: Any) -> type[BaseQueue]:
+    """Answer the class at dotted ``path``; ``ConfigurationError`` names the nearest one if wrong."""
+    module_path, _, class_name = str(path).rpartition(".")
+    if not all(part.isidentifier() for part in module_path.split(".")):
+        raise ConfigurationError(_explain(path, PROVIDED))
+    try:
+        module = import_module(module_path)
+    except ModuleNotFoundError as error:
+        if error.name and not module_path.startswith(error.name):
+            raise ConfigurationError(
+                f"QUEUE_BACKEND = {path!r} needs '{error.name}', which is not installed."
+            ) from error
+        raise ConfigurationError(_explain(path, PROVIDED)) from error
+    backend = getattr(module, class_name, None)
+    if backend is None:
+        there = [f"{module_path}.{name}" for name in vars(module) if name.endswith("Queue")]
+        raise ConfigurationError(_explain(path, (*PROVIDED, *there)))
+    if not (isinstance(backend, type) and issubclass(backend, BaseQueue)):
+        raise ConfigurationError(
+            f"QUEUE_BACKEND = {path!r} is not a backend: derive it from "
+            f"djutils.queue.backends.base.BaseQueue."
+        )
+    return backend
+
+
+def _explain(path: object, known: tuple[str, ...]) -> str:
+    near = get_close_matches(str(path), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(PROVIDED)}."
+    return f"QUEUE_BACKEND = {path!r} cannot be imported; {hint}"
+
+
+queues = Queues()

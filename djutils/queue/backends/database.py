@@ -1,0 +1,338 @@
+"""DatabaseQueue: messages in a table of the project's own database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Count, F, QuerySet
+from django.utils.connection import ConnectionDoesNotExist
+
+from djutils.models import QueueKey, QueueMessage, QueueWorker, State
+from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError, OwnerLost
+from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejection, Retrial, Running, Stats
+
+from .base import LeasedQueue
+from .database_sql.base import Dialect, Now
+from .database_sql.deadlock import Deadlock, is_deadlock, tried_again
+from .database_sql.mysql import MySQLDialect
+from .database_sql.postgresql import PostgresDialect
+from .database_sql.sqlite import SQLiteDialect
+
+DIALECTS: dict[str, type[Dialect]] = {
+    "postgresql": PostgresDialect,
+    "sqlite": SQLiteDialect,
+    "mysql": MySQLDialect,
+}
+_PROMOTED_AT_ONCE = 500
+_PROMOTION_EVERY = 1.0
+_ROWS_PER_INSERT = 100
+_KEY_KEPT = 24 * 3600 * 1000
+
+
+class DatabaseQueue(LeasedQueue):
+    """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
+
+    ``connection`` is a database alias; empty, the routers decide. Sending is an INSERT in the
+    caller's transaction: it commits with the caller's data, or is rolled back with it.
+    """
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
+        self._dialect: Dialect | None = None
+        self._dedicated = False
+        self._tuned: object = None
+        self._promoted = float("-inf")
+
+    @property
+    def alias(self) -> str:
+        """The database alias its table is in."""
+        return self.connection or router.db_for_write(QueueMessage)
+
+    @property
+    def transaction_alias(self) -> str:  # type: ignore[override]
+        """The alias whose transactions a send takes part in."""
+        return self.alias
+
+    @property
+    def blocking(self) -> bool:  # type: ignore[override]
+        """Whether the database can wake a consumer that waits."""
+        return connections[self.alias].vendor == "postgresql"
+
+    def open(self) -> None:
+        """Tune the caller's thread's connection for lending; the thread must do nothing else."""
+        self._dedicated = True
+
+    def close(self) -> None:
+        """Close the calling thread's connection."""
+        if self._dialect:
+            self._dialect.close()
+        connections[self.alias].close()
+
+    # The hot path, raw SQL.
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        if not envelopes:
+            return
+        with self._database() as connection:
+            sql = self._sql(connection)
+            # One row is one statement: it needs no transaction of its own.
+            with transaction.atomic(using=connection.alias) if envelopes[1:] else nullcontext():
+                for start in range(0, len(envelopes), _ROWS_PER_INSERT):
+                    sql.insert(connection, self.name, envelopes[start : start + _ROWS_PER_INSERT])
+            sql.wake(connection, self.name)
+
+    def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
+        batch = self._receive(owner, count, done)
+        if wait and count and not batch.deliveries and self.blocking:
+            with self._database() as connection:
+                self._sql(connection).wait(connection, self.name, wait)
+            return batch._replace(deliveries=self._receive(owner, count, ()).deliveries)
+        return batch
+
+    @tried_again
+    def _receive(self, owner: int, count: int, done: Collection[str]) -> Batch:
+        with self._database() as connection:
+            step = self._sql(connection).step(connection, self.name, owner, count, done)
+            if not step.enrolled:
+                raise OwnerLost
+            lent = step.deliveries
+            # Looked for when there is room, and now and then although there is none: what is due
+            # may outrank what is ready.
+            if len(lent) < count or time.monotonic() - self._promoted > _PROMOTION_EVERY:
+                self._promoted = time.monotonic()
+                if self._promote() and len(lent) < count:
+                    more = count - len(lent)
+                    lent += self._sql(connection).step(connection, self.name, owner, more, ()).deliveries
+            return Batch(lent, frozenset(done) - step.acked)
+
+    @tried_again
+    def ack(self, owner: int, ids: Collection[str]) -> set[str]:
+        with self._database() as connection:
+            return self._sql(connection).step(connection, self.name, owner, 0, ids).acked
+
+    def _promote(self) -> int:
+        due = self._messages(State.DELAYED).filter(due__lte=Now())
+        ids = list(due.order_by("due").values_list("id", flat=True)[:_PROMOTED_AT_ONCE])
+        if not ids:
+            return 0
+        return self._messages(State.DELAYED).filter(id__in=ids).update(state=State.READY, due=None)
+
+    # Everything else, through the ORM.
+
+    def read(self) -> bytes | None:
+        with self._database():
+            self._promote()
+            waiting = self._messages(State.READY).order_by("rank", "id")
+            while (first := waiting.values_list("id", "message").first()) is not None:
+                id, message = first
+                # Whoever's DELETE counts has it; the others look again.
+                if self._messages(State.READY).filter(id=id).delete()[0]:
+                    return bytes(message)
+        return None
+
+    @tried_again
+    def send_once(self, key: str, envelope: Envelope) -> bool:
+        keys = QueueKey.objects.using(self.alias)
+        with self._database(), transaction.atomic(using=self.alias):
+            keys.filter(used__lt=Now() - _KEY_KEPT).delete()
+            _, new = keys.get_or_create(key=f"{self.name}:{key}", defaults={"used": Now()})
+            if new:
+                self.send([envelope])
+            return new
+
+    def enroll(self, owner: int) -> None:
+        with self._database():
+            workers = QueueWorker.objects.using(self.alias)
+            workers.bulk_create([QueueWorker(owner=owner, queue=self.name)], ignore_conflicts=True)
+
+    @tried_again
+    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
+        with self._holding(owner, ids) as held:
+            self._give_back(held.values(), delay)
+            return set(held)
+
+    @tried_again
+    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
+        with self._holding(owner, [retrial.id for retrial in retrials]) as held:
+            for id, delay, error in retrials:
+                if id in held:
+                    self._give_back([held[id]], delay, attempts=F("attempts") + 1, error=_text(error))
+            return set(held)
+
+    @tried_again
+    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
+        with self._holding(owner, [rejection.id for rejection in rejections]) as held:
+            for id, error, charge in rejections:
+                self._messages().filter(id=held.get(id, 0)).update(
+                    state=State.DEAD,
+                    owner=None,
+                    died=Now(),
+                    error=_text(error),
+                    attempts=F("attempts") + charge,
+                )
+            return set(held)
+
+    def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
+        with self._database():
+            lent = self._messages(State.LEASED).filter(owner=owner).order_by("rank", "id")
+            return [_delivery(row) for row in lent if row.message_id not in known]
+
+    def beat(self, owners: Collection[int]) -> set[int]:
+        with self._database():
+            mine = self._workers().filter(owner__in=list(owners))
+            mine.update(beats=F("beats") + 1)
+            return set(mine.values_list("owner", flat=True))
+
+    def owners(self) -> dict[int, int]:
+        with self._database():
+            return dict(self._workers().values_list("owner", "beats"))
+
+    @tried_again
+    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+        with self._database(), transaction.atomic(using=self.alias):
+            worker = self._workers().filter(owner=owner)
+            if beats is not None and not worker.filter(beats=beats).delete()[0]:
+                return 0
+            # Struck off before anything is given back: from here on nothing more is lent to it.
+            worker.delete()
+            lent = self._messages(State.LEASED).filter(owner=owner).select_for_update()
+            held = dict(lent.values_list("message_id", "id"))
+            if running is None:
+                self._give_back(held.values(), redeliveries=F("redeliveries") + 1)
+                return len(held)
+            for id in running.keys() & held.keys():
+                self._give_back([held[id]], crashes=F("crashes") + 1, error=_text(running[id]))
+            self._give_back([held[id] for id in held.keys() - running.keys()])
+            return len(held)
+
+    def flush(self) -> None:
+        with self._database():
+            self._messages().delete()
+
+    def __len__(self) -> int:
+        with self._database():
+            return self._messages(State.READY, State.DELAYED).count()
+
+    def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
+        with self._database():
+            return [
+                DeadLetter(
+                    id=row.message_id,
+                    data=bytes(row.message),
+                    error=row.error or "",
+                    died=row.died_at or datetime.now(UTC),
+                    attempts=row.attempts,
+                    crashes=row.crashes,
+                    redeliveries=row.redeliveries,
+                )
+                for row in self._dead(ids).order_by("-died", "-id")[:count]
+            ]
+
+    def replay(self, ids: Collection[str] | None = None) -> int:
+        with self._database():
+            return self._dead(ids).update(
+                state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0
+            )
+
+    def discard(self, ids: Collection[str] | None = None) -> int:
+        with self._database():
+            return self._dead(ids).delete()[0]
+
+    def stats(self) -> Stats:
+        with self._database():
+            counted = self._messages().values_list("state").annotate(Count("id")).order_by()
+            return Stats(**{State(state).name.lower(): number for state, number in counted})
+
+    # How it gets at the database.
+
+    @contextmanager
+    def _database(self) -> Iterator[BaseDatabaseWrapper]:
+        """Answer the connection; inside, the driver's errors become ours."""
+        try:
+            connection = connections[self.alias]
+        except ConnectionDoesNotExist as error:
+            raise ConfigurationError(
+                f"QUEUE_CONNECTION = {self.connection!r} is not an alias in DATABASES "
+                f"(there are: {', '.join(connections)})."
+            ) from error
+        try:
+            if self._dedicated:
+                self._tune(connection)
+            yield connection
+        except (OperationalError, InterfaceError) as error:
+            if not connection.in_atomic_block:
+                if is_deadlock(error):
+                    raise Deadlock(str(error)) from error
+                connection.close()
+            raise BackendUnavailable(
+                f"The database '{self.alias}' does not answer as it should ({error}). Is the server "
+                f"up, and were the migrations applied ('manage.py migrate djutils')?"
+            ) from error
+        except DatabaseError as error:
+            raise BackendError(
+                f"The database '{self.alias}' refused ({error}). Were the migrations applied "
+                f"('manage.py migrate djutils')?"
+            ) from error
+
+    def _tune(self, connection: BaseDatabaseWrapper) -> None:
+        connection.ensure_connection()
+        if connection.connection is not self._tuned:
+            self._sql(connection).tune(connection)
+            self._tuned = connection.connection
+
+    def _sql(self, connection: BaseDatabaseWrapper) -> Dialect:
+        if self._dialect is None:
+            if connection.vendor not in DIALECTS:
+                raise ConfigurationError(
+                    f"DatabaseQueue does not know {connection.display_name}: set QUEUE_CONNECTION "
+                    f"to the alias of a PostgreSQL, MariaDB, MySQL or SQLite database."
+                )
+            self._dialect = DIALECTS[connection.vendor](connection)
+        return self._dialect
+
+    def _messages(self, *states: State) -> QuerySet[QueueMessage]:
+        rows = QueueMessage.objects.using(self.alias).filter(queue=self.name)
+        return rows.filter(state__in=states) if states else rows
+
+    def _dead(self, ids: Collection[str] | None) -> QuerySet[QueueMessage]:
+        dead = self._messages(State.DEAD)
+        return dead if ids is None else dead.filter(message_id__in=list(ids))
+
+    def _workers(self) -> QuerySet[QueueWorker]:
+        return QueueWorker.objects.using(self.alias).filter(queue=self.name)
+
+    @contextmanager
+    def _holding(self, owner: int, ids: Collection[str]) -> Iterator[dict[str, int]]:
+        """Answer message id -> primary key of those that are lent to ``owner``, and lock them."""
+        with self._database(), transaction.atomic(using=self.alias):
+            lent = self._messages(State.LEASED).filter(owner=owner, message_id__in=list(ids))
+            yield dict(lent.select_for_update().values_list("message_id", "id"))
+
+    def _give_back(self, keys: Collection[int], delay: float = 0.0, **counted: Any) -> None:
+        if delay > 0:
+            counted |= {"state": State.DELAYED, "due": Now() + round(delay * 1000)}
+        else:
+            counted |= {"state": State.READY}
+        self._messages().filter(id__in=sorted(keys)).update(owner=None, **counted)
+
+
+def _text(error: str) -> str:
+    """Answer ``error`` without what databases refuse in text: NUL and lone surrogates."""
+    return error.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+def _delivery(row: QueueMessage) -> Delivery:
+    return Delivery(row.message_id, bytes(row.message), row.attempts, row.crashes, row.redeliveries)

@@ -1,0 +1,1 @@
+"""What differs from vendor to vendor, one small file for each."""

@@ -1,0 +1,109 @@
+"""The statements on the hot path, as far as the vendors agree, and what each must add."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BigIntegerField, Func
+
+from djutils.models import QueueMessage, QueueWorker
+from djutils.queue.message import Delivery, Envelope
+
+Row = tuple[Any, ...]
+
+COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries"
+"""What a claim answers: the order first, then a Delivery."""
+
+
+class Step(NamedTuple):
+    """What came of one claim."""
+
+    enrolled: bool
+    acked: set[str]
+    deliveries: list[Delivery]
+
+
+class Now(Func):
+    """Milliseconds since the epoch by the database's clock."""
+
+    output_field = BigIntegerField()
+    sql: ClassVar[dict[str, str]] = {
+        "postgresql": "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint",
+        "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+        "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
+    }
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: BaseDatabaseWrapper, **kwargs: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        return self.sql[connection.vendor], ()
+
+
+class Dialect:
+    """SQL of one vendor, for the table of messages and the table of workers."""
+
+    now = ""
+    on_duplicate = " ON CONFLICT (message_id) DO NOTHING"
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        quote = connection.ops.quote_name
+        self.messages = quote(QueueMessage._meta.db_table)
+        self.workers = quote(QueueWorker._meta.db_table)
+        self.now = Now.sql[connection.vendor]
+
+    def tune(self, connection: BaseDatabaseWrapper) -> None:
+        """Prepare a connection that only a consumer uses."""
+
+    def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        """Wake a consumer of ``queue`` that waits, once the caller's transaction has committed."""
+
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> None:
+        """Wait until woken, at most ``seconds``; only where the vendor can."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close what waiting needed."""
+
+    def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
+        """Insert ``envelopes``; an id that is there already is passed over."""
+        rows: list[str] = []
+        params: list[Any] = []
+        for id, data, delay, priority in envelopes:
+            params += [id, queue, -priority, data]
+            if delay > 0:
+                rows.append(f"(%s, %s, %s, %s, 1, {self.now} + %s)")
+                params.append(round(delay * 1000))
+            else:
+                rows.append("(%s, %s, %s, %s, 0, NULL)")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
+                f"VALUES {', '.join(rows)}{self.on_duplicate}",
+                params,
+            )
+
+    def step(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        owner: int,
+        count: int,
+        done: Collection[str],
+    ) -> Step:
+        """Delete what is ``done`` and lend up to ``count``, in one transaction."""
+        raise NotImplementedError
+
+
+def in_order(rows: Sequence[Row]) -> list[Delivery]:
+    """Answer claimed rows, which come in any order, as deliveries in the order of the queue."""
+    return [
+        Delivery(id, bytes(message), *counters)
+        for _, _, id, message, *counters in sorted(rows, key=lambda row: row[:2])
+    ]
+
+
+def marks(values: Collection[Any]) -> str:
+    """Answer as many placeholders as there are values."""
+    return ", ".join(["%s"] * len(values))

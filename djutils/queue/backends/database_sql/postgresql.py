@@ -1,0 +1,107 @@
+"""PostgreSQL: ack and claim in one statement, one round trip, one commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from functools import partial
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .base import COLUMNS, Dialect, Step, in_order
+
+_CHANNEL = "djutils"
+_WAKE_EVERY = 0.05
+
+
+class PostgresDialect(Dialect):
+    """The statements for PostgreSQL."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        super().__init__(connection)
+        self._listener: BaseDatabaseWrapper | None = None
+        self._woken = float("-inf")
+        t, w = self.messages, self.workers
+        # MATERIALIZED fences the limited sub-select: without it the planner may run it again and
+        # claim more than the limit. 'state = 0' is literal, or the partial index would not serve.
+        # FOR KEY SHARE holds off whoever would strike the owner off while it is being lent to.
+        self._step = (
+            f"WITH me AS MATERIALIZED (SELECT owner FROM {w} WHERE owner = %(owner)s "
+            f"AND queue = %(queue)s FOR KEY SHARE), "
+            f"gone AS (DELETE FROM {t} WHERE message_id = ANY(%(done)s) AND state = 2 "
+            f"AND owner = (SELECT owner FROM me) RETURNING message_id), "
+            f"chosen AS MATERIALIZED (SELECT id FROM {t} WHERE queue = %(queue)s AND state = 0 "
+            f"AND EXISTS (SELECT 1 FROM me) ORDER BY prio_rank, id LIMIT %(count)s "
+            f"FOR UPDATE SKIP LOCKED), "
+            f"lent AS (UPDATE {t} t SET state = 2, owner = %(owner)s FROM chosen "
+            f"WHERE t.id = chosen.id RETURNING t.prio_rank, t.id, t.message_id, t.message, "
+            f"t.attempts, t.crashes, t.redeliveries) "
+            f"SELECT 2 AS kind, {COLUMNS} FROM lent "
+            f"UNION ALL SELECT 1, 0, 0, message_id, NULL, 0, 0, 0 FROM gone "
+            f"UNION ALL SELECT 0, 0, 0, NULL, NULL, 0, 0, 0 FROM me"
+        )
+
+    def tune(self, connection: BaseDatabaseWrapper) -> None:
+        """READ COMMITTED whatever the project uses: SKIP LOCKED is made for it.
+
+        And commits that do not wait for the disk: a claim or ack that a crash of the server takes
+        back is only a redelivery, never a loss. Producers keep their own setting.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_isolation = 'read committed'")
+            cursor.execute("SET synchronous_commit = off")
+
+    def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        """NOTIFY in a statement of its own after the commit, and not for each message.
+
+        Inside the transaction it would make every commit wait for a lock of the whole database.
+        What is not announced is found by the next look: consumers look again soon at first.
+        """
+        now = time.monotonic()
+        if now - self._woken >= _WAKE_EVERY:
+            self._woken = now
+            transaction.on_commit(
+                partial(self._notify, connection, queue), using=connection.alias, robust=True
+            )
+
+    def _notify(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
+
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> None:
+        """LISTEN on a connection of its own, without a transaction."""
+        if self._listener is None or not self._listener.is_usable():
+            self._listener = connection.copy()
+            with self._listener.cursor() as cursor:
+                cursor.execute(f"LISTEN {_CHANNEL}")
+            return  # something may have come before we listened
+        raw = self._listener.connection
+        if not hasattr(raw, "notifies"):  # psycopg 2 cannot wait for one
+            time.sleep(min(seconds, _WAKE_EVERY))
+            return
+        deadline = time.monotonic() + seconds
+        with self._listener.wrap_database_errors:
+            while (left := deadline - time.monotonic()) > 0:
+                if any(heard.payload == queue for heard in raw.notifies(timeout=left, stop_after=1)):
+                    return
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def step(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        owner: int,
+        count: int,
+        done: Collection[str],
+    ) -> Step:
+        with connection.cursor() as cursor:
+            cursor.execute(self._step, {"owner": owner, "queue": queue, "count": count, "done": list(done)})
+            rows = cursor.fetchall()
+        lent = [row[1:] for row in rows if row[0] == 2]
+        acked = {row[3] for row in rows if row[0] == 1}
+        return Step(any(row[0] == 0 for row in rows), acked, in_order(lent))

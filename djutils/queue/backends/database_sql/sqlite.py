@@ -1,0 +1,57 @@
+"""SQLite, 3.35 or newer: one writer at a time, so a claim is a plain UPDATE .. RETURNING."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .base import COLUMNS, Dialect, Step, in_order, marks
+
+
+class SQLiteDialect(Dialect):
+    """The statements for SQLite."""
+
+    def tune(self, connection: BaseDatabaseWrapper) -> None:
+        """Wait longer for the lock; with a WAL, do not wait for the disk.
+
+        A claim or ack that a power cut takes back is only a redelivery, never a loss.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 20000")
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                cursor.execute("PRAGMA synchronous = NORMAL")
+
+    def step(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        owner: int,
+        count: int,
+        done: Collection[str],
+    ) -> Step:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            # A write first: a transaction that begins by reading may not be allowed to write later.
+            cursor.execute(
+                f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ("
+                f"SELECT id FROM {self.messages} WHERE queue = %s AND state = 0 "
+                f"AND EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s) "
+                f"ORDER BY prio_rank, id LIMIT %s) RETURNING {COLUMNS}",
+                [owner, queue, owner, queue, count],
+            )
+            deliveries = in_order(cursor.fetchall())
+            enrolled = bool(deliveries) or self._knows(cursor, owner, queue)
+            acked: set[str] = set()
+            if done and enrolled:
+                cursor.execute(
+                    f"DELETE FROM {self.messages} WHERE message_id IN ({marks(done)}) "
+                    f"AND owner = %s AND state = 2 RETURNING message_id",
+                    [*done, owner],
+                )
+                acked = {id for (id,) in cursor.fetchall()}
+        return Step(enrolled, acked, deliveries)
+
+    def _knows(self, cursor: object, owner: int, queue: str) -> bool:
+        query = f"SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s"
+        return cursor.execute(query, [owner, queue]).fetchone() is not None  # type: ignore[attr-defined]

@@ -1,0 +1,223 @@
+"""MemoryQueue: within one process, for tests; the readable reference of what a lease is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count as counter
+from typing import ClassVar
+
+from djutils.queue.exceptions import OwnerLost
+from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejection, Retrial, Running, Stats
+
+from .base import LeasedQueue
+
+
+@dataclass
+class _Entry:
+    envelope: Envelope
+    order: int
+    due: float
+    owner: int | None = None
+    died: datetime | None = None
+    error: str = ""
+    attempts: int = 0
+    crashes: int = 0
+    redeliveries: int = 0
+
+    @property
+    def waits(self) -> bool:
+        return self.owner is None and self.died is None
+
+    def delivery(self) -> Delivery:
+        return Delivery(self.envelope.id, self.envelope.data, self.attempts, self.crashes, self.redeliveries)
+
+
+@dataclass
+class _Line:
+    """The messages of one name; every MemoryQueue of that name sees the same ones."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    entries: dict[str, _Entry] = field(default_factory=dict)
+    beats: dict[int, int] = field(default_factory=dict)
+    keys: dict[str, float] = field(default_factory=dict)
+
+
+class MemoryQueue(LeasedQueue):
+    """Keeps messages in this process; they end with it."""
+
+    blocking = True
+    _lines: ClassVar[dict[tuple[str, str], _Line]] = {}
+    _order: ClassVar[Iterator[int]] = counter()
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
+        self._line = self._lines.setdefault((connection, name), _Line())
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        with self._line.changed:
+            for envelope in envelopes:
+                entry = _Entry(envelope, next(self._order), time.monotonic() + envelope.delay)
+                self._line.entries.setdefault(envelope.id, entry)
+            self._line.changed.notify_all()
+
+    def send_once(self, key: str, envelope: Envelope) -> bool:
+        with self._line.changed:
+            now = time.monotonic()
+            if self._line.keys.get(key, 0.0) > now:
+                return False
+            self._line.keys[key] = now + 24 * 3600
+            self.send([envelope])
+            return True
+
+    def enroll(self, owner: int) -> None:
+        with self._line.changed:
+            self._line.beats.setdefault(owner, 0)
+
+    def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
+        with self._line.changed:
+            if owner not in self._line.beats:
+                raise OwnerLost
+            late = frozenset(done) - self.ack(owner, done)
+            lent = self._lend(owner, count)
+            if wait and not lent:
+                self._line.changed.wait(wait)
+                lent = self._lend(owner, count)
+            return Batch(lent, late)
+
+    def _lend(self, owner: int, count: int) -> list[Delivery]:
+        now = time.monotonic()
+        ready = [entry for entry in self._line.entries.values() if entry.waits and entry.due <= now]
+        ready.sort(key=lambda entry: (-entry.envelope.priority, entry.order))
+        for entry in ready[:count]:
+            entry.owner = owner
+        return [entry.delivery() for entry in ready[:count]]
+
+    def _lent(self, owner: int, ids: Collection[str]) -> list[_Entry]:
+        entries = (self._line.entries.get(id) for id in dict.fromkeys(ids))
+        return [entry for entry in entries if entry is not None and entry.owner == owner]
+
+    def ack(self, owner: int, ids: Collection[str]) -> set[str]:
+        with self._line.changed:
+            entries = self._lent(owner, ids)
+            for entry in entries:
+                del self._line.entries[entry.envelope.id]
+            return {entry.envelope.id for entry in entries}
+
+    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
+        with self._line.changed:
+            entries = self._lent(owner, ids)
+            for entry in entries:
+                self._give_back(entry, delay)
+            return {entry.envelope.id for entry in entries}
+
+    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
+        with self._line.changed:
+            settled = set()
+            for id, delay, error in retrials:
+                for entry in self._lent(owner, [id]):
+                    entry.attempts += 1
+                    entry.error = error
+                    self._give_back(entry, delay)
+                    settled.add(id)
+            return settled
+
+    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
+        with self._line.changed:
+            settled = set()
+            for id, error, charge in rejections:
+                for entry in self._lent(owner, [id]):
+                    entry.owner, entry.died, entry.error = None, datetime.now(UTC), error
+                    entry.attempts += charge
+                    settled.add(id)
+            return settled
+
+    def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
+        with self._line.changed:
+            unheard = [id for id in self._line.entries if id not in known]
+            return [entry.delivery() for entry in self._lent(owner, unheard)]
+
+    def beat(self, owners: Collection[int]) -> set[int]:
+        with self._line.changed:
+            enrolled = self._line.beats.keys() & set(owners)
+            for owner in enrolled:
+                self._line.beats[owner] += 1
+            return enrolled
+
+    def owners(self) -> dict[int, int]:
+        with self._line.changed:
+            return dict(self._line.beats)
+
+    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+        with self._line.changed:
+            if beats is not None and self._line.beats.get(owner) != beats:
+                return 0
+            self._line.beats.pop(owner, None)
+            entries = self._lent(owner, self._line.entries)
+            for entry in entries:
+                if running is None:
+                    entry.redeliveries += 1
+                elif entry.envelope.id in running:
+                    entry.crashes += 1
+                    entry.error = running[entry.envelope.id]
+                self._give_back(entry)
+            return len(entries)
+
+    def _give_back(self, entry: _Entry, delay: float = 0.0) -> None:
+        entry.owner, entry.due = None, time.monotonic() + delay
+        self._line.changed.notify_all()
+
+    def flush(self) -> None:
+        with self._line.changed:
+            self._line.entries.clear()
+
+    def __len__(self) -> int:
+        return self.stats().ready + self.stats().delayed
+
+    def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
+        with self._line.changed:
+            entries = sorted(self._dead(ids), key=lambda entry: entry.order, reverse=True)[:count]
+            return [
+                DeadLetter(
+                    id=entry.envelope.id,
+                    data=entry.envelope.data,
+                    error=entry.error,
+                    died=entry.died or datetime.now(UTC),
+                    attempts=entry.attempts,
+                    crashes=entry.crashes,
+                    redeliveries=entry.redeliveries,
+                )
+                for entry in entries
+            ]
+
+    def _dead(self, ids: Collection[str] | None) -> list[_Entry]:
+        entries = self._line.entries.values()
+        return [e for e in entries if e.died and (ids is None or e.envelope.id in ids)]
+
+    def replay(self, ids: Collection[str] | None = None) -> int:
+        with self._line.changed:
+            entries = self._dead(ids)
+            for entry in entries:
+                entry.died, entry.error = None, ""
+                entry.attempts = entry.crashes = entry.redeliveries = 0
+                self._give_back(entry)
+            return len(entries)
+
+    def discard(self, ids: Collection[str] | None = None) -> int:
+        with self._line.changed:
+            entries = self._dead(ids)
+            for entry in entries:
+                del self._line.entries[entry.envelope.id]
+            return len(entries)
+
+    def stats(self) -> Stats:
+        with self._line.changed:
+            now = time.monotonic()
+            entries = self._line.entries.values()
+            ready = sum(entry.waits and entry.due <= now for entry in entries)
+            waiting = sum(entry.waits for entry in entries)
+            leased = sum(entry.owner is not None for entry in entries)
+            return Stats(ready, waiting - ready, leased, len(entries) - waiting - leased)

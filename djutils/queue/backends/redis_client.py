@@ -1,0 +1,172 @@
+"""The client of a Redis or Valkey server, and what its errors mean. The only file that knows redis-py."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.retry import Retry
+
+from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError
+
+_UNDERSTOOD = (
+    "QUEUE_CONNECTION is not understood by RedisQueue (its value is not shown: it may hold a"
+    " password). Write host:port:db, or redis://user:password@host:port/db, or rediss://... for TLS,"
+    " or unix:///path/to/socket?db=0; or leave it empty for localhost:6379:0. Percent-encode special"
+    " characters of a password."
+)
+_OUTAGES = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterDownError,
+)
+# The same from within a script, where only the text tells; and some that have no class.
+_OUTAGE = re.compile(r"\b(LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|BUSY)\b")
+
+
+class _Script(NamedTuple):
+    text: str
+    sha: str
+
+
+@cache
+def _script(name: str) -> _Script:
+    """Answer ``lua/<name>.lua`` with what is common to all of them before it."""
+    folder = resources.files(__package__) / "lua"
+    parts = [(folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name)]
+    text = "\n".join(parts)
+    return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class RedisClient:
+    """Runs scripts and a few commands on the server a ``QUEUE_CONNECTION`` names.
+
+    It connects by its first call and may be used by many threads. After a fork the child gets
+    connections of its own. Every error of the driver comes out as a ``BackendError``.
+    """
+
+    def __init__(self, connection: str) -> None:
+        self.options = _options_of(connection)
+        # A call that waits must be answered well before the socket gives up on the answer.
+        self._longest_pause = self.options["socket_timeout"] / 2
+        self._client: redis.Redis | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the server is; never the user or the password."""
+        return self.options.get("path") or "{host}:{port}/{db}".format_map(self.options)
+
+    def check(self) -> None:
+        """Refuse a server that is too old or that may evict messages when its memory is full."""
+        info = self.call("info")
+        if tuple(map(int, str(info["redis_version"]).split(".")[:2])) < (6, 2):
+            raise ConfigurationError(
+                f"Redis at {self.address} is {info['redis_version']}; RedisQueue needs 6.2 or newer."
+            )
+        policy = info.get("maxmemory_policy", "noeviction")
+        if int(info.get("maxmemory", 0)) and policy != "noeviction":
+            raise ConfigurationError(
+                f"Redis at {self.address} would throw messages away when its memory is full"
+                f" (maxmemory-policy {policy}). Set maxmemory-policy to noeviction, or give the queue"
+                " a server of its own."
+            )
+
+    def call(self, command: str, *args: object) -> Any:
+        """Answer what redis-py's method ``command`` answers."""
+        with self._errors():
+            return getattr(self._connect(), command)(*args)
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Answer what ``lua/<script>.lua`` answers for ``keys`` and ``args``."""
+        with self._errors():
+            client = self._connect()
+            try:
+                return client.evalsha(_script(script).sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                # A server that was restarted has forgotten the script, and has run nothing.
+                return client.eval(_script(script).text, len(keys), *keys, *args)
+
+    def wait(self, marker: str, seconds: float) -> None:
+        """Sleep until there is something in the sorted set ``marker``, at most for ``seconds``."""
+        self.call("bzpopmin", marker, min(max(seconds, 0.001), self._longest_pause))
+
+    def close(self) -> None:
+        """Let go of every connection; the next call makes a new one."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.connection_pool.disconnect()
+
+    def _connect(self) -> redis.Redis:
+        """Answer the client. It is a pool: whoever waits does not keep others from sending.
+
+        Two threads that come first at once make two pools, and one of them is forgotten.
+        """
+        client = self._client
+        if client is None:
+            client = self._client = redis.Redis(connection_pool=redis.ConnectionPool(**self.options))
+        return client
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.AuthenticationError as error:
+            raise BackendError(
+                f"Redis at {self.address} refused us: {error}. Look at the user and the password"
+                " in QUEUE_CONNECTION."
+            ) from error
+        except redis.RedisError as error:
+            if isinstance(error, _OUTAGES) or _OUTAGE.search(str(error)):
+                raise BackendUnavailable(
+                    f"Redis at {self.address} cannot be used at the moment: {error}. Is it running,"
+                    " and is it the one that QUEUE_CONNECTION should name?"
+                ) from error
+            raise BackendError(f"Redis at {self.address} refused a call: {error}.") from error
+
+
+def _options_of(connection: str) -> dict[str, Any]:
+    """Answer what a connection is to be made with; raises ``ConfigurationError``."""
+    options: dict[str, Any] = {
+        "db": 0,
+        "protocol": 2,
+        "client_name": "djutils",
+        "socket_timeout": 10.0,
+        "socket_connect_timeout": 3.0,
+        "health_check_interval": 15,
+    }
+    try:
+        options |= _parsed(connection)
+        # redis-py's own retries would take or put twice what they believe to have failed once.
+        options |= {"retry": Retry(NoBackoff(), 0), "retry_on_timeout": False, "decode_responses": False}
+        connection_class = options.get("connection_class", Connection)
+        if not issubclass(connection_class, UnixDomainSocketConnection):
+            options = {"host": "localhost", "port": 6379, "socket_keepalive": True} | options
+        connection_class(**{key: options[key] for key in options if key != "connection_class"})
+    except (ValueError, TypeError, redis.RedisError):
+        # Not its cause: a message of urllib's shows the part it stumbled over.
+        raise ConfigurationError(_UNDERSTOOD) from None
+    return options
+
+
+def _parsed(connection: str) -> dict[str, Any]:
+    if not connection:
+        return {}
+    if "://" not in connection:
+        host, port, db = connection.split(":")
+        return {"host": host or "localhost", "port": int(port), "db": int(db)}
+    options: dict[str, Any] = parse_url(connection)  # type: ignore[no-untyped-call]
+    url = urlsplit(connection)
+    if url.fragment or not re.fullmatch(r"/.+" if url.scheme == "unix" else r"/?\d*", url.path):
+        raise ValueError
+    return options

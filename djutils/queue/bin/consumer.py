@@ -1,0 +1,275 @@
+"""The consumer's command line: ``consumer.py start|stop|restart|status|run``.
+
+Run it by path, as ``python -m djutils.queue.bin.consumer``, or as ``djutils-consumer``, with
+``DJANGO_SETTINGS_MODULE`` set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+if __name__ == "__main__" and not __package__:
+    # Run by path: the modules beside this file must not pass for others of their names.
+    _here = Path(__file__).resolve().parent
+    sys.path[:] = [*(entry for entry in sys.path if Path(entry).resolve() != _here), str(_here.parents[2])]
+
+from djutils import __version__
+from djutils.queue.backends import load_backend
+from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.bin import daemonize, logs, preflight
+from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse
+from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
+from djutils.queue.bin.status import describe
+from djutils.queue.bin.stopping import end
+from djutils.queue.conf import settings
+from djutils.queue.exceptions import ConsumerError
+from djutils.queue.registry import registry
+from djutils.queue.workers.channel import LeasedChannel, PopChannel
+from djutils.queue.workers.options import ConsumerOptions, Hooks, nothing
+from djutils.queue.workers.supervisor import Supervisor
+
+logger = logging.getLogger("djutils.queue.bin.consumer")
+
+NOT_RUNNING = 3
+_STALE = 1
+_INTERRUPTED = 130
+_LAST_WORDS = 20
+
+
+class Out(Protocol):
+    """Where news can be written: a stream, or what Django gives a management command."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+class QueueDaemon:
+    """A consumer, seen from the command line. Each action answers an exit code.
+
+    What goes wrong is raised as ``ConsumerError``, which knows its exit code; news go to ``out``.
+    """
+
+    def __init__(self, options: Options, out: Out | None = None) -> None:
+        self._options = options
+        self._out = out or sys.stdout
+        self._checked = False
+
+    def start(self) -> int:
+        """Leave a daemon behind; answers when its workers are up and its pidfile is written."""
+        self._refuse_to_run_twice()
+        self._check()
+        for path in (self._pidfile, self._logfile):
+            if path not in (self._options.pidfile, self._options.logfile):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        logged = self._logfile.stat().st_size if self._logfile.is_file() else 0
+        preflight.close_connections()
+        try:
+            daemonize.spawn(partial(self._live, logged))
+        except EOFError:
+            raise ConsumerError(f"The consumer died while starting.{self._last_words(logged)}") from None
+        holder = read(self._pidfile)
+        who = f"process {holder.pid}" if holder else "already ended"
+        self._say(f"Started: {who}.\n  pidfile  {self._pidfile}\n  log      {self._logfile}")
+        return 0
+
+    def stop(self) -> int:
+        """End the daemon and every process of it, and remove its pidfile; 3 if it does not run."""
+        holder = read(self._pidfile)
+        if holder is None:
+            self._say(f"Not running: there is no pidfile {self._pidfile}.")
+            return NOT_RUNNING
+        if not holder.alive:
+            remove_stale(self._pidfile)
+            self._say(
+                f"Not running: process {holder.pid} ended without removing the pidfile "
+                f"{self._pidfile}, which is removed now."
+            )
+            return NOT_RUNNING
+        if warning := end(self._pidfile, self._options.timeout):
+            sys.stderr.write(f"{warning}\n")
+        remove_stale(self._pidfile)
+        self._say(f"Stopped: process {holder.pid}.")
+        return 0
+
+    def restart(self) -> int:
+        """Stop the daemon if it runs, then start. One that could not start is not stopped for it."""
+        self._check()
+        self.stop()
+        return self.start()
+
+    def status(self) -> int:
+        """Tell what the daemon does: 0 if it runs, 3 if not, 1 if it died and left its pidfile."""
+        holder = read(self._pidfile)
+        if holder is None:
+            self._say(f"Not running: there is no pidfile {self._pidfile}.")
+            return NOT_RUNNING
+        if not holder.alive:
+            self._say(f"Not running: process {holder.pid} died and left the pidfile {self._pidfile}.")
+            return _STALE
+        self._say(f"Running: {describe(holder)}")
+        return 0
+
+    def run(self) -> int:
+        """Consume in the foreground until a signal ends it; answer the supervisor's exit code."""
+        self._check()
+        preflight.close_connections()
+        with ExitStack() as stack:
+            pidfile = None
+            if self._options.pidfile:
+                pidfile = stack.enter_context(self._make_pidfile())
+            if self._options.logfile is None:
+                logs.to_stderr(self._options.log_level)
+                return self._serve(pidfile, Hooks(forked=pidfile.let_go if pidfile else nothing))
+            log = logs.to_file(self._options.logfile, self._options.log_level)
+            hooks = Hooks(hangup=log.hangup, forked=pidfile.let_go if pidfile else nothing)
+            return self._serve(pidfile, hooks)
+
+    # In the daemon.
+
+    def _live(self, logged: int, readiness: daemonize.Readiness) -> int:
+        """Be the daemon, and say on ``readiness`` when it is up or why it will not be."""
+        os.umask(daemonize.UMASK)
+        log = logs.to_file(self._logfile, self._options.log_level)
+        logs.silence_streams()
+        pidfile = self._make_pidfile()
+        with daemonize.detached(pidfile, log.output):
+            log.take_standard_streams()
+            pidfile.rewrite(session=os.getsid(0))
+
+            def forked() -> None:
+                pidfile.let_go()
+                readiness.let_go()
+
+            code = self._serve(pidfile, Hooks(ready=readiness.ok, hangup=log.hangup, forked=forked))
+        reason = "Its worker processes cannot start." if code else "It was stopped while it was starting."
+        readiness.failed(ConsumerError(f"{reason}{self._last_words(logged)}", code or 1))
+        return code
+
+    def _serve(self, pidfile: Pidfile | None, hooks: Hooks) -> int:
+        """Supervise in this process until the end."""
+        consumer = self._consumer
+        _introduce(consumer, self._options)
+
+        def note_workers(pids: Sequence[int]) -> None:
+            try:
+                if pidfile:
+                    pidfile.rewrite(workers=list(pids))
+            except OSError as error:
+                logger.warning("The pidfile %s cannot be rewritten: %s", self._options.pidfile, error)
+
+        return Supervisor(consumer, replace(hooks, workers_changed=note_workers)).run()
+
+    # What the command line and the settings come to.
+
+    @property
+    def _consumer(self) -> ConsumerOptions:
+        named = self._options.consumer
+        return named if named.queues else replace(named, queues=(preflight.default_queue(),))
+
+    @property
+    def _pidfile(self) -> Path:
+        return self._options.pidfile or default_pidfile(self._consumer.queues)
+
+    @property
+    def _logfile(self) -> Path:
+        return self._options.logfile or default_logfile(self._consumer.queues)
+
+    def _make_pidfile(self) -> Pidfile:
+        consumer = self._consumer
+        return Pidfile(
+            self._pidfile,
+            queues=consumer.queues,
+            processes=consumer.processes,
+            threads=consumer.threads,
+            grace=consumer.grace,
+            workers=[],
+        )
+
+    def _refuse_to_run_twice(self) -> None:
+        holder: Holder | None = read(self._pidfile)
+        if holder and holder.alive:
+            raise already_running(self._pidfile, holder)
+
+    def _check(self) -> None:
+        """Load the project and ask its backend, once."""
+        if not self._checked:
+            preflight.load_project()
+            preflight.reach_backend(self._consumer.queues)
+            self._checked = True
+
+    def _last_words(self, since: int) -> str:
+        """Answer the end of what was logged after the first ``since`` bytes."""
+        try:
+            with self._logfile.open("rb") as log:
+                log.seek(since)
+                lines = log.read().decode(errors="replace").splitlines()[-_LAST_WORDS:]
+        except OSError:
+            lines = []
+        return "\n".join([f" See {self._logfile}; it ends with:", *lines] if lines else [""])
+
+    def _say(self, text: str) -> None:
+        self._out.write(f"{text}\n")
+        self._out.flush()
+
+
+def _introduce(consumer: ConsumerOptions, options: Options) -> None:
+    """Log what starts here, and what it promises."""
+    shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name != "queues")
+    logger.info(
+        "djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, options.log_level
+    )
+    backend = load_backend(settings.QUEUE_BACKEND)
+    queues = ", ".join(consumer.queues)
+    if issubclass(backend, LeasedQueue):
+        logger.info("Queues: %s; %s: %s.", queues, backend.__name__, LeasedChannel.guarantee)
+    else:
+        logger.warning("Queues: %s; %s: %s.", queues, backend.__name__, PopChannel.guarantee)
+    names = [command.name for command in registry]
+    logger.info("Commands (%d): %s", len(names), ", ".join(names) or "none: is there a commands.py?")
+
+
+def act(daemon: QueueDaemon, action: str) -> int:
+    """Do ``action`` and answer the exit code."""
+    actions: dict[str, Callable[[], int]] = {
+        "start": daemon.start,
+        "stop": daemon.stop,
+        "restart": daemon.restart,
+        "status": daemon.status,
+        "run": daemon.run,
+    }
+    return actions[action]()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what ``argv`` asks and answer the exit code; errors are printed to stderr."""
+    if not sys.flags.safe_path and (here := _current_directory()) not in sys.path:
+        sys.path.append(here)
+    try:
+        options = parse(argv)
+        return act(QueueDaemon(options), options.action)
+    except ConsumerError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted: ask for the status of what was going on.\n")
+        return _INTERRUPTED
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109  (entries of sys.path are texts)
+    except OSError as error:
+        raise ConsumerError(f"The current directory is gone: {error.strerror}.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

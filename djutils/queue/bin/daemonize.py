@@ -1,0 +1,128 @@
+"""Becoming a daemon, and telling the terminal how it went. The only file that knows python-daemon."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import Any, TextIO
+
+from daemon import DaemonContext
+
+from djutils.queue.exceptions import ConsumerError
+
+logger = logging.getLogger("djutils.queue.bin.daemonize")
+
+UMASK = 0o027
+_OPEN_FILES = "/dev/fd"
+
+
+class Readiness:
+    """The pipe on which a daemon tells whoever started it what became of it: one word, once."""
+
+    def __init__(self) -> None:
+        self._hear, self._say = os.pipe()
+
+    def ok(self) -> None:
+        """It is up."""
+        self._tell({})
+
+    def failed(self, error: ConsumerError) -> None:
+        """It will not be up, for this reason. After ``ok()`` nobody listens any more."""
+        self._tell({"error": str(error), "exit_code": error.exit_code})
+
+    def let_go(self) -> None:
+        """Close the pipe: what a child holds open would keep its end from being heard."""
+        for fd in {self._hear, self._say} - {-1}:
+            os.close(fd)
+        self._hear = self._say = -1
+
+    def wait(self) -> None:
+        """Wait for the word: return on ok, raise what failed, ``EOFError`` if it died without one."""
+        os.close(self._say)
+        self._say = -1
+        with os.fdopen(self._hear, encoding="utf-8") as pipe:
+            self._hear = -1
+            word = pipe.readline()
+        if not word.endswith("\n"):
+            raise EOFError
+        if failure := json.loads(word):
+            raise ConsumerError(failure["error"], failure["exit_code"])
+
+    def _tell(self, word: dict[str, Any]) -> None:
+        if self._say == -1:
+            return
+        with suppress(BrokenPipeError), os.fdopen(self._say, "w", encoding="utf-8") as pipe:
+            self._say = -1
+            pipe.write(json.dumps(word) + "\n")
+
+
+def spawn(live: Callable[[Readiness], int]) -> None:
+    """Let a child ``live`` with one end of a pipe, and wait for its word.
+
+    The child exits with what ``live`` answers; it never returns from here. Raises what it says
+    went wrong, ``EOFError`` if it died without a word.
+    """
+    readiness = Readiness()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _exit_with(live, readiness)
+    try:
+        readiness.wait()
+    finally:
+        os.waitpid(pid, 0)
+
+
+def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> None:
+    code = 1
+    try:
+        code = live(readiness)
+    except ConsumerError as error:
+        readiness.failed(error)
+        code = error.exit_code
+    except BaseException:  # whatever it is: the terminal must hear of it, and this child must end
+        logger.exception("The consumer failed.")
+        readiness.failed(ConsumerError(f"The consumer failed:\n{traceback.format_exc()}"))
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def detached(pidfile: AbstractContextManager[Any], output: TextIO) -> AbstractContextManager[Any]:
+    """Answer a context in which this process is a daemon that holds ``pidfile``.
+
+    A session of its own, no terminal, the same directory. stdout and stderr lead to ``output``.
+    Of the open files, those stay which this program opened itself.
+    """
+    context: AbstractContextManager[Any] = DaemonContext(
+        detach_process=True,  # its own guess goes wrong under a shell that is process 1
+        working_directory=os.getcwd(),  # noqa: PTH109  (a str is what it wants)
+        umask=UMASK,
+        pidfile=pidfile,
+        files_preserve=_own_files(),
+        stdout=output,
+        stderr=output,
+        # SIGTERM keeps its default until the supervisor takes it: its own handler raises SystemExit.
+        signal_map=dict.fromkeys((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)),
+    )
+    return context
+
+
+def _own_files() -> list[int]:
+    """Answer the files Python opened: unlike those inherited, they close on exec.
+
+    To close them too would leave objects with numbers which soon belong to other files.
+    """
+    found = []
+    for fd in [int(name) for name in os.listdir(_OPEN_FILES)]:  # noqa: PTH208  (names are enough)
+        with suppress(OSError):  # the one that listed them
+            if fd > 2 and not os.get_inheritable(fd):
+                found.append(fd)
+    return found

@@ -1,0 +1,116 @@
+"""What must hold before a consumer starts: the project loads and its backend answers.
+
+Everything here raises ``ConsumerError`` with what to do about it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import Sequence
+
+import django
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.db import connections
+
+from djutils.queue import autodiscover
+from djutils.queue.backends import load_backend, queues
+from djutils.queue.conf import settings
+from djutils.queue.exceptions import ConfigurationError, ConsumerError
+
+CONFIGURATION = 78
+
+
+def default_queue() -> str:
+    """Answer the project's default queue; only its settings are loaded for it."""
+    if not (django_settings.configured or os.environ.get("DJANGO_SETTINGS_MODULE")):
+        raise ConsumerError(
+            "DJANGO_SETTINGS_MODULE is not set. Name the project's settings, and have the project on "
+            "PYTHONPATH:\n  export DJANGO_SETTINGS_MODULE=mysite.settings PYTHONPATH=/path/to/project",
+            CONFIGURATION,
+        )
+    try:
+        return settings.queue_name
+    except Exception as error:  # settings are a program and may raise anything
+        module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+        reason = f"\n\n{traceback.format_exc()}"
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            reason = f" {error}. Is the directory that holds it on PYTHONPATH?"
+        raise ConsumerError(f"The settings '{module}' cannot be imported:{reason}", CONFIGURATION) from error
+
+
+def load_django() -> None:
+    """Set Django up, if nobody has done so."""
+    default_queue()
+    try:
+        if not apps.ready:
+            django.setup()
+    except Exception as error:  # an app's code
+        raise ConsumerError(f"Django cannot start:\n\n{traceback.format_exc()}", CONFIGURATION) from error
+
+
+def load_project() -> None:
+    """Set Django up and import every app's ``commands.py``."""
+    load_django()
+    try:
+        autodiscover()
+    except Exception as error:  # a commands.py is anybody's code
+        raise ConsumerError(
+            f"The commands cannot be imported:\n\n{traceback.format_exc()}", CONFIGURATION
+        ) from error
+
+
+def reach_backend(names: Sequence[str]) -> None:
+    """Ask the backend for the length of each queue.
+
+    A child asks: no socket, pool or thread of a driver is left in this process, which will fork.
+    """
+    hear, say = os.pipe()
+    close_connections()
+    pid = os.fork()
+    if pid == 0:
+        _ask(names, say)
+    os.close(say)
+    with os.fdopen(hear, encoding="utf-8") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if answer:
+        failure = json.loads(answer)
+        raise ConsumerError(failure["error"], failure["exit_code"])
+    if status:
+        raise ConsumerError(f"{settings.QUEUE_BACKEND} ended the process that asked for a queue's length.")
+
+
+def _ask(names: Sequence[str], say: int) -> None:
+    code = 1
+    try:
+        _ask_each(names, say)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _ask_each(names: Sequence[str], say: int) -> None:
+    try:
+        load_backend(settings.QUEUE_BACKEND)
+        for name in names:
+            len(queues.fresh(name))
+    except ConfigurationError as error:
+        answer = {"error": str(error), "exit_code": CONFIGURATION}
+    except Exception as error:  # noqa: BLE001  (a backend may be anybody's)
+        backend = settings.QUEUE_BACKEND.rpartition(".")[2]
+        text = f"The queue '{name}' is out of reach ({backend}): {type(error).__name__}: {error}"
+        answer = {"error": text, "exit_code": 1}
+    else:
+        return
+    os.write(say, json.dumps(answer).encode())
+
+
+def close_connections() -> None:
+    """Close every database connection of this process, pools included: neither survives a fork."""
+    connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        if close_pool := getattr(connection, "close_pool", None):
+            close_pool()

@@ -1,0 +1,64 @@
+"""What a command is, to whoever carries it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from .conf import settings
+from .exceptions import InvalidCommand
+from .retry import Backoff, RetryPolicy
+
+
+class Command:
+    """A piece of work: a name and the data it works on."""
+
+    name: ClassVar[str] = ""
+    """What the registry knows it by; empty for a base class, which cannot be enqueued."""
+    function: ClassVar[Callable[..., Any]]
+    """What it runs, for its source and signature."""
+    max_attempts: ClassVar[int | None] = None
+    """How many runs may fail; None: ``QUEUE_MAX_ATTEMPTS``."""
+    backoff: ClassVar[Backoff | None] = None
+    """How long to wait between them; None: ``QUEUE_BACKOFF``."""
+
+    queue_name: str | None = None
+    """The queue it is sent to; None: the invoker's."""
+    priority: int = 0
+    """-100 to 100; the larger runs sooner."""
+    run_after: datetime | None = None
+    """Not to be run before; an aware datetime."""
+
+    def __init__(self, data: Any = None) -> None:
+        self.data = data
+
+    def execute(self) -> Any:
+        """Do the work on ``self.data``."""
+        raise NotImplementedError(f"{type(self).__name__} must define execute().")
+
+    @classmethod
+    def source(cls) -> str:
+        """Answer where what it runs is defined, as ``file:line``."""
+        code = inspect.unwrap(cls.function).__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
+    @classmethod
+    def retry_policy(cls) -> RetryPolicy:
+        """Answer how often it is tried: its own options over the project's settings."""
+        max_attempts = settings.QUEUE_MAX_ATTEMPTS if cls.max_attempts is None else cls.max_attempts
+        backoff = settings.QUEUE_BACKOFF if cls.backoff is None else cls.backoff
+        return RetryPolicy(max_attempts, backoff)
+
+
+def refuse_hidden(function: Any) -> None:
+    """Raise ``InvalidCommand`` for what a consumer could not find again by importing a module."""
+    where = getattr(function, "__qualname__", repr(function))
+    if "<lambda>" in where:
+        raise InvalidCommand("A lambda cannot be a command: it has no name. Use def at the top level.")
+    if "<locals>" in where:
+        raise InvalidCommand(
+            f"'{where}' is defined inside a function, where no consumer would find it: move it to "
+            f"the top level of a module, best an app's commands.py."
+        )

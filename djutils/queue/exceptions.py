@@ -1,0 +1,135 @@
+"""Everything djutils raises.
+
+::
+
+    QueueException                     the base of the tree
+    ├── ConfigurationError             also Django's ImproperlyConfigured
+    │   └── InvalidCommand             a declaration that cannot work
+    ├── EnqueueError                   nothing was sent
+    │   ├── NotPicklable
+    │   ├── MessageTooLarge
+    │   └── UnsupportedOption
+    ├── MessageError                   bytes that cannot become a command
+    │   ├── InvalidMessage             never unpickled, dead at once
+    │   ├── UnknownCommand             offered again later, then dead
+    │   ├── NotUnpicklable             tried again later, then dead
+    │   └── TooDangerous               its processes died under it: not run again
+    ├── BackendError                   the driver's own error is its __cause__
+    │   ├── BackendUnavailable         the only one a consumer waits out
+    │   └── OwnerLost                  what was lent has been taken back
+    ├── ConsumerError                  the daemon cannot start, stop or be asked
+    └── Control                        raised by a command to steer itself
+        ├── Retry
+        └── Reject
+
+The first paragraph of a class's docstring is its default message.
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class QueueException(Exception):
+    """Something went wrong in djutils."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args or (self._default_message(),))
+
+    @classmethod
+    def _default_message(cls) -> str:
+        return (inspect.getdoc(cls) or cls.__name__).partition("\n\n")[0].replace("\n", " ")
+
+
+class ConfigurationError(QueueException, ImproperlyConfigured):
+    """A setting of djutils cannot work as it is."""
+
+
+class InvalidCommand(ConfigurationError):
+    """A function or class cannot be a command as it is declared."""
+
+
+class EnqueueError(QueueException):
+    """The command could not be enqueued; nothing was sent."""
+
+
+class NotPicklable(EnqueueError):
+    """An argument cannot be pickled; nothing was sent."""
+
+
+class MessageTooLarge(EnqueueError):
+    """The message exceeds QUEUE_MAX_MESSAGE_SIZE; nothing was sent.
+
+    Store the data elsewhere (a row, a file) and pass a reference to it.
+    """
+
+
+class UnsupportedOption(EnqueueError):
+    """The backend cannot do what was asked of it; nothing was sent."""
+
+
+class MessageError(QueueException):
+    """These bytes cannot be turned into a command."""
+
+
+class InvalidMessage(MessageError):
+    """These bytes are not a message signed by this site for this queue."""
+
+
+class UnknownCommand(MessageError):
+    """No command of this name is registered here."""
+
+
+class NotUnpicklable(MessageError):
+    """The message is genuine, but its arguments cannot be unpickled here."""
+
+
+class TooDangerous(MessageError):
+    """The processes that ran this message died; it is not run again."""
+
+
+class BackendError(QueueException):
+    """The queue's backend failed."""
+
+
+class BackendUnavailable(BackendError):
+    """The queue's backend cannot be reached at the moment."""
+
+
+class OwnerLost(BackendError):
+    """The backend does not know this owner: what it held was taken back.
+
+    It happens to a worker that was silent for longer than the lease. Nothing it still holds
+    may be settled any more; its commands will run elsewhere.
+    """
+
+
+class ConsumerError(QueueException):
+    """The consumer cannot do that."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Control(QueueException):
+    """A command steers what happens to itself."""
+
+
+class Retry(Control):
+    """The command asked to be tried again.
+
+    ``delay`` is in seconds (or a timedelta); without it the command's own backoff decides. The
+    attempt is counted, so a command cannot ask for ever.
+    """
+
+    def __init__(self, message: str = "", *, delay: float | timedelta | None = None) -> None:
+        super().__init__(*([message] if message else []))
+        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+
+
+class Reject(Control):
+    """The command asked never to be tried again; it goes to the dead letters."""

@@ -1,0 +1,1 @@
+"""What surrounds a run: each middleware is one file with one function."""

@@ -1,0 +1,24 @@
+"""The onion: each middleware wraps the rest, the command is at its heart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from typing import Any
+
+from djutils.queue.command import Command
+
+Run = Callable[[Command], Any]
+"""Runs a command and answers what it returned."""
+
+Middleware = Callable[[Command, Run], Any]
+"""Does something around ``proceed(command)`` and answers what that answered."""
+
+
+def compose(middleware: Sequence[Middleware], heart: Run) -> Run:
+    """Answer ``heart`` wrapped in ``middleware``, the first one outermost."""
+    return reduce(lambda run, layer: partial(_layer, layer, run), reversed(middleware), heart)
+
+
+def _layer(middleware: Middleware, run: Run, command: Command) -> Any:
+    return middleware(command, run)

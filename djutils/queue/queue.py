@@ -1,0 +1,174 @@
+"""Commands and the invoker, which puts them on a queue and takes them off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import connections, transaction
+
+from . import codec
+from .backends import queues
+from .backends.base import BaseQueue, LeasedQueue
+from .command import Command, refuse_hidden
+from .conf import settings
+from .exceptions import MessageTooLarge, QueueException, UnsupportedOption
+from .executor import Executor
+from .message import Envelope, Message
+from .registry import registry
+from .results import Result
+from .signals import command_enqueued
+
+__all__ = [
+    "Invoker",
+    "PeriodicQueueCommand",
+    "QueueCommand",
+    "QueueException",
+    "invoker",
+    "queue_name",  # noqa: F822  (a module-level __getattr__ answers it)
+    "queues",
+    "registry",
+]
+
+
+class QueueCommand(Command):
+    """A command as a class: define ``execute()``, which works on ``self.data``.
+
+    A subclass that does is registered by itself, as ``module.ClassName`` unless it sets ``name``.
+    Enqueue it with ``invoker.enqueue(MyCommand(data))``.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.execute is not Command.execute:
+            refuse_hidden(cls)
+            cls.function = vars(cls).get("function", cls.execute)
+            if "name" not in vars(cls):
+                cls.name = f"{cls.__module__}.{cls.__qualname__}"
+            registry.register(cls)
+
+
+class PeriodicQueueCommand(QueueCommand):
+    """A command run by the clock: also define ``validate_datetime()``."""
+
+    def validate_datetime(self, when: datetime) -> bool:
+        """Answer whether it is to run in the minute of ``when``, in the project's time zone."""
+        return False
+
+
+class Invoker:
+    """Puts commands on a queue and takes them off.
+
+    Without a ``queue`` it uses the project's own, looked up when it is needed.
+    """
+
+    def __init__(self, queue: BaseQueue | None = None) -> None:
+        self._queue = queue
+
+    @property
+    def queue(self) -> BaseQueue:
+        """The queue of commands that name none."""
+        return self._queue or queues[settings.queue_name]
+
+    def enqueue(self, command: Command) -> Result:
+        """Send ``command`` and answer a handle at once.
+
+        Inside ``transaction.atomic()`` it counts only if the transaction commits: on the queue's
+        own database it is part of it, otherwise it is sent when it has committed. Raises
+        ``EnqueueError``, or ``BackendError`` if the backend fails; then nothing was sent, except
+        that after ``BackendUnavailable`` it may have been.
+        """
+        queue = queues[command.queue_name] if command.queue_name else self.queue
+        if settings.QUEUE_EAGER:
+            return self._run_now(command, queue)
+        if command.priority and not queue.supports_priority:
+            raise UnsupportedOption(
+                f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
+                f"send the command to another queue."
+            )
+        message = registry.get_message_for_command(command, queue.name)
+        data = codec.encode(message)
+        _check_size(data, command)
+        delay = max(0.0, message.eta - message.created) if message.eta else 0.0
+        envelope = Envelope(message.id, data, delay, message.priority)
+        waiting = _open_transactions(queue.transaction_alias)
+        _send_after(waiting, partial(_send, queue, envelope, type(command), message))
+        return Result(message.id, message.command, queue.name)
+
+    def dequeue(self) -> Command | None:
+        """Take the next command off the queue, or None when there is none.
+
+        It is gone from the queue at once: whoever calls this runs it, or it is lost. A consumer
+        never does. Raises ``MessageError`` for a message that is not genuine or not known.
+        """
+        data = self.queue.read()
+        if data is None:
+            return None
+        return registry.get_command_for_message(codec.decode(data, self.queue.name))
+
+    def flush(self) -> None:
+        """Forget everything on the queue."""
+        self.queue.flush()
+
+    def __len__(self) -> int:
+        return len(self.queue)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _run_now(self, command: Command, queue: BaseQueue) -> Result:
+        message = registry.get_message_for_command(command, queue.name)
+        data = codec.encode(message)
+        _check_size(data, command)
+        Executor(queue.name).run(codec.decode(data, queue.name))
+        return Result(message.id, message.command, queue.name)
+
+
+def _check_size(data: bytes, command: Command) -> None:
+    limit = settings.QUEUE_MAX_MESSAGE_SIZE
+    if len(data) > limit:
+        raise MessageTooLarge(
+            f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
+            f"{limit}; nothing was sent. Store the data and pass a reference to it."
+        )
+
+
+def _open_transactions(own: str | None) -> list[str]:
+    """Answer the aliases with an open transaction that a send does not take part in by itself."""
+    opened = connections.all(initialized_only=True)
+    return [c.alias for c in opened if c.in_atomic_block and c.alias != own]
+
+
+def _send_after(aliases: list[str], send: partial[None]) -> None:
+    """Call ``send`` when all the transactions on ``aliases`` have committed; never if one does not."""
+    open_ones = set(aliases)
+
+    def committed(alias: str) -> None:
+        open_ones.discard(alias)
+        if not open_ones:
+            send()
+
+    for alias in aliases:
+        transaction.on_commit(partial(committed, alias), using=alias)
+    if not aliases:
+        send()
+
+
+def _send(queue: BaseQueue, envelope: Envelope, command_class: type[Command], message: Message) -> None:
+    if isinstance(queue, LeasedQueue):
+        queue.send([envelope])
+    else:
+        queue.write(envelope.data)
+    if command_enqueued.receivers:
+        command_enqueued.send_robust(sender=command_class, message=message)
+
+
+invoker = Invoker()
+
+
+def __getattr__(name: str) -> Any:
+    """Answer ``queue_name``, which 2011 read at import and we read when asked."""
+    if name == "queue_name":
+        return settings.queue_name
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

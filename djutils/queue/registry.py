@@ -1,0 +1,99 @@
+"""The registry: knows every command by name, turns commands into messages and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from .codec import dump, load
+from .command import Command
+from .exceptions import InvalidCommand, UnknownCommand
+from .message import Message, new_id
+
+
+class CommandRegistry:
+    """Names and the command classes behind them."""
+
+    def __init__(self) -> None:
+        self._commands: dict[str, type[Command]] = {}
+
+    def register(self, command_class: type[Command]) -> None:
+        """Make ``command_class`` known by its name.
+
+        Raises ``InvalidCommand`` when another one has that name; loading the same source again
+        replaces it.
+        """
+        known = self._commands.get(command_class.name)
+        if known is not None and _origin(known) != _origin(command_class):
+            raise InvalidCommand(
+                f"Two commands are named '{command_class.name}', at {known.source()} and at "
+                f"{command_class.source()}: rename one, or give it a name of its own (name='...')."
+            )
+        self._commands[command_class.name] = command_class
+
+    def unregister(self, command_class: type[Command]) -> None:
+        """Forget ``command_class``; ``UnknownCommand`` when it is not registered."""
+        if command_class not in self:
+            raise UnknownCommand(f"'{command_class.name}' is not registered.")
+        del self._commands[command_class.name]
+
+    def __contains__(self, command_class: type[Command]) -> bool:
+        return bool(command_class.name) and self._commands.get(command_class.name) is command_class
+
+    def __iter__(self) -> Iterator[type[Command]]:
+        return iter(sorted(self._commands.values(), key=lambda command: command.name))
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def get_message_for_command(self, command: Command, queue: str = "") -> Message:
+        """Answer a new message that asks for a run of ``command``.
+
+        ``queue`` is what it will be signed for, by default the command's own. Raises
+        ``UnknownCommand`` for a class that is not registered, ``NotPicklable`` for data that
+        cannot travel.
+        """
+        if type(command) not in self:
+            raise UnknownCommand(
+                f"'{command.name or type(command).__qualname__}' is not registered: no consumer could "
+                f"find it. Define it, with its execute(), at the top level of a module, best an app's "
+                f"commands.py."
+            )
+        return Message(
+            id=new_id(),
+            command=command.name,
+            queue=queue or command.queue_name or "",
+            created=time.time(),
+            body=dump(command.data),
+            eta=command.run_after.timestamp() if command.run_after else None,
+            priority=command.priority,
+        )
+
+    def get_command_for_message(self, message: Message) -> Command:
+        """Answer the command ``message`` asks for, with its data.
+
+        The message must come out of ``codec.decode``, which verified it. Raises ``UnknownCommand``
+        before anything is unpickled, ``NotUnpicklable`` when that fails.
+        """
+        command_class = self.get_class(message.command)
+        return command_class(load(message.body))
+
+    def get_class(self, name: str) -> type[Command]:
+        """Answer the command class registered as ``name``, or raise ``UnknownCommand``."""
+        try:
+            return self._commands[name]
+        except KeyError:
+            near = get_close_matches(name, self._commands, n=1)
+            hint = f" The nearest is '{near[0]}'." if near else ""
+            raise UnknownCommand(
+                f"No command named '{name}' is registered here.{hint} Is its module a commands.py "
+                f"of an installed app, and does this consumer run the newest code?"
+            ) from None
+
+
+def _origin(command_class: type[Command]) -> tuple[str, str]:
+    return command_class.__qualname__, command_class.source()
+
+
+registry = CommandRegistry()

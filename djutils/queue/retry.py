@@ -1,0 +1,89 @@
+"""When to try again, or never: pure functions from counters to a delay."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Backoff = float | tuple[float, float] | Callable[[int], float]
+"""Seconds before the second attempt, doubled for each one after it; with the longest wait; or a
+function from the attempt that failed (first = 1) to seconds."""
+
+LONGEST = 3600.0
+"""The longest wait in seconds where a backoff names none."""
+
+FARTHEST = 366 * 24 * 3600.0
+"""No wait is longer than this many seconds, whatever a backoff or a ``Retry`` asks for."""
+
+MAX_REDELIVERIES = 20
+"""How often the host may be lost under a message before it becomes a dead letter."""
+
+
+class RetryPolicy(NamedTuple):
+    """How often a command is tried, and how long it waits in between."""
+
+    max_attempts: int
+    backoff: Backoff
+
+    def delay_after(self, attempt: int, chance: float | None = None) -> float | None:
+        """Answer the seconds to wait after failed ``attempt``, or None when it was the last one.
+
+        Exponential with a cap and equal jitter (Marc Brooker, 'Exponential Backoff And Jitter',
+        2015): between half of the delay and all of it, so that a crowd that failed together does
+        not come back together. ``chance`` is in [0, 1); by default it is drawn.
+        """
+        if attempt >= self.max_attempts:
+            return None
+        if callable(self.backoff):
+            return as_delay(self.backoff(attempt))
+        first, longest = _bounds(self.backoff)
+        delay = min(longest, first * 2.0 ** min(attempt - 1, 64))
+        return as_delay(delay * (1 + (random.random() if chance is None else chance)) / 2)
+
+
+UNKNOWN = RetryPolicy(max_attempts=8, backoff=(30.0, 600.0))
+"""For a name nobody here registered: during a deploy half of the fleet may be newer."""
+
+
+DEFAULT = RetryPolicy(max_attempts=20, backoff=(2.0, LONGEST))
+"""For a command whose own policy makes no sense."""
+
+
+def as_delay(seconds: Any) -> float:
+    """Answer ``seconds`` as a wait of 0 to ``FARTHEST``; ``ValueError`` or ``TypeError`` for no number."""
+    delay = float(seconds)
+    if math.isnan(delay):
+        raise ValueError("nan is not a number of seconds")
+    return min(max(0.0, delay), FARTHEST)
+
+
+def is_backoff(value: Any) -> bool:
+    """Answer whether ``value`` can be the backoff of a policy."""
+    if callable(value):
+        return True
+    if isinstance(value, tuple | list) and len(value) != 2:
+        return False
+    first, longest = _bounds(value)
+    return _is_seconds(first) and _is_seconds(longest) and bool(first <= longest)
+
+
+def _bounds(backoff: Any) -> tuple[Any, Any]:
+    if isinstance(backoff, tuple | list):
+        first, longest = backoff
+        return first, longest
+    return backoff, max(LONGEST, backoff) if _is_seconds(backoff) else backoff
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def fatal(crashes: int, redeliveries: int, max_crashes: int) -> str:
+    """Answer why a message with these counters must not be run again, or an empty string."""
+    if crashes >= max_crashes:
+        return f"It was running in {crashes} processes that died."
+    if redeliveries >= MAX_REDELIVERIES:
+        return f"Its worker was lost {redeliveries} times."
+    return ""

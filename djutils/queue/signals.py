@@ -1,0 +1,25 @@
+"""What happens to a command, for whoever listens.
+
+Each signal is sent with ``sender`` = the command's class and ``message`` = its ``Message``.
+Receivers run in the process where it happens and must be quick; an exception in one is logged
+and changes nothing for the command.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+command_enqueued = Signal()
+"""Sent after the backend has taken the message (inside the caller's transaction, if any)."""
+
+command_started = Signal()
+"""Sent in the worker, before the command runs."""
+
+command_succeeded = Signal()
+"""Sent in the worker when the command returned; also ``duration`` in seconds and ``result``."""
+
+command_retried = Signal()
+"""Sent in the worker when a run failed and another will follow; also ``exception``, ``delay``."""
+
+command_died = Signal()
+"""Sent in the worker when the message becomes a dead letter; also ``exception``."""

@@ -1,0 +1,238 @@
+"""The maintainer: one process per consumer that does all the upkeep.
+
+It beats for the consumer's workers, hands back what dead ones held, takes from owners whose beats
+stand still, and enqueues periodic commands.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from djutils.queue import codec
+from djutils.queue.backends import queues
+from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.conf import settings
+from djutils.queue.exceptions import BackendUnavailable
+from djutils.queue.message import Envelope
+from djutils.queue.queue import PeriodicQueueCommand
+from djutils.queue.registry import registry
+
+from .options import ConsumerOptions, Hooks
+
+logger = logging.getLogger("djutils.queue.workers.maintainer")
+
+_BEATS_PER_LEASE = 6
+_OUTAGE_PAUSE = 1.0
+
+
+class Born(NamedTuple):
+    """The supervisor tells of a new worker process: its owner token on each queue."""
+
+    owners: dict[str, int]
+
+
+class Died(NamedTuple):
+    """The supervisor tells of a worker process that is gone, and what its board said."""
+
+    owners: dict[str, int]
+    done: dict[str, list[str]]
+    running: dict[str, list[str]]
+    reason: str
+    """What killed it; empty if nobody is to blame for what was running."""
+
+
+class Watch:
+    """Judges by its own monotonic clock whose beat counter on one queue stands still."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = lease
+        self._seen: dict[int, tuple[int, float]] = {}
+
+    def still(self, beats: Mapping[int, int], now: float) -> list[tuple[int, int]]:
+        """Answer (owner, beats) of those whose counter has not moved for the lease."""
+        for owner, count in beats.items():
+            if self._seen.get(owner, (None,))[0] != count:
+                self._seen[owner] = (count, now)
+        for owner in self._seen.keys() - beats.keys():
+            del self._seen[owner]
+        return [(o, count) for o, (count, since) in self._seen.items() if now - since >= self._lease]
+
+    def forget(self) -> None:
+        """Begin anew: for a while nothing could be seen, so nothing can be said."""
+        self._seen.clear()
+
+
+class Maintainer:
+    """Does the upkeep of ``options.queues`` until the supervisor closes the connection."""
+
+    def __init__(self, options: ConsumerOptions, supervisor: Connection, hooks: Hooks) -> None:
+        self._options = options
+        self._supervisor = supervisor
+        self._hooks = hooks
+        self._queues = {name: queues.fresh(name) for name in options.queues}
+        self._leased = {n: q for n, q in self._queues.items() if isinstance(q, LeasedQueue)}
+        self._living: dict[str, set[int]] = {name: set() for name in self._leased}
+        self._watches = {name: Watch(options.lease) for name in self._leased}
+        self._dead: list[Died] = []
+        self._beat_every = options.lease / _BEATS_PER_LEASE
+        self._next_beat = time.monotonic()
+        self._clock = Clock(self._queues) if options.periodic else None
+
+    def run(self) -> int:
+        """Live; answer the exit code."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, lambda *_: self._hooks.hangup())
+        for queue in self._leased.values():
+            queue.open()
+        listening, parent = True, os.getppid()
+        while (listening or self._dead) and os.getppid() == parent:
+            listening = listening and self._listen()
+            try:
+                self._upkeep()
+            except BackendUnavailable as error:
+                logger.warning("Upkeep has to wait: %s", error)
+                for watch in self._watches.values():
+                    watch.forget()
+                time.sleep(_OUTAGE_PAUSE)
+        return 0
+
+    def _listen(self) -> bool:
+        """Hear what the supervisor says, until something is due; False when it has hung up."""
+        try:
+            while not self._dead and self._supervisor.poll(self._idle_for()):
+                self._hear(self._supervisor.recv())
+        except EOFError:
+            return False
+        return True
+
+    def _hear(self, news: Born | Died) -> None:
+        if isinstance(news, Died):
+            self._dead.append(news)
+            return
+        for name in self._leased:
+            self._living[name].add(news.owners[name])
+
+    def _idle_for(self) -> float:
+        wait = self._next_beat - time.monotonic()
+        if self._clock:
+            wait = min(wait, self._clock.seconds_left())
+        return max(0.0, wait)
+
+    def _upkeep(self) -> None:
+        if self._clock:
+            self._clock.look()
+        while self._dead:
+            self._bury(self._dead[0])
+            died = self._dead.pop(0)
+            self._supervisor.send(died.owners)
+        if time.monotonic() >= self._next_beat:
+            for name, queue in self._leased.items():
+                queue.beat(self._living[name])
+                self._reap_strangers(name, queue)
+            self._next_beat = time.monotonic() + self._beat_every
+        if self._clock:
+            self._clock.tick()
+
+    def _bury(self, died: Died) -> None:
+        """Ack what a dead worker had finished, hand back the rest, charge what was running."""
+        for name, queue in self._leased.items():
+            owner, done = died.owners[name], died.done.get(name, [])
+            running = died.running.get(name, []) if died.reason else []
+            self._living[name].discard(owner)
+            if done:
+                queue.ack(owner, done)
+            back = queue.reap(owner, running=dict.fromkeys(running, died.reason))
+            if back or done:
+                logger.warning(
+                    "A worker of %s is gone: %d messages acked for it, %d handed back, %d of them "
+                    "were running (%s).",
+                    name,
+                    len(done),
+                    back,
+                    len(running),
+                    died.reason or "stopped",
+                )
+
+    def _reap_strangers(self, name: str, queue: LeasedQueue) -> None:
+        for owner, beats in self._watches[name].still(queue.owners(), time.monotonic()):
+            if owner not in self._living[name]:
+                back = queue.reap(owner, beats)
+                logger.warning(
+                    "An owner on %s was silent for %.0f s: %d messages are handed back.",
+                    name,
+                    self._options.lease,
+                    back,
+                )
+
+
+class Clock:
+    """Enqueues each periodic command of ``queues`` in the minutes it asks for."""
+
+    def __init__(self, by_name: Mapping[str, BaseQueue]) -> None:
+        self._queues = by_name
+        # The minute we are in is looked at too: those who can tell enqueue it only once.
+        self._last = _this_minute() - timedelta(minutes=1)
+        self._pending: dict[type[PeriodicQueueCommand], datetime] = {}
+
+    def seconds_left(self) -> float:
+        """Answer the seconds until the next minute begins; below 0 when it has."""
+        return (self._last + timedelta(minutes=1) - timezone.now()).total_seconds()
+
+    def look(self) -> None:
+        """Note what a new minute asks for; minutes slept through are not caught up.
+
+        What could not be enqueued in its minute waits, once per command.
+        """
+        minute = _this_minute()
+        if minute <= self._last:
+            return
+        self._last = minute
+        for command_class in registry:
+            if issubclass(command_class, PeriodicQueueCommand) and _asks(command_class, minute):
+                self._pending[command_class] = minute
+
+    def tick(self) -> None:
+        """Enqueue what was asked for and is not yet enqueued, each once."""
+        self.look()
+        for command_class, minute in list(self._pending.items()):
+            self._enqueue(command_class, minute)
+            del self._pending[command_class]
+
+    def _enqueue(self, command_class: type[PeriodicQueueCommand], minute: datetime) -> None:
+        command = command_class(((), {}))
+        queue = self._queues.get(command.queue_name or settings.queue_name)
+        if queue is None:
+            return  # whoever empties that queue has a clock, too
+        message = registry.get_message_for_command(command, queue.name)
+        data = codec.encode(message)
+        if isinstance(queue, LeasedQueue):
+            key = f"{command.name} {minute.isoformat(timespec='minutes')}"
+            sent = queue.send_once(key, Envelope(message.id, data, 0.0, message.priority))
+        else:
+            queue.write(data)
+            sent = True
+        if sent:
+            logger.info("%s %s enqueued by the clock", message.id, message.command)
+
+
+def _asks(command_class: type[PeriodicQueueCommand], minute: datetime) -> bool:
+    moment = timezone.localtime(minute) if minute.tzinfo else minute
+    try:
+        return bool(command_class(((), {})).validate_datetime(moment))
+    except Exception:  # a user's function: one bad clock must not stop the others
+        logger.exception("validate_datetime of %s failed.", command_class.name)
+        return False
+
+
+def _this_minute() -> datetime:
+    return timezone.now().replace(second=0, microsecond=0)

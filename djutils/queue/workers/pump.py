@@ -1,0 +1,243 @@
+"""The pump of a worker process: receives for its threads, and settles what they finished."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from djutils.queue.exceptions import BackendUnavailable, OwnerLost
+from djutils.queue.message import RELEASED, Action, Delivery
+
+from .board import Board
+from .channel import LARGEST_BATCH, Channel, Settled
+from .options import ConsumerOptions
+from .threads import Finished, Threads
+
+logger = logging.getLogger("djutils.queue.workers.pump")
+
+BUDGET = 0.05
+"""Seconds of estimated work per thread to have at hand."""
+STUCK = 0.2
+"""Seconds after which what waits behind busy threads is given back."""
+_LOOK_AGAIN = 0.1
+_SHORT_WAIT = 0.2
+_OUTAGE = (0.05, 5.0)
+
+
+class Pump:
+    """Keeps the threads of one process supplied, in a thread of its own.
+
+    Its life: open the channels, turn until asked to stop, then give back what was not begun, wait
+    for what runs, settle it and leave. A backend that does not answer is waited out.
+    """
+
+    def __init__(
+        self, channels: Sequence[Channel], threads: Threads, board: Board, options: ConsumerOptions
+    ) -> None:
+        self.received = 0
+        """How many deliveries it has handed to the threads."""
+        self._channels = channels
+        self._threads = threads
+        self._board = board
+        self._options = options
+        self._done: list[list[Finished]] = [[] for _ in channels]
+        self._others: list[list[Settled]] = [[] for _ in channels]
+        self._held: list[set[str]] = [set() for _ in channels]
+        self._delay = options.delay
+        self._unsure = False
+        self._outages = 0
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        if not self._woken.is_set():
+            self._woken.set()
+
+    def stop(self) -> None:
+        """Take nothing more, end when what runs has ended."""
+        self._stopping.set()
+        self._woken.set()
+
+    def run(self, ready: Callable[[], object]) -> None:
+        """Live; ``ready`` is called when the backend was reached for the first time.
+
+        Raises ``BackendError`` if the backend fails in a way that waiting cannot mend.
+        """
+        try:
+            while not self._patiently(self._open):
+                if self._stopping.is_set():
+                    return
+            ready()
+            while not self._stopping.is_set():
+                self._patiently(self._turn)
+            self._patiently(self._give_back)
+            while self._threads.busy or self._unsettled():
+                self._patiently(self._finish)
+            while not self._patiently(self._leave):
+                pass
+        except OwnerLost:
+            self._abandon()
+        self._threads.close()
+
+    def _patiently(self, step: Callable[[], None]) -> bool:
+        """Take ``step`` and answer True; False when the backend did not answer and some time has passed."""
+        try:
+            step()
+        except BackendUnavailable as error:
+            self._outages += 1
+            self._unsure = True
+            if self._outages == 1:
+                logger.warning("%s Waiting for it; running commands go on.", error)
+            first, longest = _OUTAGE
+            pause = min(longest, first * 2 ** min(self._outages, 10)) * random.uniform(0.5, 1)
+            self._stopping.wait(pause) if not self._stopping.is_set() else time.sleep(min(pause, 0.5))
+            return False
+        return True
+
+    def _open(self) -> None:
+        for channel in self._channels:
+            channel.open()
+        self._threads.start()
+        self._unsure = False
+        self._outages = 0
+
+    def _turn(self) -> None:
+        self._collect()
+        if self._unsure:
+            self._recover()
+        self._settle()
+        got = sum(self._receive(number) for number in range(len(self._channels)))
+        self._release_stuck()
+        if self._has_had_enough():
+            logger.info("%d commands were received; this worker process is replaced.", self.received)
+            self.stop()
+        self._pause(got)
+
+    def _has_had_enough(self) -> bool:
+        most = self._options.max_commands
+        return bool(most) and self.received >= most and not (self._threads.busy or self._unsettled())
+
+    def _collect(self) -> None:
+        """Sort what the threads finished by what is to be done with it."""
+        finished = self._threads.finished
+        while finished:
+            self._delay = self._options.delay
+            one = finished.popleft()
+            if one.outcome.action is Action.ACK:
+                self._done[one.channel].append(one)
+            else:
+                self._others[one.channel].append((one.delivery, one.outcome))
+
+    def _settle(self) -> None:
+        for number, settled in enumerate(self._others):
+            if settled:
+                ids = [delivery.id for delivery, _ in settled]
+                self._channels[number].settle(settled)
+                self._held[number].difference_update(ids)
+
+    def _receive(self, number: int, room: int | None = None) -> int:
+        channel, done = self._channels[number], self._done[number]
+        room = self._room(channel) if room is None else room
+        if not room and not done:
+            return 0
+        ids = [one.delivery.id for one in done]
+        deliveries = channel.receive(room, ids, self._wait(channel) if room else 0.0)
+        self._held[number].difference_update(ids)
+        for one in done:
+            self._board.confirm(one.thread, 1)
+        done.clear()
+        self._hand_over(number, deliveries)
+        return len(deliveries)
+
+    def _hand_over(self, number: int, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            self._held[number].update(delivery.id for delivery in deliveries)
+            self.received += len(deliveries)
+            self._threads.put([(number, delivery) for delivery in deliveries])
+
+    def _room(self, channel: Channel) -> int:
+        """Answer how many to ask for: the budget's worth, nothing while every thread is stuck."""
+        threads = self._threads
+        if not channel.prefetches:
+            return max(0, threads.idle - len(threads.buffer))
+        if not threads.idle and time.monotonic() - threads.moved_at > BUDGET:
+            return 0
+        budget = int(threads.count * BUDGET / max(threads.cost, 1e-6))
+        room = min(LARGEST_BATCH, max(threads.count, budget)) - len(threads.buffer)
+        if self._options.max_commands:
+            room = min(room, self._options.max_commands - self.received)
+        return max(0, room)
+
+    def _wait(self, channel: Channel) -> float:
+        """Answer how long the backend may wait for a message by itself."""
+        if not channel.blocking or len(self._channels) > 1 or self._threads.buffer:
+            return 0.0
+        wait = self._lengthen()
+        return min(wait, _SHORT_WAIT) if self._threads.idle < self._threads.count else wait
+
+    def _release_stuck(self) -> None:
+        threads = self._threads
+        if threads.buffer and time.monotonic() - threads.moved_at > STUCK:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Give back what no thread has begun."""
+        for number, delivery in self._threads.take_back():
+            self._others[number].append((delivery, RELEASED))
+            self.received -= 1
+        self._settle()
+
+    def _pause(self, got: int) -> None:
+        """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
+        self._outages = 0
+        if self._threads.buffer:
+            self._woken.wait(_LOOK_AGAIN)
+        elif not got and not self._waited_in_backend():
+            self._woken.wait(self._lengthen())
+        self._woken.clear()
+
+    def _lengthen(self) -> float:
+        delay = self._delay
+        self._delay = min(self._options.max_delay, delay * self._options.backoff)
+        return delay
+
+    def _waited_in_backend(self) -> bool:
+        return len(self._channels) == 1 and self._channels[0].blocking and self._threads.idle > 0
+
+    def _recover(self) -> None:
+        """After an outage: ask for what was lent in replies that were lost."""
+        for number, channel in enumerate(self._channels):
+            unheard = channel.adopt(self._held[number])
+            if unheard:
+                logger.info("%d messages of %s were lent in a lost reply.", len(unheard), channel.name)
+            self._hand_over(number, unheard)
+        self._unsure = False
+        logger.info("The backend answers again.")
+
+    def _finish(self) -> None:
+        """While draining: settle what has ended meanwhile."""
+        self._woken.wait(_LOOK_AGAIN)
+        self._woken.clear()
+        self._collect()
+        self._settle()
+        for number in range(len(self._channels)):
+            self._receive(number, room=0)
+
+    def _unsettled(self) -> bool:
+        return bool(self._threads.finished) or any(self._done) or any(self._others)
+
+    def _leave(self) -> None:
+        for channel in self._channels:
+            channel.close()
+
+    def _abandon(self) -> None:
+        """We were taken for dead: whatever we hold belongs to others now."""
+        logger.error("This worker was silent for too long and its messages were taken back; it begins anew.")
+        self._threads.take_back()
+        while self._threads.busy:
+            self._woken.wait(_LOOK_AGAIN)
+            self._woken.clear()

@@ -1,0 +1,290 @@
+"""The supervisor: forks the maintainer and the workers, replaces those that die, ends them all.
+
+It talks to no backend and has no threads: nothing can delay a signal, and forking stays safe.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import select
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import NamedTuple
+
+from django.db import connections
+
+from djutils.queue.backends.base import new_owner
+
+from .board import Board
+from .maintainer import Born, Died, Maintainer
+from .options import ConsumerOptions, Hooks
+from .process import WorkerProcess
+
+logger = logging.getLogger("djutils.queue.workers.supervisor")
+
+CANNOT_BOOT = 70
+_BOOT_FAILURES = 5
+_LONGEST_PAUSE = 30.0
+_TO_SETTLE = 5.0
+_LOOK_EVERY = 1.0
+
+
+class Worker(NamedTuple):
+    """What the supervisor knows of one worker process."""
+
+    pid: int
+    owners: dict[str, int]
+    board: Board
+
+
+class Supervisor:
+    """Runs a consumer: ``run()`` blocks until everything has ended and answers the exit code.
+
+    0: ended as asked. 1: something had to be killed. 70: no worker process can start.
+    """
+
+    def __init__(self, options: ConsumerOptions, hooks: Hooks | None = None) -> None:
+        self._options = options
+        self._hooks = hooks or Hooks()
+        self._workers: dict[int, Worker] = {}
+        self._unready: dict[int, int] = {}  # the pipe it will say so on -> its process id
+        self._was_ready = False
+        self._boot_failures = 0
+        self._respawn_at = 0.0
+        self._maintainer = 0
+        self._line: Connection | None = None
+        self._graves: deque[Died] = deque()
+        self._telling = False
+        self._stops = 0
+        self._hangups = 0
+        self._killing = False
+        self._exit_code = 0
+        self._wakeup = os.pipe()
+
+    def run(self) -> int:
+        """Live, in the main thread of a process with no other threads and no open connections."""
+        self._listen_to_signals()
+        gc.freeze()
+        while not self._stops:
+            self._look_after()
+            self._wait(_LOOK_EVERY)
+        self._drain()
+        self._dismiss_maintainer()
+        logger.info("Stopped.")
+        return self._exit_code or int(self._killing)
+
+    def _look_after(self) -> None:
+        """Replace whoever is missing; give up when no worker process can even start."""
+        if not self._maintainer:
+            self._spawn_maintainer()
+        if self._boot_failures >= _BOOT_FAILURES:
+            logger.error("%d worker processes in a row could not start: giving up.", _BOOT_FAILURES)
+            self._exit_code = CANNOT_BOOT
+            self._stops = 1
+        elif len(self._workers) < self._options.processes and time.monotonic() >= self._respawn_at:
+            self._spawn_workers()
+
+    def _drain(self) -> None:
+        """Let the workers end; kill those that do not, without blame for what they run."""
+        logger.info("Stopping: running commands have %.0f s to end.", self._options.grace)
+        self._signal(signal.SIGTERM, self._workers)
+        deadline = time.monotonic() + self._options.grace
+        while self._workers and self._stops < 2 and time.monotonic() < deadline:
+            self._wait(min(_LOOK_EVERY, max(0.0, deadline - time.monotonic())))
+        if self._workers:
+            logger.warning("%d worker processes did not end and are killed.", len(self._workers))
+            self._killing = True
+            self._signal(signal.SIGKILL, self._workers)
+        while self._workers:
+            self._wait(_LOOK_EVERY)
+
+    def _dismiss_maintainer(self) -> None:
+        """Let it hand back what dead workers held, then hang up."""
+        deadline = time.monotonic() + _TO_SETTLE
+        while self._graves and time.monotonic() < deadline:
+            if not self._maintainer:
+                self._spawn_maintainer()
+            self._wait(_LOOK_EVERY / 10)
+        if self._graves:
+            logger.error("The backend does not answer: what was held goes back when its lease ends.")
+        if self._line:
+            self._line.close()
+            self._line = None
+        while self._maintainer:
+            self._wait(_LOOK_EVERY / 10)
+            if time.monotonic() > deadline:
+                self._signal(signal.SIGKILL, [self._maintainer])
+
+    # Signals only count; the loop acts on them.
+
+    def _listen_to_signals(self) -> None:
+        for end in self._wakeup:
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wakeup[1])
+        signal.signal(signal.SIGTERM, self._note_stop)
+        signal.signal(signal.SIGINT, self._note_stop)
+        signal.signal(signal.SIGHUP, self._note_hangup)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def _note_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stops += 1
+
+    def _note_hangup(self, number: int, frame: FrameType | None) -> None:
+        self._hangups += 1
+
+    def _signal(self, number: int, pids: Iterable[int]) -> None:
+        for pid in filter(None, pids):  # 0 would be the whole process group
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep until a signal, a word of a child, or the time is up; then hear all of them."""
+        line = [self._line.fileno()] if self._line else []
+        readable, _, _ = select.select([self._wakeup[0], *self._unready, *line], [], [], seconds)
+        if self._wakeup[0] in readable:
+            with suppress(BlockingIOError):
+                os.read(self._wakeup[0], 4096)
+        for hear in [fd for fd in self._unready if fd in readable]:
+            self._hear_unready(hear)
+        if self._line and self._line.fileno() in readable:
+            self._hear_maintainer()
+        self._collect_dead()
+        if self._hangups:
+            self._hangups = 0
+            self._hooks.hangup()
+            self._signal(signal.SIGHUP, [*self._workers, self._maintainer])
+
+    # Children.
+
+    def _fork(self, live: Callable[[], int]) -> int:
+        """Fork; the child lives, exits with what ``live`` answers, and never returns from here."""
+        connections.close_all()
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            self._become_child()
+            code = live()
+        except BaseException:  # the child must not run on into its parent's code
+            logger.exception("A process of the consumer failed.")
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def _become_child(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for fd in (*self._wakeup, *self._unready):
+            os.close(fd)
+        if self._line:
+            self._line.close()
+        self._hooks.forked()
+
+    def _spawn_workers(self) -> None:
+        while len(self._workers) < self._options.processes:
+            owners = {name: new_owner() for name in self._options.queues}
+            board = Board(self._options.threads)
+            hear, say = os.pipe()
+            # Made known before it lives, so that its first message already has a beating owner.
+            self._tell(Born(owners))
+            pid = self._fork(partial(self._live_as_worker, owners, board, hear, say))
+            os.close(say)
+            self._unready[hear] = pid
+            self._workers[pid] = Worker(pid, owners, board)
+        self._hooks.workers_changed(list(self._workers))
+
+    def _live_as_worker(self, owners: dict[str, int], board: Board, hear: int, say: int) -> int:
+        os.close(hear)
+        worker = WorkerProcess(self._options, owners, board, self._hooks)
+        return worker.run(ready=lambda: os.write(say, b"1"))
+
+    def _spawn_maintainer(self) -> None:
+        self._line, theirs = Pipe()
+        self._maintainer = self._fork(lambda: Maintainer(self._options, theirs, self._hooks).run())
+        theirs.close()
+        self._telling = False
+        for worker in self._workers.values():
+            self._tell(Born(worker.owners))
+        self._tell_of_the_dead()
+
+    def _tell(self, news: Born | Died) -> None:
+        with suppress(OSError):  # it has just died; the next one is told everything again
+            if self._line:
+                self._line.send(news)
+
+    def _tell_of_the_dead(self) -> None:
+        """One at a time, confirmed by an answer: the pipe can never be full."""
+        if self._graves and not self._telling:
+            self._telling = True
+            self._tell(self._graves[0])
+
+    def _hear_maintainer(self) -> None:
+        if self._line is None:
+            return
+        try:
+            self._line.recv()
+        except (EOFError, OSError):
+            self._line = None
+            return
+        self._graves.popleft()
+        self._telling = False
+        self._tell_of_the_dead()
+
+    def _hear_unready(self, hear: int) -> None:
+        word = os.read(hear, 1)
+        os.close(hear)
+        pid = self._unready.pop(hear)
+        if word:
+            self._boot_failures = 0
+            logger.info("Worker process %d is ready.", pid)
+        if not self._unready and not self._was_ready and word:
+            self._was_ready = True
+            self._hooks.ready()
+
+    def _collect_dead(self) -> None:
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                pid, status = found
+                if pid == self._maintainer:
+                    self._maintainer = 0
+                    self._line = None
+                elif pid in self._workers:
+                    self._bury(self._workers.pop(pid), os.waitstatus_to_exitcode(status))
+
+    def _bury(self, worker: Worker, code: int) -> None:
+        done, running = worker.board.report()
+        worker.board.close()
+        names = self._options.queues
+        died = Died(
+            worker.owners,
+            {names[channel]: ids for channel, ids in done.items()},
+            {names[channel]: ids for channel, ids in running.items()},
+            "" if code == 0 or self._killing else _cause(code),
+        )
+        self._graves.append(died)
+        self._tell_of_the_dead()
+        if died.reason:
+            logger.error("Worker process %d %s.", worker.pid, died.reason)
+        if code and worker.pid in self._unready.values():
+            self._boot_failures += 1
+            pause = min(_LONGEST_PAUSE, 2.0 ** (self._boot_failures - 1))
+            self._respawn_at = time.monotonic() + pause
+        self._hooks.workers_changed(list(self._workers))
+
+
+def _cause(code: int) -> str:
+    """Answer in words how a process ended."""
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"

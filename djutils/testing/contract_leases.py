@@ -1,0 +1,290 @@
+"""What a backend promises that lends: nothing is gone before it is settled, and only by its owner."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.testing.contract_lines import PATIENCE, QueueContract, until
+
+Settle = Callable[[LeasedQueue, int, str], set[str]]
+
+SETTLE: dict[str, Settle] = {
+    "ack": lambda queue, owner, id: queue.ack(owner, [id]),
+    "release": lambda queue, owner, id: queue.release(owner, [id]),
+    "release later": lambda queue, owner, id: queue.release(owner, [id], delay=60),
+    "retry": lambda queue, owner, id: queue.retry(owner, [Retrial(id, 0.0, "again")]),
+    "reject": lambda queue, owner, id: queue.reject(owner, [Rejection(id, "never again")]),
+}
+needs_delay = pytest.mark.usefixtures("can_delay")
+needs_priority = pytest.mark.usefixtures("can_rank")
+needs_waiting = pytest.mark.usefixtures("can_wait")
+each_way_to_settle = pytest.mark.parametrize("settle", SETTLE.values(), ids=SETTLE.keys())
+
+
+def ids_of(deliveries: Sequence[Delivery]) -> list[str]:
+    return [delivery.id for delivery in deliveries]
+
+
+class LeaseFixtures(QueueContract):
+    """What the tests below speak in."""
+
+    @pytest.fixture
+    def owner(self, queue: LeasedQueue) -> int:
+        return self.enroll(queue)
+
+    @pytest.fixture
+    def other(self, queue: LeasedQueue) -> int:
+        return self.enroll(queue)
+
+    @pytest.fixture
+    def can_delay(self, queue: LeasedQueue) -> None:
+        if not queue.supports_delay:
+            pytest.skip(f"{type(queue).__name__} cannot delay (supports_delay is False)")
+
+    @pytest.fixture
+    def can_rank(self, queue: LeasedQueue) -> None:
+        if not queue.supports_priority:
+            pytest.skip(f"{type(queue).__name__} does not know priorities (supports_priority is False)")
+
+    @pytest.fixture
+    def can_wait(self, queue: LeasedQueue) -> None:
+        if not queue.blocking:
+            pytest.skip(f"{type(queue).__name__} does not wait (blocking is False)")
+
+    def enroll(self, queue: LeasedQueue) -> int:
+        owner = new_owner()
+        queue.enroll(owner)
+        return owner
+
+    def send(self, queue: LeasedQueue, count: int = 1, **options: Any) -> list[str]:
+        envelopes = [Envelope(new_id(), f"data {n}".encode(), **options) for n in range(count)]
+        queue.send(envelopes)
+        return [envelope.id for envelope in envelopes]
+
+    def lend(self, queue: LeasedQueue, owner: int, count: int = 100) -> list[str]:
+        return ids_of(queue.receive(owner, count).deliveries)
+
+    def lend_one(self, queue: LeasedQueue, owner: int) -> Delivery:
+        deliveries: list[Delivery] = until(lambda: queue.receive(owner, 1).deliveries, "it was lent")
+        return deliveries[0]
+
+    def kill(self, queue: Any, data: bytes = b"data", error: str = "it failed") -> str:
+        owner, id = self.enroll(queue), new_id()
+        queue.send([Envelope(id, data)])
+        queue.receive(owner, 1)
+        assert queue.reject(owner, [Rejection(id, error)]) == {id}
+        queue.reap(owner)
+        return id
+
+
+class Lending(LeaseFixtures):
+    """send, receive, ack."""
+
+    def test_it_says_what_it_can(self, queue: LeasedQueue) -> None:
+        assert isinstance(queue, LeasedQueue)
+        assert queue.supports_leases
+
+    def test_what_is_lent_carries_its_id_its_data_and_no_blame(self, queue: LeasedQueue, owner: int) -> None:
+        id = new_id()
+        queue.send([Envelope(id, bytes(range(256)))])
+
+        assert queue.receive(owner, 1).deliveries == [Delivery(id, bytes(range(256)), 0, 0, 0)]
+
+    def test_what_is_lent_is_not_lent_again(self, queue: LeasedQueue, owner: int, other: int) -> None:
+        ids = self.send(queue, 3)
+
+        assert self.lend(queue, owner, 2) == ids[:2]
+        assert self.lend(queue, other) == ids[2:]
+        assert self.lend(queue, owner) == []
+
+    def test_an_empty_queue_gives_an_empty_batch(self, queue: LeasedQueue, owner: int) -> None:
+        assert queue.receive(owner, 10) == ([], frozenset())
+
+    def test_nobody_is_given_more_than_asked_for(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, 3)
+
+        assert self.lend(queue, owner, 0) == []
+        assert self.lend(queue, owner, 1) == ids[:1]
+
+    def test_a_large_batch_keeps_its_order(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, 2500)
+
+        lent: list[str] = []
+        while batch := self.lend(queue, owner, 2500):
+            lent += batch
+        assert lent == ids
+        assert queue.ack(owner, ids) == set(ids)
+        assert queue.stats() == Stats()
+
+    def test_huge_messages_are_lent_a_few_at_a_time_but_never_none(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        data = b"\xff" * (3 * 1024 * 1024)
+        envelopes = [Envelope(new_id(), data) for _ in range(3)]
+        for envelope in envelopes:
+            queue.send([envelope])
+
+        lent: list[Delivery] = []
+        while batch := queue.receive(owner, 10).deliveries:
+            lent += batch
+        assert ids_of(lent) == [envelope.id for envelope in envelopes]
+        assert all(delivery.data == data for delivery in lent)
+
+    def test_sending_nothing_is_nothing(self, queue: LeasedQueue) -> None:
+        queue.send([])
+
+        assert queue.stats() == Stats()
+
+    def test_an_id_that_waits_is_not_sent_again(self, queue: LeasedQueue, owner: int) -> None:
+        id = new_id()
+        queue.send([Envelope(id, b"first"), Envelope(id, b"second")])
+        queue.send([Envelope(id, b"third")])
+
+        assert [delivery.data for delivery in queue.receive(owner, 10).deliveries] == [b"first"]
+
+    def test_an_id_that_is_lent_or_dead_is_not_sent_again(self, queue: LeasedQueue, owner: int) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+
+        queue.send([Envelope(id, b"again")])
+        assert queue.stats() == Stats(leased=1)
+        assert self.lend(queue, owner) == []
+
+        queue.reject(owner, [Rejection(id, "no")])
+        queue.send([Envelope(id, b"again")])
+        assert queue.stats() == Stats(dead=1)
+
+    def test_a_new_id_beside_a_known_one_is_sent(self, queue: LeasedQueue, owner: int) -> None:
+        (known,) = self.send(queue)
+        fresh = new_id()
+
+        queue.send([Envelope(known, b"again"), Envelope(fresh, b"fresh")])
+
+        assert self.lend(queue, owner) == [known, fresh]
+
+    def test_what_is_acked_is_gone(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, 3)
+        self.lend(queue, owner)
+
+        assert queue.ack(owner, ids[:2]) == set(ids[:2])
+        assert queue.stats() == Stats(leased=1)
+        queue.reap(owner)
+        assert self.lend(queue, self.enroll(queue)) == ids[2:]
+
+    def test_receive_acks_and_lends_in_one_call(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, 4)
+        self.lend(queue, owner, 2)
+
+        batch = queue.receive(owner, 2, done=ids[:2])
+
+        assert ids_of(batch.deliveries) == ids[2:]
+        assert batch.late == frozenset()
+        assert queue.stats() == Stats(leased=2)
+
+    def test_receive_acks_though_nothing_is_there_or_wanted(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, 3)
+        self.lend(queue, owner, 2)
+
+        assert queue.receive(owner, 0, done=ids[:1]).deliveries == []
+        assert queue.stats() == Stats(ready=1, leased=1)
+
+    def test_settling_nothing_is_nothing(self, queue: LeasedQueue, owner: int) -> None:
+        self.send(queue)
+
+        assert queue.ack(owner, []) == set()
+        assert queue.release(owner, []) == set()
+        assert queue.retry(owner, []) == set()
+        assert queue.reject(owner, []) == set()
+        assert queue.beat([]) == set()
+        assert queue.stats() == Stats(ready=1)
+
+    def test_len_counts_what_waits_and_stats_counts_all(self, queue: LeasedQueue, owner: int) -> None:
+        dead, _ = self.send(queue, 2)
+        self.lend(queue, owner)
+        queue.reject(owner, [Rejection(dead, "no")])
+        self.send(queue, 3)
+        self.send(queue, 4, delay=60.0)
+
+        assert queue.stats() == Stats(ready=3, delayed=4, leased=1, dead=1)
+        assert len(queue) == 7
+
+    def test_flush_forgets_the_lent_the_delayed_and_the_dead(self, queue: LeasedQueue, owner: int) -> None:
+        self.kill(queue)
+        ids = self.send(queue, 5)
+        self.lend(queue, owner, 2)
+        queue.retry(owner, [Retrial(ids[0], 60.0)])
+
+        queue.flush()
+
+        assert queue.stats() == Stats()
+        assert queue.dead_letters() == []
+
+    @each_way_to_settle
+    def test_settling_after_a_flush_brings_nothing_back(
+        self, queue: LeasedQueue, owner: int, settle: Settle
+    ) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+        queue.flush()
+
+        assert settle(queue, owner, id) == set()
+        assert queue.adopt(owner, []) == []
+        assert queue.reap(owner) == 0
+        assert queue.stats() == Stats()
+
+    def test_a_flush_leaves_the_owners_enrolled(self, queue: LeasedQueue, owner: int) -> None:
+        queue.flush()
+        ids = self.send(queue)
+
+        assert self.lend(queue, owner) == ids
+
+    def test_a_closed_queue_opens_again_when_it_is_used(self, queue: LeasedQueue, owner: int) -> None:
+        queue.open()
+        ids = self.send(queue)
+
+        queue.close()
+
+        assert self.lend(queue, owner) == ids
+
+    @needs_waiting
+    def test_a_waiting_owner_hears_of_each_message_that_is_sent(
+        self, queue: LeasedQueue, owner: int, name: str
+    ) -> None:
+        heard: list[str] = []
+        enough = threading.Event()
+
+        def listen() -> None:
+            own: LeasedQueue = self.make_queue(name)
+            own.open()
+            while not enough.is_set():
+                heard.extend(ids_of(own.receive(owner, 1, heard[-1:], wait=5.0).deliveries))
+            own.close()
+
+        begun = time.monotonic()
+        listener = threading.Thread(target=listen)
+        listener.start()
+        try:
+            for _ in range(5):
+                (id,) = self.send(queue)
+                until(partial(heard.count, id), "the waiting owner heard of it")
+            assert time.monotonic() - begun < PATIENCE, "it did not hear: it looked from time to time"
+        finally:
+            enough.set()
+            self.send(queue)
+            listener.join()
+
+    def test_waiting_in_vain_ends_in_an_empty_batch(self, queue: LeasedQueue, owner: int) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+        begun = time.monotonic()
+
+        assert queue.receive(owner, 10, done=[id, "late"], wait=0.1) == ([], frozenset(["late"]))
+        assert time.monotonic() - begun < 5

@@ -1,0 +1,165 @@
+"""What a backend promises about the moment and the order of lending."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority, needs_waiting
+from djutils.testing.contract_lines import until
+
+DELAY = 0.4
+EARLY = 0.005
+"""What the clocks of backend and test may differ by, in seconds."""
+
+
+class Delaying(LeaseFixtures):
+    """Held back until it is due."""
+
+    @needs_delay
+    def test_a_delayed_message_is_lent_when_it_is_due_and_not_before(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        begun = time.monotonic()
+        (id,) = self.send(queue, delay=DELAY)
+        assert len(queue) == 1
+
+        assert self.lend_one(queue, owner).id == id
+        assert time.monotonic() - begun >= DELAY - EARLY
+
+    @needs_delay
+    def test_read_takes_a_delayed_message_when_it_is_due(self, queue: LeasedQueue) -> None:
+        begun = time.monotonic()
+        self.send(queue, delay=DELAY)
+
+        assert until(queue.read, "it was read") == b"data 0"
+        assert time.monotonic() - begun >= DELAY - EARLY
+
+    @needs_delay
+    def test_a_retry_comes_after_its_own_delay(self, queue: LeasedQueue, owner: int) -> None:
+        later, sooner = self.send(queue, 2)
+        self.lend(queue, owner)
+        begun = time.monotonic()
+
+        queue.retry(owner, [Retrial(later, 60.0), Retrial(sooner, DELAY)])
+
+        assert self.lend_one(queue, owner).id == sooner
+        assert time.monotonic() - begun >= DELAY - EARLY
+        assert queue.stats() == Stats(delayed=1, leased=1)
+
+    @needs_delay
+    def test_a_release_may_be_delayed(self, queue: LeasedQueue, owner: int) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+        begun = time.monotonic()
+
+        queue.release(owner, [id], delay=DELAY)
+
+        assert self.lend_one(queue, owner) == Delivery(id, b"data 0", 0, 0, 0)
+        assert time.monotonic() - begun >= DELAY - EARLY
+
+    @needs_delay
+    def test_others_do_not_wait_behind_a_delayed_one(self, queue: LeasedQueue, owner: int) -> None:
+        self.send(queue, delay=60.0)
+        prompt = self.send(queue, 2)
+
+        assert self.lend(queue, owner) == prompt
+        assert queue.stats() == Stats(delayed=1, leased=2)
+
+    @needs_delay
+    def test_an_id_that_is_delayed_is_not_sent_again(self, queue: LeasedQueue, owner: int) -> None:
+        (id,) = self.send(queue, delay=60.0)
+
+        queue.send([Envelope(id, b"now")])
+
+        assert queue.stats() == Stats(delayed=1)
+        assert self.lend(queue, owner) == []
+
+    @needs_delay
+    @needs_waiting
+    def test_a_waiting_owner_is_woken_by_what_falls_due(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, delay=DELAY)
+        begun = time.monotonic()
+
+        lent: list[str] = []
+        while not lent and time.monotonic() - begun < 10:
+            lent = ids_of(queue.receive(owner, 1, wait=1.0).deliveries)
+        assert lent == ids
+
+
+class Ranking(LeaseFixtures):
+    """The larger priority sooner."""
+
+    @pytest.fixture
+    def ranked(self, queue: LeasedQueue) -> list[str]:
+        """Ids that wait, in the order they are to be lent."""
+        priorities = [0, 7, -100, 100, 0, -1, 1, 100, -100, 7]
+        envelopes = [Envelope(new_id(), b"data", priority=priority) for priority in priorities]
+        for envelope in envelopes:
+            queue.send([envelope])
+        envelopes.sort(key=lambda envelope: -envelope.priority)
+        return [envelope.id for envelope in envelopes]
+
+    @needs_priority
+    def test_the_largest_priority_is_first_then_the_oldest(
+        self, queue: LeasedQueue, owner: int, ranked: list[str]
+    ) -> None:
+        assert queue.stats() == Stats(ready=len(ranked))
+        assert self.lend(queue, owner, 4) + self.lend(queue, owner, 4) == ranked[:8]
+        assert self.lend(queue, owner) == ranked[8:]
+
+    @needs_priority
+    def test_a_later_but_larger_one_overtakes(
+        self, queue: LeasedQueue, owner: int, ranked: list[str]
+    ) -> None:
+        assert self.lend(queue, owner, 1) == ranked[:1]
+        (urgent,) = self.send(queue, priority=100)
+
+        assert self.lend(queue, owner, 2) == [ranked[1], urgent]
+
+    @needs_priority
+    def test_what_is_released_keeps_its_place(
+        self, queue: LeasedQueue, owner: int, ranked: list[str]
+    ) -> None:
+        self.lend(queue, owner)
+        queue.release(owner, ranked[::-1])
+
+        assert self.lend(queue, owner) == ranked
+
+    @needs_priority
+    def test_what_is_reaped_keeps_its_place(
+        self, queue: LeasedQueue, owner: int, other: int, ranked: list[str]
+    ) -> None:
+        self.lend(queue, owner, 6)
+        queue.reap(owner)
+
+        assert self.lend(queue, other) == ranked
+
+    @needs_priority
+    def test_priority_outlives_a_retry_and_a_death(
+        self, queue: LeasedQueue, owner: int, ranked: list[str]
+    ) -> None:
+        first, last = ranked[0], ranked[-1]
+        self.lend(queue, owner)
+        queue.retry(owner, [Retrial(last, 0.0)])
+        queue.reject(owner, [Rejection(first, "no")])
+        queue.replay()
+        (between,) = self.send(queue, priority=50)
+
+        assert self.lend_one(queue, owner).id == first
+        assert self.lend_one(queue, owner).id == between
+        assert self.lend_one(queue, owner).id == last
+
+    @needs_delay
+    @needs_priority
+    def test_priority_outlives_a_delay(self, queue: LeasedQueue, owner: int) -> None:
+        (low,) = self.send(queue, priority=-5, delay=0.05)
+        (high,) = self.send(queue, priority=5, delay=0.05)
+        sent = time.monotonic()
+        until(lambda: time.monotonic() - sent > 0.05 + EARLY, "both were due")
+
+        assert self.lend_one(queue, owner).id == high
+        assert self.lend_one(queue, owner).id == low

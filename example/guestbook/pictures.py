@@ -1,0 +1,45 @@
+"""Thumbnails, and the folder of uploaded photos."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageOps
+
+GRACE = 3600.0
+"""Seconds an uploaded photo may lie without an entry: its transaction may still be open."""
+
+
+def shrink(photo: IO[bytes], targets: Mapping[int, Path]) -> None:
+    """Store ``photo`` once per target, its longest side no longer than so many pixels.
+
+    Upright, whatever the EXIF orientation said, and without any EXIF: it may name the visitor's
+    home. A target is there completely or not at all.
+    """
+    with Image.open(photo) as source:
+        source.draft("RGB", (max(targets), max(targets)))
+        picture = ImageOps.exif_transpose(source).convert("RGB")
+    for side, path in sorted(targets.items(), reverse=True):
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        _store(picture, path)
+
+
+def _store(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # If we die in mid-write, what is left has another name; a second run of us does not disturb the first.
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    picture.save(unfinished, "JPEG", quality=85, optimize=True, exif=b"")
+    unfinished.replace(path)
+
+
+def remove_strangers(folder: Path, known: set[str]) -> None:
+    """Remove the files in ``folder`` that are not ``known`` and older than an hour."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name not in known and time.time() - path.stat().st_mtime > GRACE:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,131 @@
+"""``python manage.py test``: the guestbook without a consumer."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client, TestCase, override_settings
+from PIL import Image
+
+from djutils.queue.queue import invoker
+
+from . import spam
+from .commands import make_thumbnails, sweep_up
+from .models import LARGE, SMALL, Entry
+
+ORIENTATION = 0x0112
+
+
+def picture(kind: str = "JPEG", size: tuple[int, int] = (60, 40), orientation: int = 1) -> bytes:
+    """Answer a small picture as a file."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    file = io.BytesIO()
+    Image.new("RGB", size, "teal").save(file, kind, **({"exif": exif} if kind == "JPEG" else {}))
+    return file.getvalue()
+
+
+class GuestbookTest(TestCase):
+    """Everything lies in a folder that goes away."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.enterContext(
+            override_settings(
+                MEDIA_ROOT=self.folder / "media",
+                GUESTBOOK_MAILS=self.folder / "mails",
+            )
+        )
+
+    def sign(self, photo: bytes | None = None, **fields: str) -> HttpResponse:
+        fields = {"name": "Ada", "email": "ada@example.org", "comment": "Lovely."} | fields
+        upload = SimpleUploadedFile("me.exe.jpg", picture() if photo is None else photo)
+        return self.client.post("/", {**fields, "photo": upload})
+
+    def test_signing_saves_the_entry_and_enqueues_three_commands(self) -> None:
+        answer = self.sign()
+
+        entry = Entry.objects.get()
+        self.assertRedirects(answer, f"/#entry-{entry.pk}", fetch_redirect_response=False)
+        assert len(invoker) == 3
+        assert re.search(r"^photos/[0-9a-f]{32}\.jpg$", entry.photo.name)
+
+    @override_settings(QUEUE_EAGER=True)
+    def test_the_commands_check_and_shrink_and_mail(self) -> None:
+        self.sign(comment="Click here: http://casino.example, free money")
+
+        entry = Entry.objects.get()
+        assert "a link" in entry.spam
+        for side in (SMALL, LARGE):
+            assert (self.folder / "media" / entry.thumbnail(side)).exists()
+        (mail,) = self.folder.glob("mails/*/*.log")
+        assert "Click here" in mail.read_text()
+        assert Entry.objects.unfinished().count() == 0
+
+    @override_settings(QUEUE_EAGER=True)
+    def test_what_visitors_write_is_escaped(self) -> None:
+        self.sign(name="<b>Ada</b>", comment="<script>alert(1)</script>")
+
+        page = self.client.get("/").content.decode()
+
+        assert "<script>alert" not in page
+        assert "<b>Ada" not in page
+        assert "&lt;script&gt;alert(1)" in page
+
+    def test_a_name_of_two_lines_cannot_get_into_the_head_of_a_mail(self) -> None:
+        self.sign(name="Ada\nBcc: everybody@example.org")
+
+        assert Entry.objects.get().name == "Ada Bcc: everybody@example.org"
+
+    def test_what_is_not_a_photo_is_refused(self) -> None:
+        for photo in (b"", b"<?php", picture()[:200], picture("GIF")):
+            with self.subTest(photo[:10]):
+                answer = self.sign(photo)
+
+                self.assertContains(answer, 'role="alert"', status_code=422)
+        assert (Entry.objects.count(), len(invoker)) == (0, 0)
+
+    def test_a_photo_that_is_too_large_is_refused(self) -> None:
+        answer = self.sign(picture() + bytes(9 * 1024 * 1024))
+
+        self.assertContains(answer, "at most 8.0", status_code=422)
+
+    def test_a_form_from_elsewhere_is_refused(self) -> None:
+        answer = Client(enforce_csrf_checks=True).post("/", {"name": "Mallory"})
+
+        assert answer.status_code == 403
+
+    def test_thumbnails_are_upright_and_say_nothing_of_the_camera(self) -> None:
+        self.sign(picture(size=(1600, 1200), orientation=6))
+        entry = Entry.objects.get()
+
+        make_thumbnails.call(entry.pk)
+
+        with Image.open(self.folder / "media" / entry.large) as large:
+            assert (large.size, dict(large.getexif())) == ((960, 1280), {})
+
+    def test_sweeping_removes_only_old_photos_nobody_knows(self) -> None:
+        self.sign()
+        photos = self.folder / "media" / "photos"
+        known, old, young = next(photos.iterdir()), photos / "old.jpg", photos / "young.jpg"
+        for path in (old, young):
+            path.touch()
+        for path in (known, old):
+            os.utime(path, (time.time() - 7200,) * 2)
+
+        sweep_up()
+
+        assert set(photos.iterdir()) == {known, young}
+
+    def test_one_link_or_some_shouting_is_not_yet_spam(self) -> None:
+        assert spam.reasons("Ada", "My photos: https://ada.example") == []
+        assert spam.reasons("Ada", "WHAT A VIEW, WHAT A NIGHT, WHAT A BREAKFAST") == []

@@ -1,0 +1,84 @@
+"""The seed, the places where things break, and the table of what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random, SystemRandom
+
+import pytest
+from pytest_django import Settings
+
+from tests import servers
+from tests.conftest import DatabaseStarter, Starter
+from tests.sites import REDIS, Site
+
+from .driver import Field, Row
+
+SEED = os.environ.get("DJUTILS_CHAOS_SEED") or str(SystemRandom().randrange(10**6))
+ROWS: list[Row] = []
+
+HEADS = ("fault", "backend", "sent", "executed", "dead", "lost", "doubled", "recovery s", "took s")
+
+FieldMaker = Callable[[str], Field]
+
+
+@pytest.fixture
+def make_field(
+    request: pytest.FixtureRequest,
+    sqlite_alias: str,
+    settings: Settings,
+    tmp_path: Path,
+    own_server: Starter,
+    own_database: DatabaseStarter,
+) -> Iterator[FieldMaker]:
+    """Makes a field on a backend whose server is the test's own."""
+    with ExitStack() as stack:
+
+        def make(backend: str) -> Field:
+            random = Random(f"{SEED} {request.node.name}")
+            if backend == "postgres":
+                server, own = own_database(servers.postgres)
+                return Field(Site(settings, tmp_path, stack, own), server, random)
+            if backend == "sqlite":
+                return Field(Site(settings, tmp_path, stack, sqlite_alias), servers.Server("sqlite"), random)
+            server = own_server(servers.redis, appendonly=True)
+            site = Site(settings, tmp_path, stack, sqlite_alias, backend=REDIS, connection=server.url)
+            return Field(site, server, random)
+
+        yield make
+
+
+@pytest.fixture
+def note_row() -> Callable[[Row], None]:
+    """Puts a row into the table at the end."""
+    return ROWS.append
+
+
+def pytest_report_header() -> str:
+    """So that a run can be repeated."""
+    return f"chaos: DJUTILS_CHAOS_SEED={SEED}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table."""
+    if not ROWS:
+        return
+    terminalreporter.section(f"chaos, DJUTILS_CHAOS_SEED={SEED}")
+    cells = [HEADS, *map(_cells, ROWS)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        terminalreporter.write_line(
+            "  ".join(
+                cell.ljust(width) if place < 2 else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+        )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = row.verdict
+    counts = (verdict.sent, verdict.executed, verdict.dead, len(verdict.lost), verdict.doubled)
+    return (row.fault, row.backend, *map(str, counts), f"{row.recovery:.1f}", f"{row.took:.1f}")

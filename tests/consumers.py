@@ -1,0 +1,116 @@
+"""A consumer as a process of its own, for tests that ask it, kill it and read its log."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+COMMAND = (sys.executable, "-m", "tests.run_consumer")
+READY = re.compile(r"Worker process (\d+) is ready")
+
+
+class Consumer:
+    """Runs until the ``with`` ends; nothing of it is left then, whatever happened.
+
+    ``options`` are those of the command line. It is the leader of a process group of its own.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, *options: str, processes: int = 1, threads: int = 1
+    ) -> None:
+        self.log_file = log
+        self.processes = processes
+        self._command = [*COMMAND, "-w", str(processes), "-t", str(threads), *options]
+        self._environment = {**os.environ, **environment, "DJANGO_SETTINGS_MODULE": "tests.project.settings"}
+        self._read_from = log.stat().st_size if log.exists() else 0
+
+    def __enter__(self) -> Consumer:
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill_all()
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's."""
+        return self._process.pid
+
+    def log(self) -> str:
+        """What this consumer has logged so far."""
+        return self.log_file.read_bytes()[self._read_from :].decode(errors="replace")
+
+    def ready(self) -> Consumer:
+        """Wait until every worker process has reached the backend."""
+        wait_until(self._is_ready, why=self.log)
+        return self
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, f"the consumer ended at once:\n{self.log()}"
+        return len(READY.findall(self.log())) >= self.processes
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers that are ready and alive, the oldest first."""
+        alive = self.members()
+        return [pid for pid in map(int, READY.findall(self.log())) if pid in alive]
+
+    def members(self) -> set[int]:
+        """Every process of this consumer that is alive."""
+        return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _group_of(path) == self.pid}
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor."""
+        self._process.send_signal(number)
+
+    def exit_code(self, timeout: float = 20.0) -> int:
+        """Wait for its end, and for the end of all its processes."""
+        wait_until(lambda: self._process.poll() is not None, timeout, why=self.log)
+        wait_until(lambda: not self.members(), why=lambda: f"left behind: {self.members()}\n{self.log()}")
+        return int(self._process.returncode)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code when all has ended."""
+        self.signal(signal.SIGTERM)
+        return self.exit_code()
+
+    def kill_all(self) -> float:
+        """SIGKILL to every process of it at once; the moment it was sent."""
+        moment = time.time()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        wait_until(lambda: not self.members())
+        return moment
+
+
+def _group_of(process: Path) -> int:
+    """The process group, or 0 for what is gone or only waits to be buried."""
+    try:
+        state, _, group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):
+        return 0
+    return 0 if state in "ZX" else int(group)
+
+
+def is_alive(pid: int) -> bool:
+    """Is there such a process, and not only its body?"""
+    return bool(_group_of(Path("/proc", str(pid))))

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import pytest
+
+from djutils.queue.backends.database import DatabaseQueue
+from djutils.testing.contract import LeasedQueueContract
+
+
+class TestMariaDB(LeasedQueueContract):
+    @pytest.fixture(autouse=True)
+    def server(self, mariadb_alias: str) -> None:
+        self.alias = mariadb_alias
+
+    def make_queue(self, name: str = "contract") -> DatabaseQueue:
+        return DatabaseQueue(name, self.alias)

@@ -1,0 +1,244 @@
+"""The documentation is complete, builds without a warning, and what it shows runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from argparse import ArgumentParser
+from importlib import import_module, util
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+from django.core.management import load_command_class
+from django.dispatch import Signal
+
+from djutils.queue import decorators, exceptions, retry, signals
+from djutils.queue.bin.options import ACTIONS, parse
+from djutils.queue.conf import NAMES, QueueSettings
+from djutils.queue.workers import maintainer
+from djutils.queue.workers.options import ConsumerOptions
+from tests.conftest import missing
+
+from .tutorials import ROOT
+
+DOCS = ROOT / "docs"
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
+SIGNALS = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
+EXCEPTIONS = [
+    name
+    for name, value in vars(exceptions).items()
+    if isinstance(value, type) and value.__module__ == exceptions.__name__
+]
+MANAGEMENT_COMMANDS = sorted(
+    path.stem for path in (ROOT / "djutils" / "management" / "commands").glob("[!_]*.py")
+)
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+
+
+def run(*arguments: str) -> None:
+    """Run a module of Python at the root of the checkout; what it complains of is the failure."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def build(builder: str, out: Path) -> Path:
+    for needed in ("sphinx", "furo"):
+        if not util.find_spec(needed):
+            missing(ModuleNotFoundError(f"'{needed}' is not installed: pip install '.[docs]'"))
+    folder = out / builder
+    run("sphinx", "-q", "-W", "--keep-going", "-b", builder, "-d", str(out / "doctrees"), "docs", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("text", tmp_path_factory.mktemp("documentation"))
+
+
+@pytest.fixture(scope="session")
+def reference(built: Path) -> dict[str, str]:
+    return {page.stem: page.read_text(encoding="utf-8") for page in (built / "reference").glob("*.txt")}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_setting_is_in_the_reference(reference: dict[str, str], name: str) -> None:
+    assert re.search(rf"\b{name}\b.*= {re.escape(repr(vars(QueueSettings)[name]))}", reference["settings"])
+
+
+@pytest.mark.parametrize("option", sorted({*decorators._DECLARED, *decorators._CALLED}))
+def test_every_option_of_the_decorators_is_in_the_reference(reference: dict[str, str], option: str) -> None:
+    assert re.search(rf'"{option}"', reference["decorators"])
+
+
+def test_every_option_of_the_consumer_is_in_the_reference(
+    reference: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    known = capsys.readouterr().out
+    page = reference["consumer-options"]
+
+    options = set(OPTION.findall(known.partition("exit codes:")[0])) - {"-h", "--help"}
+    codes = re.findall(r"^  (\d+)  ", known, re.MULTILINE)
+
+    assert {"-l", "--logfile", "-w", "--grace"} <= options, "the help of the consumer looks different now"
+    assert options <= set(OPTION.findall(page))
+    assert codes
+    assert set(codes) <= set(re.findall(r"^\| (\d+) ", page, re.MULTILINE))
+    assert set(ACTIONS) <= set(re.findall(r'"(\w+)"', page))
+
+
+@pytest.mark.parametrize("name", MANAGEMENT_COMMANDS)
+def test_every_management_command_is_in_the_reference(reference: dict[str, str], name: str) -> None:
+    command = load_command_class("djutils", name)
+    pages = "\n".join(page for page in reference.values() if f"manage.py {name}" in page)
+    parser = ArgumentParser(add_help=False)
+    command.add_arguments(parser)  # type: ignore[arg-type]  # Django's own is the same with more of it
+    options = {option for action in parser._actions for option in action.option_strings}
+
+    assert pages
+    assert options <= set(OPTION.findall(pages))
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_every_signal_is_in_the_reference(reference: dict[str, str], name: str) -> None:
+    assert re.search(rf"\b{name}\b", reference["signals"])
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_every_exception_is_in_the_reference(reference: dict[str, str], name: str) -> None:
+    assert re.search(rf"^exception {name}\b", reference["exceptions"], re.MULTILINE)
+    assert re.search(rf"─ {name}\b|^ *{name} ", reference["exceptions"], re.MULTILINE), "not in the tree"
+
+
+def test_every_word_of_the_code_is_in_the_glossary(reference: dict[str, str]) -> None:
+    words = (
+        "ack|adopt|attempt|backend|beat|command|consumer|dead letter|delivery|invoker|lease|maintainer|"
+        "message|owner|periodic command|queue|reap|receive|registry|reject|release|result|retry|send|"
+        "supervisor|worker"
+    )
+
+    assert set(words.split("|")) == set(re.findall(rf"^({words})$", reference["glossary"], re.MULTILINE))
+
+
+def test_the_drawing_of_the_way_names_what_is_there() -> None:
+    page = (DOCS / "explanation" / "how-a-command-travels.rst").read_text(encoding="utf-8")
+    drawing = page.partition(".. parsed-literal::")[2].partition("\n1. ")[0]
+
+    names = re.findall(r":py:\w+:`([\w.]+) <djutils\.queue\.([\w.]+)>`", drawing)
+
+    assert len(names) >= 10
+    for shown, name in names:
+        assert shown == name
+        assert resolve(f"djutils.queue.{name}"), name
+
+
+def resolve(path: str) -> object:
+    """Import the longest part of ``path`` that is a module, and look the rest up in it."""
+    parts = path.split(".")
+    for cut in range(len(parts), 0, -1):
+        if util.find_spec(".".join(parts[:2])) and importable(parts[:cut]):
+            found: object = import_module(".".join(parts[:cut]))
+            for name in parts[cut:]:
+                found = getattr(found, name)
+            return found
+    raise ImportError(path)
+
+
+def importable(parts: list[str]) -> bool:
+    try:
+        return util.find_spec(".".join(parts)) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_the_guarantees_tell_the_numbers_of_the_code() -> None:
+    page = " ".join((DOCS / "explanation" / "delivery-guarantees.rst").read_text(encoding="utf-8").split())
+    policy = retry.RetryPolicy(QueueSettings.QUEUE_MAX_ATTEMPTS, vars(QueueSettings)["QUEUE_BACKOFF"])
+    hours = sum(policy.delay_after(n, chance=1.0) or 0.0 for n in range(1, policy.max_attempts)) / 3600
+    unknown = sum(retry.UNKNOWN.delay_after(n, 0.5) or 0.0 for n in range(1, retry.UNKNOWN.max_attempts)) / 60
+    lease = ConsumerOptions(()).lease
+
+    assert round(hours) == 9
+    assert "at most about 9 hours after the first one, on average after 7" in page
+    assert round(hours * 0.75) == 7
+    assert f"offered {retry.UNKNOWN.max_attempts} times, within about half an hour" in page
+    assert 20 < unknown < 40
+    assert f"{policy.max_attempts}, ``QUEUE_MAX_ATTEMPTS``" in page
+    assert f"{vars(QueueSettings)['QUEUE_MAX_CRASHES']}, ``QUEUE_MAX_CRASHES``" in page
+    assert f"{retry.MAX_REDELIVERIES}, always" in page
+    assert f"stood still for {lease:g} seconds" in page
+    assert lease / maintainer._BEATS_PER_LEASE == 5
+    assert "advances every five seconds" in page
+
+
+def test_what_the_pages_show_of_python_runs(tmp_path: Path) -> None:
+    build("doctest", tmp_path)
+
+
+def test_the_examples_of_the_pages_run() -> None:
+    run("pytest", "docs/examples", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=. docs/examples")
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.rst", *sorted(DOCS.rglob("*.rst"))], ids=lambda page: page.name
+)
+def test_every_block_of_python_is_python(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    for block in re.findall(r"^\.\. code-block:: python\n((?:    .*\n|\n)+)", text, re.MULTILINE):
+        code = dedent(re.sub(r"^    :\w+:.*\n", "", block, flags=re.MULTILINE))
+        compile(code, str(page), "exec")
+
+
+@pytest.mark.parametrize(
+    ("example", "begin"),
+    [
+        ("shop/commands.py", "from django"),
+        ("shop/views.py", "def sign_up"),
+        ("own_backend.py", "class FileQueue"),
+    ],
+)
+def test_the_readme_shows_the_examples_that_are_tested(example: str, begin: str) -> None:
+    code = (DOCS / "examples" / example).read_text(encoding="utf-8")
+    pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.rst"))
+    # The imports are the reader's business where the README is short of room.
+    shown = code[code.index(begin) :]
+
+    assert indent(shown, "    ").strip() in README
+    assert re.search(rf"literalinclude:: /?examples/{example}", pages)
+
+
+def test_the_readme_renders_where_nothing_may_be_included() -> None:
+    docutils = import_module("docutils.core")
+    strict = {"file_insertion_enabled": False, "raw_enabled": False, "halt_level": 2, "report_level": 2}
+
+    html = docutils.publish_string(README, writer="html5", settings_overrides=strict).decode()
+
+    assert "<h2>" in html
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"`[^`]+ <([^>]+)>`_", README)
+
+    assert len(links) >= 4
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_readme_runs_the_tests_as_ci_does() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    command = re.search(r"^(tox[^|\n]*?)(?: \|\|.*)?$", ci, re.MULTILINE)
+
+    assert command
+    assert f"/bin/{command[1]}\n" in README
+    assert f"/bin/{command[1]}\n" in (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_an_example_that_is_there() -> None:
+    (command,) = re.findall(r"\$ python3 (example/\S+)", README)
+
+    assert (ROOT / command).exists()

@@ -1,0 +1,212 @@
+"""The rules of the house that no linter knows. CONTRIBUTING.rst gives the reasons."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = ["djutils", "tests", "bench", "example"]
+LONGEST_FILE = 350
+LONGEST_FUNCTION = 40
+DEEPEST = 3
+BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+# One word for one thing: a piece of work is a command. These two are Django's and other people's.
+FOREIGN_WORD = re.compile(r"(?:^|[^a-z])(?:task|job)s?(?:$|[^a-z])", re.IGNORECASE)
+FOREIGN_THING = re.compile(r"django[._-]tasks|create_task|asyncio|Celery|\brq\b|huey|dramatiq", re.IGNORECASE)
+MAY_SAY_TASK = ("djutils/contrib/django_tasks", "tests/docs/test_house.py", "bench/")
+
+# Put together from halves, so that this file does not name them either.
+NOT_OURS = re.compile(
+    "|".join(
+        [
+            "/ro" + "ot/",
+            "/wo" + "rk/",
+            "py" + r"pi\.org",
+            "python" + "hosted",
+            "npm" + r"js\.",
+            "deb" + r"\.debian",
+        ]
+    )
+)
+READ_BY_PEOPLE = {
+    ".py",
+    ".rst",
+    ".toml",
+    ".ini",
+    ".in",
+    ".cfg",
+    ".txt",
+    ".lua",
+    ".html",
+    ".yml",
+    ".yaml",
+    ".sh",
+    "",
+}
+NOT_KEPT = {"build", "dist", "out", "_build", "__pycache__", "htmlcov"}
+
+
+def files(*folders: str, suffixes: frozenset[str] = frozenset({".py"})) -> Iterator[Path]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            inner = path.relative_to(ROOT).parts
+            hidden = any(part.startswith(".") and part not in {".ci", ".importlinter"} for part in inner)
+            unwanted = hidden or NOT_KEPT & set(inner) or any(part.endswith(".egg-info") for part in inner)
+            if path.is_file() and path.suffix in suffixes and not unwanted:
+                yield path
+
+
+def name(path: Path, line: int | None = None) -> str:
+    place = path.relative_to(ROOT).as_posix()
+    return place if line is None else f"{place}:{line}"
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(parsed(path)) if isinstance(node, FUNCTIONS))
+
+
+def depth(node: ast.AST) -> int:
+    """How deep the blocks inside stand in each other; ``elif`` is no deeper than its ``if``."""
+    deepest = 0
+    for field, child in children(node):
+        chained = (
+            isinstance(node, ast.If)
+            and field == "orelse"
+            and isinstance(child, ast.If)
+            and node.orelse == [child]
+        )
+        deepest = max(deepest, depth(child) + (isinstance(child, BLOCKS) and not chained))
+    return deepest
+
+
+def children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not isinstance(child, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
+                yield field, child
+
+
+def given_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The names we give; those we only use are their owners' choice."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name, node.lineno
+            case ast.arg():
+                yield node.arg, node.lineno
+            case ast.Name(id=text, ctx=ast.Store()) | ast.Attribute(attr=text, ctx=ast.Store()):
+                yield text, node.lineno
+
+
+def says_otherwise(path: Path) -> bool:
+    return name(path).startswith(MAY_SAY_TASK)
+
+
+def test_a_file_fits_in_a_head() -> None:
+    long = {
+        name(path): count
+        for path in files(*CODE)
+        if (count := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+
+    assert not long, f"longer than {LONGEST_FILE} lines, look for the two things it does"
+
+
+def test_a_function_fits_on_a_screen() -> None:
+    long = {
+        name(path, function.lineno): f"{function.name} has {count} lines"
+        for path in files(*CODE)
+        for function in functions(path)
+        if (count := (function.end_lineno or 0) - function.lineno + 1) > LONGEST_FUNCTION
+    }
+
+    assert not long, f"longer than {LONGEST_FUNCTION} lines"
+
+
+def test_no_function_nests_deeper_than_three() -> None:
+    deep = {
+        name(path, function.lineno): function.name
+        for path in files(*CODE)
+        for function in functions(path)
+        if depth(function) > DEEPEST
+    }
+
+    assert not deep
+
+
+def test_imports_stand_at_the_top() -> None:
+    hidden = [
+        name(path, node.lineno)
+        for path in files(*CODE)
+        for function in functions(path)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        # Django's own idiom: an app's other modules may be imported once it is ready.
+        and not (path.name == "apps.py" and function.name == "ready")
+    ]
+
+    assert not hidden, "an import inside a function hides a dependency; move what both need to a lower floor"
+
+
+def test_no_import_is_for_the_type_checker_only() -> None:
+    secret = [
+        name(path)
+        for path in files(*CODE)
+        for node in ast.walk(parsed(path))
+        if (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING")
+        or (isinstance(node, ast.alias) and node.name == "TYPE_CHECKING")
+    ]
+
+    assert not secret, "an import that is not run hides a cycle"
+
+
+def test_the_names_we_give_are_words_of_the_glossary() -> None:
+    foreign = [
+        f"{name(path, line)} {given}"
+        for path in files(*CODE)
+        if not says_otherwise(path)
+        for given, line in given_names(parsed(path))
+        if FOREIGN_WORD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", given))
+    ]
+
+    assert not foreign, "say command, message or delivery"
+
+
+@pytest.mark.parametrize("folder", ["djutils", "docs", "example", "."])
+def test_the_words_we_write_are_words_of_the_glossary(folder: str) -> None:
+    texts = (
+        files(folder, suffixes=frozenset({".py", ".rst", ".html"})) if folder != "." else ROOT.glob("*.rst")
+    )
+    foreign = [
+        f"{name(path, number)} {line.strip()}"
+        for path in texts
+        if not says_otherwise(path)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if FOREIGN_WORD.search(line) and not FOREIGN_THING.search(line)
+    ]
+
+    assert not foreign, "say command, message or delivery; 'task' only of django.tasks"
+
+
+def test_nothing_names_one_machine_or_one_registry() -> None:
+    named = [
+        f"{name(path, number)} {line.strip()}"
+        for path in files(".", suffixes=frozenset(READ_BY_PEOPLE))
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if NOT_OURS.search(line)
+    ]
+
+    assert not named

@@ -1,0 +1,28 @@
+"""Sites to test on: each backend, with a queue of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from tests.servers import Server
+from tests.sites import REDIS, Site
+
+EVERYWHERE = ("sqlite", "postgres", "redis")
+
+
+@pytest.fixture(params=EVERYWHERE)
+def site(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[Site]:
+    """A queue on SQLite, PostgreSQL and Redis in turn; ``indirect`` parameters choose others."""
+    kind = request.param
+    alias = request.getfixturevalue("sqlite_alias" if kind == "redis" else f"{kind}_alias")
+    with ExitStack() as stack:
+        if kind == "redis":
+            server: Server = request.getfixturevalue("redis_server")
+            yield Site(settings, tmp_path, stack, alias, backend=REDIS, connection=server.url)
+        else:
+            yield Site(settings, tmp_path, stack, alias)

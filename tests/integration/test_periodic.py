@@ -1,0 +1,70 @@
+"""Commands run by the clock: once in each minute they ask for, whoever and however many watch it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import datetime
+
+import pytest
+from django.utils import timezone
+
+from tests.consumers import Consumer
+from tests.project.app import commands
+from tests.sites import Site
+from tests.waiting import wait_until
+
+EVERYWHERE = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb", "redis"], indirect=True)
+
+
+def watch_the_clock(site: Site, log: str) -> Consumer:
+    site.environment[commands.TICKS] = site.file("ticks")
+    return site.consumer(log=log, periodic=True)
+
+
+def minute() -> datetime:
+    return timezone.now().replace(second=0, microsecond=0)
+
+
+def far_from_the_edge_of_a_minute() -> None:
+    wait_until(lambda: timezone.now().second < 45, timeout=20)
+
+
+@EVERYWHERE
+def test_however_many_consumers_enqueue_a_periodic_command_once_in_a_minute(site: Site) -> None:
+    far_from_the_edge_of_a_minute()
+    consumers = [watch_the_clock(site, f"{number}.log") for number in range(3)]
+    for consumer in consumers:
+        consumer.ready()
+    wait_until(lambda: commands.lines(site.file("ticks")), why=site.logs)
+    for consumer in consumers:
+        assert consumer.stop() == 0
+    watch_the_clock(site, "late.log").ready().stop()
+
+    assert site.logs().count("enqueued by the clock") == 1
+    assert len(commands.lines(site.file("ticks"))) == 1
+
+
+def test_a_consumer_told_to_leave_them_out_enqueues_no_periodic_commands(site: Site) -> None:
+    site.environment[commands.TICKS] = site.file("ticks")
+    commands.append(site.file(), 1)
+    consumer = site.consumer().ready()
+    site.wait_until_empty()
+    consumer.stop()
+
+    assert "enqueued by the clock" not in consumer.log()
+    assert commands.lines(site.file("ticks")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("site", ["postgres"], indirect=True)
+def test_the_next_minute_is_enqueued_once_and_in_time(site: Site) -> None:
+    for number in range(2):
+        watch_the_clock(site, f"{number}.log").ready()
+    before = minute()
+    wait_until(lambda: minute() > before, timeout=61)
+    turned = time.monotonic()
+    wait_until(lambda: f"{timezone.localtime():%H:%M}" in commands.lines(site.file("ticks")))
+    assert time.monotonic() - turned < 3
+
+    assert set(Counter(commands.lines(site.file("ticks"))).values()) == {1}

@@ -1,0 +1,66 @@
+"""A pump and its threads, over MemoryQueue or whatever is given."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.exceptions import BackendError
+from djutils.queue.executor import Executor
+from djutils.queue.workers.board import Board
+from djutils.queue.workers.channel import make_channel
+from djutils.queue.workers.options import ConsumerOptions
+from djutils.queue.workers.pump import Pump
+from djutils.queue.workers.threads import Threads
+
+from .helpers import FlakyQueue, make_envelope, until
+
+
+class Rig:
+    """One worker process without the process."""
+
+    def __init__(self, *queues: BaseQueue, threads: int = 1, **options: Any) -> None:
+        self.owner = new_owner()
+        self.board = Board(threads)
+        executors = [Executor(queue.name) for queue in queues]
+        self.threads = Threads(threads, executors, self.board, lambda: self.pump.wake())  # noqa: PLW0108  (made below)
+        channels = [make_channel(queue, self.owner) for queue in queues]
+        names = tuple(queue.name for queue in queues)
+        given: dict[str, Any] = {"delay": 0.005, "max_delay": 0.02} | options
+        self.pump = Pump(channels, self.threads, self.board, ConsumerOptions(names, threads=threads, **given))
+        self.ready = threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.pump.run(self.ready.set)
+        except BackendError as error:
+            self.error = error
+
+    def start(self) -> Rig:
+        self._thread.start()
+        return self
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def end(self) -> None:
+        self.pump.stop()
+        until(lambda: self.ended)
+
+
+MakeRig = Callable[..., Rig]
+
+
+def send(queue: FlakyQueue, command: Any, *args: Any) -> str:
+    envelope = make_envelope(command, *args, queue=queue.name)
+    queue.send([envelope])
+    return envelope.id
+
+
+def empty(queue: FlakyQueue) -> bool:
+    return sum(queue.stats()) == 0

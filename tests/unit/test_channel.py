@@ -1,0 +1,279 @@
+"""How a worker sees a queue: lent messages, or popped ones over four methods."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from djutils.queue import codec
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.exceptions import BackendUnavailable, OwnerLost
+from djutils.queue.message import ACKED, RELEASED, Action, Delivery, Outcome, new_id
+from djutils.queue.workers.channel import LeasedChannel, PopChannel, make_channel
+
+from .commands_for_tests import record
+from .helpers import FailingRead, FlakyQueue, ListQueue, make_delivery, make_envelope
+
+RETRY = Outcome(Action.RETRY, delay=0.0, error="ValueError: no\n\nTraceback")
+REJECT = Outcome(Action.REJECT, error="ValueError: no\n\nTraceback")
+
+
+@pytest.fixture
+def leased() -> LeasedChannel:
+    queue = FlakyQueue(f"unit.{new_id()}")
+    queue.send([make_envelope(record, number, queue=queue.name) for number in range(3)])
+    channel = LeasedChannel(queue, new_owner())
+    channel.open()
+    return channel
+
+
+def queue_of(channel: LeasedChannel) -> FlakyQueue:
+    assert isinstance(channel._queue, FlakyQueue)
+    return channel._queue
+
+
+def test_the_channel_fits_what_the_queue_can(four_methods: ListQueue) -> None:
+    leased, popped = make_channel(MemoryQueue("unit"), 1), make_channel(four_methods, 1)
+    assert isinstance(leased, LeasedChannel)
+    assert isinstance(popped, PopChannel)
+    assert leased.guarantee == "at least once"
+    assert popped.guarantee.startswith("at most once under a kill")
+    assert (leased.prefetches, popped.prefetches) == (True, False)
+    assert (leased.name, popped.name) == ("unit", four_methods.name)
+
+
+# Leased
+
+
+def test_it_lends_and_acks_in_one_call(leased: LeasedChannel) -> None:
+    first = leased.receive(2, [], 0)
+    assert len(first) == 2
+    second = leased.receive(2, [delivery.id for delivery in first], 0)
+    assert len(second) == 1
+    assert queue_of(leased).stats() == (0, 0, 1, 0)
+
+
+def test_each_outcome_is_carried_out(leased: LeasedChannel) -> None:
+    one, two, three = leased.receive(3, [], 0)
+    release = Outcome(Action.RELEASE, delay=60)
+    leased.settle([(one, RETRY._replace(delay=30)), (two, REJECT), (three, release)])
+    queue = queue_of(leased)
+    assert queue.stats() == (0, 2, 0, 1)
+    (dead,) = queue.dead_letters()
+    assert (dead.id, dead.attempts, dead.reason) == (two.id, 1, "ValueError: no")
+    assert queue._line.entries[one.id].attempts == 1
+    assert queue._line.entries[three.id].attempts == 0
+
+
+def test_what_never_ran_is_not_charged(leased: LeasedChannel) -> None:
+    (one,) = leased.receive(1, [], 0)
+    leased.settle([(one, REJECT._replace(charge=0))])
+    assert queue_of(leased).dead_letters()[0].attempts == 0
+
+
+def test_what_was_not_begun_goes_back_to_the_head_without_blame(leased: LeasedChannel) -> None:
+    deliveries = leased.receive(2, [], 0)
+    leased.settle([(delivery, RELEASED) for delivery in deliveries])
+    assert leased.receive(2, [], 0) == deliveries
+
+
+def test_closing_gives_back_all_it_holds(leased: LeasedChannel) -> None:
+    deliveries = leased.receive(3, [], 0)
+    leased.close()
+    queue = queue_of(leased)
+    assert queue.stats().ready == 3
+    assert queue.owners() == {}
+    queue.enroll(1)
+    assert queue.receive(1, 3).deliveries == deliveries
+
+
+def test_what_came_too_late_is_said(leased: LeasedChannel, caplog: pytest.LogCaptureFixture) -> None:
+    one, two, three = leased.receive(3, [], 0)
+    queue_of(leased).reap(leased._owner)
+    leased.open()
+    with caplog.at_level(logging.WARNING, "djutils.queue.workers.channel"):
+        leased.receive(0, [one.id], 0)
+        leased.settle([(two, RETRY), (three, REJECT)])
+    assert f"{one.id} succeeded here, but was taken back before: it may run again." in caplog.text
+    assert f"{two.id} failed here" in caplog.text
+    assert f"{three.id} failed here" in caplog.text
+    assert queue_of(leased).stats().ready == 3
+
+
+def test_an_ack_whose_reply_was_lost_is_not_called_late(
+    leased: LeasedChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    (one,) = leased.receive(1, [], 0)
+    queue_of(leased).plan["receive"] = ["after"]
+    with pytest.raises(BackendUnavailable):
+        leased.receive(0, [one.id], 0)
+    leased.receive(0, [one.id], 0)
+    assert caplog.text == ""
+
+
+def test_a_retry_whose_reply_was_lost_counts_once_and_is_not_called_late(
+    leased: LeasedChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    (one,) = leased.receive(1, [], 0)
+    queue_of(leased).plan["retry"] = ["after"]
+    with pytest.raises(BackendUnavailable):
+        leased.settle([(one, RETRY)])
+    leased.settle([(one, RETRY)])
+    assert queue_of(leased)._line.entries[one.id].attempts == 1
+    assert caplog.text == ""
+
+
+def test_it_adopts_what_was_lent_in_a_lost_reply(leased: LeasedChannel) -> None:
+    (known,) = leased.receive(1, [], 0)
+    queue_of(leased).plan["receive"] = ["after"]
+    with pytest.raises(BackendUnavailable):
+        leased.receive(1, [], 0)
+    (adopted,) = leased.adopt({known.id})
+    assert adopted.id != known.id
+    assert leased.adopt({known.id, adopted.id}) == []
+
+
+def test_an_owner_that_was_struck_off_hears_it(leased: LeasedChannel) -> None:
+    queue_of(leased).reap(leased._owner)
+    with pytest.raises(OwnerLost):
+        leased.receive(1, [], 0)
+
+
+# Popped
+
+
+@pytest.fixture
+def popped(four_methods: ListQueue) -> PopChannel:
+    channel = PopChannel(four_methods)
+    channel.open()
+    return channel
+
+
+def put(queue: ListQueue, *args: Any, **fields: Any) -> bytes:
+    data = make_delivery(record, *args, queue=queue.name, **fields).data
+    queue.write(data)
+    return data
+
+
+def test_it_pops_up_to_what_was_asked_for(popped: PopChannel, four_methods: ListQueue) -> None:
+    written = [put(four_methods, number) for number in range(3)]
+    assert [delivery.data for delivery in popped.receive(2, [], 0)] == written[:2]
+    assert [delivery.data for delivery in popped.receive(2, [], 0)] == written[2:]
+    assert popped.receive(2, [], 0) == []
+    assert popped.receive(0, [], 0) == []
+
+
+def test_a_retry_is_written_again_with_its_attempt_and_due_time(
+    popped: PopChannel, four_methods: ListQueue
+) -> None:
+    put(four_methods, "x", attempt=2)
+    (delivery,) = popped.receive(1, [], 0)
+    before = codec.decode(delivery.data, popped.name)
+    popped.settle([(delivery, RETRY._replace(delay=60))])
+    assert popped.receive(1, [], 0) == []
+    message = codec.decode(four_methods.read() or b"", popped.name)
+    assert message._replace(eta=None) == before._replace(attempt=3)
+    assert message.eta is not None
+    assert 55 < message.eta - time.time() <= 60
+
+
+def test_a_retry_without_delay_is_due_at_once(popped: PopChannel, four_methods: ListQueue) -> None:
+    put(four_methods, "x", eta=time.time() - 5)
+    (delivery,) = popped.receive(1, [], 0)
+    popped.settle([(delivery, RETRY)])
+    (again,) = popped.receive(1, [], 0)
+    assert codec.decode(again.data, popped.name).eta is None
+
+
+def test_what_is_released_is_written_again_as_it_was(popped: PopChannel, four_methods: ListQueue) -> None:
+    data = [put(four_methods, number) for number in range(2)]
+    deliveries = popped.receive(2, [], 0)
+    popped.settle([(deliveries[0], Outcome(Action.RELEASE, delay=5))])
+    popped.settle([(deliveries[1], RELEASED)])
+    assert [delivery.data for delivery in popped.receive(9, [], 0)] == data
+
+
+def test_an_ack_needs_nothing(popped: PopChannel, four_methods: ListQueue) -> None:
+    put(four_methods, 1)
+    (delivery,) = popped.receive(1, [], 0)
+    popped.settle([(delivery, ACKED)])
+    popped.close()
+    assert len(four_methods) == 0
+    assert popped.adopt([]) == []
+
+
+def test_dead_letters_lie_in_a_queue_of_their_own_and_start_anew_when_replayed(
+    popped: PopChannel, four_methods: ListQueue
+) -> None:
+    put(four_methods, "x", attempt=3, eta=time.time() - 1)
+    (delivery,) = popped.receive(1, [], 0)
+    message = codec.decode(delivery.data, popped.name)
+    popped.settle([(delivery, REJECT)])
+    assert len(ListQueue.lists[f"{popped.name}.dead"]) == 1
+    assert four_methods.stats() == (0, 0, 0, 1)
+    (letter,) = four_methods.dead_letters()
+    assert (letter.id, letter.attempts, letter.reason) == (message.id, 3, "ValueError: no")
+    assert letter.error == REJECT.error
+    assert four_methods.replay([letter.id]) == 1
+    (again,) = popped.receive(1, [], 0)
+    assert codec.decode(again.data, popped.name) == message._replace(attempt=1, eta=None)
+    assert four_methods.dead_letters() == []
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"djq\x02 from the future"])
+def test_bytes_that_are_no_message_are_kept_as_they_are(
+    popped: PopChannel, four_methods: ListQueue, data: bytes
+) -> None:
+    delivery = Delivery(new_id(), data)
+    popped.settle([(delivery, REJECT._replace(charge=0))])
+    (letter,) = four_methods.dead_letters()
+    assert (letter.id, letter.data, letter.attempts) == (delivery.id, data, 0)
+
+
+def test_a_message_that_killed_its_process_keeps_its_id_among_the_dead(
+    popped: PopChannel, four_methods: ListQueue
+) -> None:
+    delivery = make_delivery(record, 1, queue=popped.name)._replace(id=new_id())
+    popped.settle([(delivery, REJECT._replace(charge=0))])
+    assert four_methods.dead_letters()[0].data == delivery.data
+
+
+def test_dead_letters_can_be_looked_at_chosen_and_discarded(
+    popped: PopChannel, four_methods: ListQueue
+) -> None:
+    deliveries = [make_delivery(record, number, queue=popped.name) for number in range(4)]
+    popped.settle([(delivery, REJECT) for delivery in deliveries])
+    ids = [delivery.id for delivery in deliveries]
+    assert [letter.id for letter in four_methods.dead_letters()] == ids[::-1]
+    assert [letter.id for letter in four_methods.dead_letters(count=2)] == [ids[3], ids[2]]
+    assert [letter.id for letter in four_methods.dead_letters([ids[1]])] == [ids[1]]
+    assert four_methods.discard([ids[0], "not there"]) == 1
+    assert four_methods.replay([ids[2]]) == 1
+    assert four_methods.stats() == (1, 0, 0, 2)
+    assert four_methods.discard() == 2
+
+
+def test_what_was_read_before_the_backend_went_is_not_lost(four_methods: ListQueue) -> None:
+    queue = FailingRead(four_methods.name)
+    channel = PopChannel(queue)
+    data = [put(queue, number) for number in range(3)]
+    got: list[Delivery] = []
+    for _ in range(4):
+        try:
+            got += channel.receive(3, [], 0)
+        except BackendUnavailable:
+            continue
+    assert [delivery.data for delivery in got] == data
+
+
+def test_opening_reaches_for_the_backend(four_methods: ListQueue) -> None:
+    class Broken(ListQueue):
+        def __len__(self) -> int:
+            raise BackendUnavailable
+
+    with pytest.raises(BackendUnavailable):
+        PopChannel(Broken(four_methods.name)).open()

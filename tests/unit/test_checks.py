@@ -1,0 +1,117 @@
+"""System checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+from djutils.checks import check_backend, check_names, check_values
+from djutils.queue.backends import load_backend
+from djutils.queue.conf import NAMES, QueueSettings
+from djutils.queue.exceptions import ConfigurationError
+from djutils.queue.retry import RetryPolicy
+
+
+def test_the_defaults_pass_and_the_checks_are_registered(settings: Settings) -> None:
+    assert run_checks(tags=["djutils"]) == []
+    settings.QUEUE_MAX_ATEMPTS = 3
+    assert [found.id for found in run_checks(tags=["djutils"])] == ["djutils.W001"]
+
+
+def test_a_misspelt_setting_is_answered_with_the_nearest(settings: Settings) -> None:
+    settings.QUEUE_BAKEND = "x"
+    (found,) = check_names(None)
+    assert "QUEUE_BAKEND is not a setting" in found.msg
+    assert found.hint == "Did you mean QUEUE_BACKEND?"
+
+
+def test_a_setting_nothing_is_like_is_answered_with_all(settings: Settings) -> None:
+    settings.QUEUE_ZZZZZZZZZZZZ = 1
+    (found,) = check_names(None)
+    assert all(name in str(found.hint) for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("djutils.queue.backends.memory.MemoryQueu", "djutils.queue.backends.memory.MemoryQueue"),
+        ("djutils.queue.backend.memory.MemoryQueue", "djutils.queue.backends.memory.MemoryQueue"),
+        ("djutils.queue.backends.databse.DatabaseQueue", "djutils.queue.backends.database.DatabaseQueue"),
+        ("tests.unit.helpers.ListQuue", "tests.unit.helpers.ListQueue"),
+    ],
+)
+def test_a_misspelt_backend_is_answered_with_the_nearest(settings: Settings, path: str, near: str) -> None:
+    settings.QUEUE_BACKEND = path
+    (found,) = check_backend(None)
+    assert found.id == "djutils.E001"
+    assert f"did you mean '{near}'?" in found.msg
+    with pytest.raises(ConfigurationError, match="did you mean"):
+        load_backend(path)
+
+
+@pytest.mark.parametrize("path", ["", "zzz", "MemoryQueue", "zzz.Zzz", ".relative.Queue", "..", "a..b"])
+def test_a_backend_path_nothing_is_like_is_answered_with_what_there_is(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be imported; (there are|did you mean)"):
+        load_backend(path)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"bytes"])
+def test_a_backend_path_that_is_no_text_is_found_by_the_check(settings: Settings, path: Any) -> None:
+    settings.QUEUE_BACKEND = path
+    assert [found.id for found in check_backend(None)] == ["djutils.E001"]
+
+
+@pytest.mark.parametrize("path", ["tests.unit.helpers.make_message", "djutils.queue.message.Message"])
+def test_what_is_no_backend_is_refused(settings: Settings, path: str) -> None:
+    settings.QUEUE_BACKEND = path
+    (found,) = check_backend(None)
+    assert "is not a backend: derive it from djutils.queue.backends.base.BaseQueue" in found.msg
+
+
+def test_a_backend_that_needs_a_package_names_it(settings: Settings, tmp_path: Any, monkeypatch: Any) -> None:
+    (tmp_path / "backend_in_need.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.QUEUE_BACKEND = "backend_in_need.Queue"
+    (found,) = check_backend(None)
+    assert "needs 'no_such_package', which is not installed" in found.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUEUE_MAX_ATTEMPTS", 0),
+        ("QUEUE_MAX_ATTEMPTS", "3"),
+        ("QUEUE_MAX_ATTEMPTS", True),
+        ("QUEUE_MAX_ATTEMPTS", None),
+        ("QUEUE_MAX_CRASHES", -1),
+        ("QUEUE_MAX_CRASHES", 1.5),
+        ("QUEUE_MAX_MESSAGE_SIZE", 0),
+        ("QUEUE_BACKOFF", "2"),
+        ("QUEUE_BACKOFF", -1),
+        ("QUEUE_BACKOFF", (5, 2)),
+        ("QUEUE_BACKOFF", (1, 2, 3)),
+        ("QUEUE_BACKOFF", (1, None)),
+        ("QUEUE_BACKOFF", True),
+        ("QUEUE_BACKOFF", None),
+        ("QUEUE_NAME", None),
+        ("QUEUE_NAME", "x" * 201),
+        ("QUEUE_CONNECTION", 6379),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(settings: Settings, name: str, value: Any) -> None:
+    settings.QUEUE_BACKEND = "djutils.queue.backends.memory.MemoryQueue"
+    setattr(settings, name, value)
+    (found,) = check_values(None)
+    assert found.id == "djutils.E002"
+    assert f"{name} = {value!r}" in found.msg
+    assert repr(getattr(QueueSettings, name)) in str(found.hint)
+
+
+@pytest.mark.parametrize("backoff", [0, 5, 0.5, (1, 1), (1.0, 60), [1, 60], lambda attempt: attempt])
+def test_a_backoff_that_passes_the_check_works(settings: Settings, backoff: Any) -> None:
+    settings.QUEUE_BACKOFF = backoff
+    assert check_values(None) == []
+    assert RetryPolicy(9, backoff).delay_after(1) is not None

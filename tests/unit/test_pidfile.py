@@ -1,0 +1,196 @@
+"""The pidfile: its lock is the truth."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from djutils.queue.bin.pidfile import Pidfile, read, remove_stale
+from djutils.queue.exceptions import ConsumerError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pid"
+
+
+def fork(live: Callable[[], object]) -> int:
+    """The process id of a child that lives and ends with code 0 if what ``live`` answers is true."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        code = 0 if live() else 2
+    finally:
+        os._exit(code)
+
+
+def exit_code(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def in_child(live: Callable[[], object]) -> int:
+    return exit_code(fork(live))
+
+
+def test_it_says_who_holds_it(path: Path) -> None:
+    with Pidfile(path, queues=["a"], processes=2):
+        holder = read(path)
+        assert holder is not None
+        assert (holder.alive, holder.pid) == (True, os.getpid())
+        assert holder.info["queues"] == ["a"]
+        assert holder.info["started"] > 0
+        assert path.read_text().splitlines()[0] == str(os.getpid())
+
+
+def test_it_is_removed_at_the_end(path: Path) -> None:
+    with Pidfile(path):
+        pass
+    assert read(path) is None
+    assert not path.exists()
+
+
+def test_everybody_may_read_it_whatever_the_umask(path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with Pidfile(path):
+            assert path.stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
+
+
+def test_a_second_one_is_told_who_was_first(path: Path) -> None:
+    with Pidfile(path), pytest.raises(ConsumerError, match=f"process {os.getpid()}") as caught, Pidfile(path):
+        pass
+    assert caught.value.exit_code == 75
+
+
+def test_one_that_nobody_holds_is_replaced_whomever_it_names(path: Path) -> None:
+    path.write_text(f"{os.getppid()}\n{{}}\n")
+    holder = read(path)
+    assert holder is not None
+    assert not holder.alive
+    with Pidfile(path):
+        assert path.read_text().splitlines()[0] == str(os.getpid())
+
+
+def test_that_of_a_killed_process_is_stale(path: Path) -> None:
+    def take_and_die() -> None:
+        Pidfile(path).__enter__()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_child(take_and_die) == -signal.SIGKILL
+    holder = read(path)
+    assert holder is not None
+    assert not holder.alive
+    assert remove_stale(path)
+    assert not path.exists()
+
+
+def test_one_that_is_held_is_not_removed_as_stale(path: Path) -> None:
+    with Pidfile(path):
+        assert not remove_stale(path)
+        assert path.exists()
+
+
+def test_a_child_that_let_go_does_not_keep_it_locked(path: Path) -> None:
+    hear, say = os.pipe()
+    pidfile = Pidfile(path).__enter__()
+
+    def let_go_and_live_on() -> bool:
+        pidfile.let_go()
+        os.close(say)
+        return os.read(hear, 1) == b""
+
+    child = fork(let_go_and_live_on)
+    assert in_child(lambda: read(path).alive) == 0
+    pidfile.let_go()  # as if killed
+    holder = read(path)
+    os.close(say)
+    os.close(hear)
+    assert exit_code(child) == 0
+    assert holder is not None
+    assert not holder.alive
+
+
+def test_it_is_rewritten_in_place(path: Path) -> None:
+    with Pidfile(path, workers=[1, 2, 3]) as pidfile:
+        inode = path.stat().st_ino
+        pidfile.rewrite(workers=[])
+        holder = read(path)
+        assert holder is not None
+        assert holder.info["workers"] == []
+        assert path.stat().st_ino == inode
+
+
+def test_what_an_unfinished_rewrite_left_over_does_not_matter(path: Path) -> None:
+    path.write_text('12\n{"queues": []}\n": [3, 4]}\n')
+    assert read(path) == (False, 12, {"queues": []})
+
+
+@pytest.mark.parametrize("text", ["", "\n", "12", "12\n", "12\n{", "12\n[]"])
+def test_a_damaged_one_can_be_read_and_replaced(path: Path, text: str) -> None:
+    path.write_text(text)
+    holder = read(path)
+    assert holder is not None
+    assert (holder.alive, holder.pid, holder.info) == (False, 12 if "12" in text else 0, {})
+    with Pidfile(path):
+        assert read(path).pid == os.getpid()
+
+
+def test_a_reader_does_not_get_in_the_way_of_a_start(path: Path) -> None:
+    path.write_text("1\n")
+    hear, say = os.pipe()
+
+    def start() -> bool:
+        os.write(say, b"1")
+        return Pidfile(path).__enter__().path == path
+
+    with path.open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        child = fork(start)
+        os.read(hear, 1)
+        fcntl.flock(reader, fcntl.LOCK_UN)
+        assert exit_code(child) == 0
+    os.close(hear)
+    os.close(say)
+
+
+def test_one_that_was_replaced_meanwhile_is_left_to_its_new_owner(path: Path) -> None:
+    with Pidfile(path):
+        path.unlink()
+        path.write_text("1\n")
+    assert path.read_text() == "1\n"
+
+
+def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConsumerError, match="symbolic link") as caught, Pidfile(path):
+        pass
+    assert caught.value.exit_code == 73
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_that_is_no_pidfile_is_left_alone(path: Path) -> None:
+    path.write_text("precious")
+    for use in (lambda: Pidfile(path).__enter__(), lambda: read(path), lambda: remove_stale(path)):
+        with pytest.raises(ConsumerError, match="is not a pidfile"):
+            use()
+    assert path.read_text() == "precious"
+
+
+def test_something_that_is_no_file_is_refused(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(ConsumerError, match="is not a pidfile"), Pidfile(path):
+        pass
+
+
+def test_a_directory_that_is_not_there_is_named(path: Path) -> None:
+    with pytest.raises(ConsumerError, match=f"{path} does not exist; create it"), Pidfile(path / "pid"):
+        pass

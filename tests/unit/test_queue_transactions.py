@@ -1,0 +1,162 @@
+"""The invoker inside transactions: what is sent when, and what never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from pytest_django import Settings
+
+from djutils.queue import codec
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.exceptions import (
+    NotPicklable,
+)
+from djutils.queue.message import Message
+from djutils.queue.queue import Invoker, invoker
+from djutils.queue.signals import command_enqueued
+
+from .commands_for_tests import (
+    Greeting,
+    Unpicklable,
+    record,
+)
+
+
+class OnOther(MemoryQueue):
+    """Takes part in the transactions of 'other'."""
+
+    transaction_alias = "other"
+
+
+@pytest.fixture
+def other(sqlite_alias: str) -> Iterator[str]:
+    """A second database."""
+    connections.settings["other"] = connections.settings["default"] | {"NAME": ":memory:"}
+    with connections["other"].cursor():
+        yield "other"
+    connections["other"].close()
+    del connections["other"]
+    del connections.settings["other"]
+
+
+def test_inside_a_transaction_it_is_sent_on_commit_and_the_handle_is_valid_at_once(
+    memory: MemoryQueue, sqlite_alias: str
+) -> None:
+    heard: list[str] = []
+
+    def listen(message: Message, **_: Any) -> None:
+        heard.append(message.id)
+
+    command_enqueued.connect(listen)
+    try:
+        with transaction.atomic():
+            result = record("x")
+            assert (len(result.id), len(memory), heard) == (32, 0, [])
+    finally:
+        command_enqueued.disconnect(listen)
+    data = memory.read()
+    assert data is not None
+    assert codec.decode(data, memory.name).id == result.id
+    assert heard == [result.id]
+
+
+def test_rolled_back_it_is_never_sent(memory: MemoryQueue, sqlite_alias: str) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        record("x")
+        1 / 0  # noqa: B018
+    with transaction.atomic():
+        pass
+    assert len(memory) == 0
+
+
+def test_a_rolled_back_savepoint_takes_its_calls_with_it(memory: MemoryQueue, sqlite_alias: str) -> None:
+    with transaction.atomic():
+        record("outer")
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            record("inner")
+            1 / 0  # noqa: B018
+        record("after")
+        assert len(memory) == 0
+    assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == ["outer", "after"]
+
+
+def test_what_is_wrong_is_said_at_the_call_and_not_on_commit(memory: MemoryQueue, sqlite_alias: str) -> None:
+    with transaction.atomic():
+        with pytest.raises(NotPicklable):
+            record(Unpicklable())
+        record("x")
+    assert len(memory) == 1
+
+
+def test_the_arguments_are_those_of_the_call_not_of_the_commit(
+    memory: MemoryQueue, sqlite_alias: str
+) -> None:
+    items = ["then"]
+    with transaction.atomic():
+        record(items)
+        items.append("now")
+    command = invoker.dequeue()
+    assert command is not None
+    assert command.data[0] == (["then"],)
+
+
+def test_a_transaction_elsewhere_counts_too(memory: MemoryQueue, other: str) -> None:
+    with transaction.atomic(using=other):
+        record("x")
+        assert len(memory) == 0
+    assert len(memory) == 1
+
+
+@pytest.mark.parametrize("aliases", [("default", "other"), ("other", "default")])
+def test_with_two_transactions_it_is_sent_when_both_have_committed(
+    memory: MemoryQueue, other: str, aliases: tuple[str, str]
+) -> None:
+    outer, inner = aliases
+    with transaction.atomic(using=outer):
+        with transaction.atomic(using=inner):
+            record("x")
+        assert len(memory) == 0
+    assert len(memory) == 1
+
+
+@pytest.mark.parametrize("aliases", [("default", "other"), ("other", "default")])
+@pytest.mark.parametrize("which", ["inner", "outer"])
+def test_with_two_transactions_it_is_not_sent_if_one_is_rolled_back(
+    memory: MemoryQueue, other: str, aliases: tuple[str, str], which: str
+) -> None:
+    outer, inner = aliases
+    with transaction.atomic(using=outer):
+        with transaction.atomic(using=inner):
+            record("x")
+            transaction.set_rollback(which == "inner", using=inner)
+        transaction.set_rollback(which == "outer", using=outer)
+    assert len(memory) == 0
+
+
+def test_a_queue_inside_the_transaction_is_written_at_once(other: str) -> None:
+    queue = OnOther("unit.on-other")
+    with transaction.atomic(using=other):
+        Invoker(queue).enqueue(Greeting(1))
+        assert len(queue) == 1
+    with transaction.atomic():
+        Invoker(queue).enqueue(Greeting(2))
+        assert len(queue) == 1
+    assert len(queue) == 2
+
+
+def test_on_its_own_database_a_database_queue_takes_part_in_the_transaction(
+    settings: Settings, sqlite_alias: str
+) -> None:
+    settings.QUEUE_BACKEND = "djutils.queue.backends.database.DatabaseQueue"
+    settings.QUEUE_NAME = "unit.transactions"
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        record("x")
+        assert len(invoker) == 1
+        1 / 0  # noqa: B018
+    assert len(invoker) == 0
+    with transaction.atomic():
+        record("y")
+    assert [command.data[0] for command in iter(invoker.dequeue, None)] == [("y",)]
