@@ -21,7 +21,7 @@ def main() -> int:
     chosen = parser.parse_args()
     django.setup()
     queue.autodiscover()
-    logs.to_file(chosen.log, "INFO")
+    logs.to_file(chosen.log, "WARNING")
     options = ConsumerOptions(queues=("bench",), delay=chosen.delay)
     return Supervisor(options, Hooks(ready=chosen.log.with_suffix(".ready").touch)).run()
 

@@ -22,7 +22,9 @@ class Store(NamedTuple):
 class DurablePostgres(servers.PostgresServer):
     """PostgreSQL as it comes: the tests' server without its shortcuts."""
 
-    SETTINGS: ClassVar = {name: value for name, value in servers.PostgresServer.SETTINGS.items() if name != "fsync"}
+    SETTINGS: ClassVar = {
+        name: value for name, value in servers.PostgresServer.SETTINGS.items() if name != "fsync"
+    }
 
 
 @contextmanager

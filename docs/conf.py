@@ -36,7 +36,7 @@ nitpicky = True
 # Types of Python, of Django and of our own type hints: they have no page here.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!djutils\.)(\w+\.)*\w+"),
-    (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$).*"),
+    (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$|queue\.current\.Pad).*"),
     (r"py:obj", r"typing\.~P"),
 ]
 autodoc_member_order = "bysource"

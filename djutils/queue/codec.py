@@ -26,6 +26,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.signals import setting_changed
 
 from .exceptions import InvalidMessage, NotPicklable, NotUnpicklable
 from .message import Message
@@ -38,27 +39,39 @@ _MAC_SIZE = 32
 _PURPOSE = b"djutils.queue.envelope.v1"
 
 _dump_header = json.JSONEncoder(separators=(",", ":")).encode
-_load_header = json.JSONDecoder().decode
+_load_header = json.JSONDecoder().raw_decode
 
 
 class _Keys(NamedTuple):
     id: bytes
-    key: bytes
-    accepted: dict[bytes, bytes]
+    mac: hmac.HMAC
+    accepted: dict[bytes, hmac.HMAC]
 
 
-@lru_cache(maxsize=8)
-def _derive(secrets: tuple[str | bytes, ...]) -> _Keys:
+@lru_cache(maxsize=1)
+def _keys() -> _Keys:
+    """Answer the keys, each as a code that is copied for every message: preparing it costs more."""
     accepted = {}
-    for secret in reversed(secrets):
+    for secret in reversed((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)):
         raw = secret.encode() if isinstance(secret, str) else secret
         key = hmac.digest(raw, _PURPOSE, "sha256")
-        accepted[hashlib.sha256(key).digest()[:4]] = key
+        accepted[hashlib.sha256(key).digest()[:4]] = hmac.new(key, digestmod="sha256")
     return _Keys(*list(accepted.items())[-1], accepted)
 
 
-def _keys() -> _Keys:
-    return _derive((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+def _forget_keys(*, setting: str, **kwargs: Any) -> None:
+    if setting.startswith("SECRET_KEY"):
+        _keys.cache_clear()
+
+
+# Nobody changes settings but tests, and Django tells of it.
+setting_changed.connect(_forget_keys)
+
+
+def _sign(mac: hmac.HMAC, data: bytes) -> bytes:
+    fresh = mac.copy()
+    fresh.update(data)
+    return fresh.digest()
 
 
 def encode(message: Message) -> bytes:
@@ -78,7 +91,7 @@ def encode(message: Message) -> bytes:
         fields["attempt"] = message.attempt
     header = _dump_header(fields).encode()
     signed = b"".join((_PREFIX, keys.id, len(header).to_bytes(4, "big"), header, message.body))
-    return signed + hmac.digest(keys.key, signed, "sha256")
+    return signed + _sign(keys.mac, signed)
 
 
 def decode(data: bytes, queue: str) -> Message:
@@ -88,16 +101,16 @@ def decode(data: bytes, queue: str) -> Message:
     """
     if data[:4] != _PREFIX:
         raise InvalidMessage(_explain_prefix(data))
-    key = _keys().accepted.get(data[4:8])
-    if key is None:
+    mac = _keys().accepted.get(data[4:8])
+    if mac is None:
         raise InvalidMessage(
             "Signed with a key this site does not have: if SECRET_KEY was changed, keep the old "
             "one in SECRET_KEY_FALLBACKS until the queue is empty, and replay this message."
         )
-    if not hmac.compare_digest(hmac.digest(key, data[:-_MAC_SIZE], "sha256"), data[-_MAC_SIZE:]):
+    if not hmac.compare_digest(_sign(mac, data[:-_MAC_SIZE]), data[-_MAC_SIZE:]):
         raise InvalidMessage("The signature does not fit: the message was damaged or tampered with.")
     body_at = _HEADER_AT + int.from_bytes(data[8:_HEADER_AT], "big")
-    fields = _load_header(data[_HEADER_AT:body_at].decode())
+    fields, _ = _load_header(data[_HEADER_AT:body_at].decode())
     try:
         message = Message(body=data[body_at:-_MAC_SIZE], **fields)
     except TypeError as error:

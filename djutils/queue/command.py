@@ -11,6 +11,9 @@ from .conf import settings
 from .exceptions import InvalidCommand
 from .retry import Backoff, RetryPolicy
 
+TO_END = 10.0
+"""Seconds from the soft time limit to the hard one, where only the soft one is given."""
+
 
 class Command:
     """A piece of work: a name and the data it works on."""
@@ -23,6 +26,10 @@ class Command:
     """How many runs may fail; None: ``QUEUE_MAX_ATTEMPTS``."""
     backoff: ClassVar[Backoff | None] = None
     """How long to wait between them; None: ``QUEUE_BACKOFF``."""
+    time_limit: ClassVar[float | tuple[float, float] | None] = None
+    """Seconds after which ``TimeLimitExceeded`` is raised in it, and after which it is killed."""
+    atomic: ClassVar[bool] = False
+    """Are its writes to the queue's database and its acknowledgement one commit?"""
 
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""
@@ -50,6 +57,13 @@ class Command:
         max_attempts = settings.QUEUE_MAX_ATTEMPTS if cls.max_attempts is None else cls.max_attempts
         backoff = settings.QUEUE_BACKOFF if cls.backoff is None else cls.backoff
         return RetryPolicy(max_attempts, backoff)
+
+
+def limits_of(time_limit: float | tuple[float, float]) -> tuple[float, float]:
+    """Answer the soft and the hard limit in seconds; a single number is the soft one."""
+    if isinstance(time_limit, tuple):
+        return time_limit
+    return time_limit, time_limit + TO_END
 
 
 def refuse_hidden(function: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -12,9 +14,9 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
-from .command import Command, refuse_hidden
+from .command import Command, limits_of, refuse_hidden
 from .crontab import crontab
-from .exceptions import InvalidCommand
+from .exceptions import InvalidCommand, TimeLimitExceeded
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
 from .retry import is_backoff
@@ -24,7 +26,7 @@ __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_DECLARED = ("name", "queue_name", "priority", "max_attempts", "backoff")
+_DECLARED = ("name", "queue_name", "priority", "max_attempts", "backoff", "time_limit", "atomic")
 _CALLED = ("queue_name", "priority", "run_after")
 
 
@@ -90,6 +92,12 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     ``backoff``
         seconds before the second attempt, doubled each time; ``(seconds, longest)``; or a function
         from the failed attempt to seconds; default ``QUEUE_BACKOFF``
+    ``time_limit``
+        seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
+        killed; or ``(seconds, seconds until killed)``; default none
+    ``atomic``
+        on a queue in the database: what it writes there and its acknowledgement are one commit, so
+        it takes effect exactly once
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """
@@ -133,7 +141,7 @@ def _make_class(
         raise InvalidCommand(f"Only a function can be decorated, not {function!r}.")
     refuse_hidden(function)
     _check_options(options, _DECLARED, f"the command '{function.__name__}'")
-    runs = async_to_sync(function) if inspect.iscoroutinefunction(function) else function
+    runs = _as_plain(function, options.get("time_limit"))
 
     def execute(self: Command) -> Any:
         args, kwargs = self.data or ((), {})
@@ -148,6 +156,26 @@ def _make_class(
         "__doc__": function.__doc__,
     }
     return type(function.__name__, (base,), members | extra | options)
+
+
+def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
+    """Answer ``function`` as one that can simply be called, in a coroutine's own way of being limited."""
+    if not inspect.iscoroutinefunction(function):
+        return function
+    if time_limit is None:
+        return async_to_sync(function)
+    soft, _ = limits_of(time_limit)
+
+    async def in_time(*args: Any, **kwargs: Any) -> Any:
+        try:
+            async with asyncio.timeout(soft) as limit:
+                return await function(*args, **kwargs)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from error
+
+    return async_to_sync(in_time)
 
 
 def _as_moment(value: datetime | timedelta | None) -> datetime | None:
@@ -173,6 +201,12 @@ def _is_moment(value: Any) -> bool:
     return isinstance(value, timedelta) or (isinstance(value, datetime) and value.tzinfo is not None)
 
 
+def _is_time_limit(value: Any) -> bool:
+    first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, math.inf)
+    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (first, last))
+    return numbers and 0 < first <= last
+
+
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 200
 
@@ -183,5 +217,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "priority": (lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100"),
     "max_attempts": (lambda value: _is_integer(value, 1), "an integer, 1 or more"),
     "backoff": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
+    "time_limit": (_is_time_limit, "seconds, or (seconds, seconds until it is killed)"),
+    "atomic": (lambda value: isinstance(value, bool), "True or False"),
     "run_after": (_is_moment, "an aware datetime or a timedelta"),
 }

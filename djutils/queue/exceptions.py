@@ -17,6 +17,7 @@
     ├── BackendError                   the driver's own error is its __cause__
     │   ├── BackendUnavailable         the only one a consumer waits out
     │   └── OwnerLost                  what was lent has been taken back
+    ├── TimeLimitExceeded              raised in a command that runs for too long
     ├── ConsumerError                  the daemon cannot start, stop or be asked
     └── Control                        raised by a command to steer itself
         ├── Retry
@@ -105,6 +106,10 @@ class OwnerLost(BackendError):
     It happens to a worker that was silent for longer than the lease. Nothing it still holds
     may be settled any more; its commands will run elsewhere.
     """
+
+
+class TimeLimitExceeded(QueueException):
+    """The command ran for longer than its time limit."""
 
 
 class ConsumerError(QueueException):

@@ -10,12 +10,15 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from . import codec
+from .codec import decode, load
 from .command import Command
 from .conf import settings
-from .exceptions import InvalidMessage, NotUnpicklable, Reject, Retry, TooDangerous, UnknownCommand
-from .message import ACKED, Action, Delivery, Message, Outcome
+from .current import Lease, Pad, Running, running
+from .exceptions import InvalidMessage, OwnerLost, Reject, Retry, TooDangerous, UnknownCommand
+from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome
+from .middleware.atomic import atomic
 from .middleware.base import Middleware, Run, compose
+from .middleware.time_limit import time_limit
 from .registry import CommandRegistry, registry
 from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay, fatal
 from .signals import command_died, command_retried, command_started, command_succeeded
@@ -28,7 +31,8 @@ _ERROR_SIZE = 16 * 1024
 class Executor:
     """Runs what the queue ``queue_name`` delivers and says what is to become of it.
 
-    It settles nothing itself: its caller carries the ``Outcome`` to the backend.
+    It settles nothing itself: its caller carries the ``Outcome`` to the backend. ``lease`` is who
+    holds what is delivered, where something is lent.
     """
 
     def __init__(
@@ -36,65 +40,102 @@ class Executor:
         queue_name: str,
         middleware: Sequence[Middleware] = (),
         registry: CommandRegistry = registry,
+        lease: Lease | None = None,
     ) -> None:
         self._queue_name = queue_name
+        self._middleware = middleware
         self._registry = registry
-        self._run: Run = compose(middleware, lambda command: command.execute())
+        self._lease = lease
+        self._runs: dict[type[Command], Run] = {}
 
-    def execute(self, delivery: Delivery) -> Outcome:
-        """Run what was delivered; whatever the command raises becomes part of the outcome."""
+    def execute(self, delivery: Delivery, pad: Pad | None = None) -> Outcome:
+        """Run what was delivered; whatever the command raises becomes part of the outcome.
+
+        ``pad`` is where the running thread notes when the command must have ended.
+        """
         try:
-            message = codec.decode(delivery.data, self._queue_name)
+            message = decode(delivery.data, self._queue_name)
         except InvalidMessage as error:
             logger.error("%s rejected: %s", delivery.id, error)
             return Outcome(Action.REJECT, error=_describe(error), charge=0)
         if message.eta is not None and (early := message.eta - time.time()) > 0:
             return Outcome(Action.RELEASE, delay=early)
-        return self._decide(message, delivery)
+        try:
+            command_class = self._registry.get_class(message.command)
+        except UnknownCommand as error:
+            return self._fail(Command, UNKNOWN, message, delivery, error)
+        if delivery.crashes or delivery.redeliveries:
+            why = fatal(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
+            if why:
+                return self._refuse(command_class, message, delivery, why)
+        token = running.set(Running(message, delivery, self._lease, pad))
+        try:
+            return self._attempt(command_class, message, delivery)
+        finally:
+            running.reset(token)
 
     def run(self, message: Message) -> Any:
         """Run ``message`` here and now; what the command raises comes out."""
-        return self._run(self._registry.get_command_for_message(message))
-
-    def _decide(self, message: Message, delivery: Delivery) -> Outcome:
-        attempt = message.attempt + delivery.attempts
-        why = fatal(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
+        command = self._registry.get_command_for_message(message)
+        token = running.set(Running(message, Delivery(message.id, b"")))
         try:
-            command_class = self._registry.get_class(message.command)
-            if why:
-                return self._refuse(command_class, message, why)
-            command = self._registry.get_command_for_message(message)
-        except UnknownCommand as error:
-            return self._fail(Command, UNKNOWN, message, attempt, error)
-        except NotUnpicklable as error:
-            return self._fail(command_class, command_class.retry_policy(), message, attempt, error)
-        return self._attempt(command, message, attempt)
+            return self._run_of(type(command))(command)
+        finally:
+            running.reset(token)
 
-    def _refuse(self, command_class: type[Command], message: Message, why: str) -> Outcome:
-        logger.error("%s %s rejected: %s", message.id, message.command, why)
-        _send(command_died, command_class, message=message, exception=TooDangerous(why))
-        return Outcome(Action.REJECT, error=why, charge=0)
+    def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
+        """Answer what is to become of a delivery whose process had to be killed because of ``error``."""
+        message = decode(delivery.data, self._queue_name)
+        command_class = self._registry.get_class(message.command)
+        return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
 
-    def _attempt(self, command: Command, message: Message, attempt: int) -> Outcome:
-        _send(command_started, type(command), message=message)
+    def _attempt(self, command_class: type[Command], message: Message, delivery: Delivery) -> Outcome:
         started = time.perf_counter()
         try:
-            result = self._run(command)
+            command = command_class(load(message.body))
+            if command_started.receivers:
+                _send(command_started, command_class, message=message)
+            result = self._run_of(command_class)(command)
+        except OwnerLost:
+            logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
+            return SETTLED
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
-            return self._fail(type(command), command.retry_policy(), message, attempt, error)
+            return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
         duration = time.perf_counter() - started
-        logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
-        _send(command_succeeded, type(command), message=message, duration=duration, result=result)
-        return ACKED
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
+        if command_succeeded.receivers:
+            _send(command_succeeded, command_class, message=message, duration=duration, result=result)
+        return SETTLED if command_class.atomic and self._lease else ACKED
+
+    def _run_of(self, command_class: type[Command]) -> Run:
+        """Answer how a command of this class is run: it pays only for what it asked for."""
+        run = self._runs.get(command_class)
+        if run is None:
+            layers = [*self._middleware]
+            if command_class.time_limit:
+                layers.append(time_limit)
+            if command_class.atomic:
+                layers.append(atomic)
+            run = self._runs[command_class] = compose(layers, lambda command: command.execute())
+        return run
+
+    def _refuse(
+        self, command_class: type[Command], message: Message, delivery: Delivery, why: str
+    ) -> Outcome:
+        logger.error("%s %s rejected: %s", message.id, message.command, why)
+        _send(command_died, command_class, message=message, exception=TooDangerous(why))
+        return Outcome(Action.REJECT, error=f"{why}\n\n{delivery.error}".rstrip(), charge=0)
 
     def _fail(
         self,
         command_class: type[Command],
         policy: RetryPolicy,
         message: Message,
-        attempt: int,
+        delivery: Delivery,
         error: BaseException,
     ) -> Outcome:
+        attempt = message.attempt + delivery.attempts
         delay = _delay(policy, attempt, error)
         text = _describe(error)
         reason = text.partition("\n")[0]

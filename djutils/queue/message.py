@@ -57,6 +57,8 @@ class Delivery(NamedTuple):
     """Earlier runs whose process died."""
     redeliveries: int = 0
     """How often whoever held it was lost, host and all."""
+    error: str = ""
+    """What went wrong last time."""
 
 
 class Batch(NamedTuple):
@@ -119,6 +121,8 @@ class Action(Enum):
     RELEASE = "released"
     RETRY = "retried"
     REJECT = "rejected"
+    SETTLED = "settled"
+    """The backend knows already: acked in the command's own transaction, or taken back."""
 
 
 class Outcome(NamedTuple):
@@ -134,6 +138,7 @@ class Outcome(NamedTuple):
 
 ACKED = Outcome(Action.ACK)
 RELEASED = Outcome(Action.RELEASE)
+SETTLED = Outcome(Action.SETTLED)
 
 Running = Mapping[str, str]
 """Ids that were running when their process died, each with what killed it."""

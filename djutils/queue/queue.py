@@ -87,6 +87,11 @@ class Invoker:
                 f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
                 f"send the command to another queue."
             )
+        if command.atomic and not queue.transactional:
+            raise UnsupportedOption(
+                f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
+                f"was sent. Use DatabaseQueue, or leave atomic out."
+            )
         message = registry.get_message_for_command(command, queue.name)
         data = codec.encode(message)
         _check_size(data, command)

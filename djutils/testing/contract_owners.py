@@ -119,10 +119,32 @@ class Owning(LeaseFixtures):
         assert queue.reap(owner, running={culprit: "killed by signal 9", elsewhere: "no"}) == 2
 
         assert queue.receive(other, 10).deliveries == [
-            Delivery(culprit, b"data 0", 0, 1, 0),
+            Delivery(culprit, b"data 0", 0, 1, 0, "killed by signal 9"),
             Delivery(bystander, b"data 1", 0, 0, 0),
         ]
         assert queue.ack(third, [elsewhere]) == {elsewhere}
+
+    def test_what_went_wrong_last_time_is_told_with_the_delivery(
+        self, queue: LeasedQueue, owner: int, other: int
+    ) -> None:
+        (id,) = self.send(queue)
+        assert self.lend_one(queue, owner).error == ""
+        queue.retry(owner, [Retrial(id, 0.0, "ValueError: é\n\nTraceback")])
+        assert self.lend_one(queue, owner).error == "ValueError: é\n\nTraceback"
+        queue.reap(owner, running={id: "was killed"})
+        assert self.lend_one(queue, other).error == "was killed"
+        assert [delivery.error for delivery in queue.adopt(other, ())] == ["was killed"]
+
+    def test_an_owner_can_ask_what_it_still_holds(self, queue: LeasedQueue, owner: int, other: int) -> None:
+        ids = self.send(queue, 3)
+        self.lend(queue, owner)
+        assert queue.held(owner, [*ids, "0" * 32]) == set(ids)
+        assert queue.held(other, ids) == set()
+        assert queue.held(owner, []) == set()
+        queue.ack(owner, ids[:1])
+        assert queue.held(owner, ids) == set(ids[1:])
+        queue.reap(owner)
+        assert queue.held(owner, ids) == set()
 
     def test_when_nobody_knows_what_ran_everything_is_charged_a_redelivery(
         self, queue: LeasedQueue, owner: int, other: int
@@ -132,7 +154,7 @@ class Owning(LeaseFixtures):
         queue.reap(owner)
 
         lent = queue.receive(other, 10).deliveries
-        assert [delivery[2:] for delivery in lent] == [(0, 0, 1)] * 2
+        assert [delivery[2:] for delivery in lent] == [(0, 0, 1, "")] * 2
         assert ids_of(lent) == ids
 
     def test_counters_add_up_and_lie_with_the_dead(self, queue: LeasedQueue) -> None:
@@ -144,7 +166,7 @@ class Owning(LeaseFixtures):
             self.lend_one(queue, owner)
             queue.reap(owner, running=charge)
         owner = self.enroll(queue)
-        assert self.lend_one(queue, owner)[2:] == (4, 2, 1)
+        assert self.lend_one(queue, owner)[2:] == (4, 2, 1, "it failed")
 
         queue.reject(owner, [Rejection(id, "enough")])
 
@@ -172,7 +194,9 @@ class Owning(LeaseFixtures):
         queue.reap(owner, running={id: "signal 9"})
         self.lend(queue, other)
 
-        assert queue.adopt(other, []) == queue.adopt(other, []) == [Delivery(id, b"data 0", 0, 1, 0)]
+        assert (
+            queue.adopt(other, []) == queue.adopt(other, []) == [Delivery(id, b"data 0", 0, 1, 0, "signal 9")]
+        )
         assert queue.adopt(new_owner(), []) == []
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from djutils.queue.current import current_message
 from djutils.queue.decorators import crontab, periodic_command, queue_command
-from djutils.queue.exceptions import Reject, Retry
+from djutils.queue.exceptions import Reject, Retry, TimeLimitExceeded
 from djutils.queue.queue import PeriodicQueueCommand, QueueCommand
+from tests.project.app.models import Note
 
 ran: list[Any] = []
 """What ran, in order; the fixture ``nothing_ran`` empties it."""
@@ -74,6 +78,46 @@ def hold(gate: str) -> None:
     if not gates[gate].wait(10):
         raise TimeoutError(gate)
     ran.append(f"{gate} ends")
+
+
+@queue_command(time_limit=(0.05, 0.2))
+def spin(seconds: float) -> None:
+    """Be busy in Python."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+@queue_command(time_limit=(0.05, 0.2))
+async def spin_later(seconds: float) -> None:
+    """Wait in a coroutine."""
+    await asyncio.sleep(seconds)
+
+
+@queue_command(time_limit=0.05)
+def spin_and_go_on(seconds: float) -> None:
+    """Be busy, and tidy up when told that it takes too long."""
+    try:
+        spin.call(seconds)
+    except TimeLimitExceeded:
+        ran.append("tidied up")
+
+
+@queue_command(atomic=True)
+def note_atomically(text: str, *, then: Any = None) -> None:
+    """Write into the database, then do something else."""
+    Note.objects.create(text=text)
+    if then is not None:
+        raise then
+
+
+@queue_command
+def look_at_myself() -> None:
+    """Remember what the command is told of its own message."""
+    message = current_message()
+    assert message is not None
+    facts = (message.id, message.queue_name, message.attempt, message.fencing_token, message.still_ours())
+    ran.append(facts)
 
 
 def broken_backoff(attempt: int) -> float:

@@ -37,7 +37,7 @@ def reconnect(alias: str) -> Any:
     keep_connections()
     connections[alias].close()
     connections[alias].ensure_connection()
-    database._checked.at = 0.0
+    database._opened.checked = 0.0
     return connections[alias].connection
 
 

@@ -71,10 +71,10 @@ def test_they_run_at_the_same_time_and_the_board_shows_it(start: Start, ran: lis
     board = Board(2)
     threads = start(2, board)
     threads.put([(0, make_delivery(hold, "a")), (0, make_delivery(hold, "b"))])
-    until(lambda: board.running() == 2)
+    until(lambda: all(pad.running() for pad in board.pads))
     assert (threads.idle, threads.busy) == (0, True)
     gates["b"].set()
-    until(lambda: board.running() == 1)
+    until(lambda: sum(pad.running() is not None for pad in board.pads) == 1)
     assert "b ends" in ran
     assert "a ends" not in ran
     gates["a"].set()

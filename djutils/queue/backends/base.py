@@ -39,6 +39,8 @@ class BaseQueue:
     ``read`` takes the message away, so a worker killed in mid-command loses the one it held.
     """
 
+    batch = 100
+    """Most messages to ask for at once: more gains little and makes the others wait."""
     blocking = False
     """Can it wait for a message by itself, without being polled?"""
     supports_leases = False
@@ -47,6 +49,8 @@ class BaseQueue:
     """Can it hold a message back until it is due?"""
     supports_priority = False
     """Does a message of a larger priority overtake the others?"""
+    transactional = False
+    """Can an acknowledgement be part of a transaction of the caller's?"""
     transaction_alias: str | None = None
     """The database alias whose transactions a send takes part in, if it does."""
 
@@ -213,6 +217,10 @@ class LeasedQueue(BaseQueue):
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         """Answer what is lent to ``owner`` apart from ``known``: it came in a reply that was lost."""
+        raise NotImplementedError
+
+    def held(self, owner: int, ids: Collection[str]) -> set[str]:
+        """Answer which of these are lent to ``owner``."""
         raise NotImplementedError
 
     def beat(self, owners: Collection[int]) -> set[int]:

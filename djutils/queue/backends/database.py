@@ -49,6 +49,8 @@ class DatabaseQueue(LeasedQueue):
     caller's transaction: it commits with the caller's data, or is rolled back with it.
     """
 
+    transactional = True
+
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
         self._dialect: Dialect | None = None
@@ -189,6 +191,11 @@ class DatabaseQueue(LeasedQueue):
         with self._database():
             lent = self._messages(State.LEASED).filter(owner=owner).order_by("rank", "id")
             return [_delivery(row) for row in lent if row.message_id not in known]
+
+    def held(self, owner: int, ids: Collection[str]) -> set[str]:
+        with self._database():
+            lent = self._messages(State.LEASED).filter(owner=owner, message_id__in=list(ids))
+            return set(lent.values_list("message_id", flat=True))
 
     def beat(self, owners: Collection[int]) -> set[int]:
         with self._database():
@@ -335,4 +342,5 @@ def _text(error: str) -> str:
 
 
 def _delivery(row: QueueMessage) -> Delivery:
-    return Delivery(row.message_id, bytes(row.message), row.attempts, row.crashes, row.redeliveries)
+    counters = (row.attempts, row.crashes, row.redeliveries)
+    return Delivery(row.message_id, bytes(row.message), *counters, row.error or "")

@@ -33,7 +33,8 @@ class _Entry:
         return self.owner is None and self.died is None
 
     def delivery(self) -> Delivery:
-        return Delivery(self.envelope.id, self.envelope.data, self.attempts, self.crashes, self.redeliveries)
+        counters = (self.attempts, self.crashes, self.redeliveries)
+        return Delivery(self.envelope.id, self.envelope.data, *counters, self.error)
 
 
 @dataclass
@@ -139,6 +140,10 @@ class MemoryQueue(LeasedQueue):
         with self._line.changed:
             unheard = [id for id in self._line.entries if id not in known]
             return [entry.delivery() for entry in self._lent(owner, unheard)]
+
+    def held(self, owner: int, ids: Collection[str]) -> set[str]:
+        with self._line.changed:
+            return {entry.envelope.id for entry in self._lent(owner, ids)}
 
     def beat(self, owners: Collection[int]) -> set[int]:
         with self._line.changed:

@@ -55,6 +55,7 @@ class RedisQueue(LeasedQueue):
 
     def open(self) -> None:
         """Refuse a server that is too old or that may evict messages when its memory is full."""
+        self.server.dedicate()
         self.server.check()
 
     def close(self) -> None:
@@ -137,6 +138,11 @@ class RedisQueue(LeasedQueue):
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         return _deliveries(*self._run("adopt", *known, keys=[self._lent_to(owner)]))
+
+    def held(self, owner: int, ids: Collection[str]) -> set[str]:
+        asked = list(ids)
+        lent = self.server.call("smismember", self._lent_to(owner), asked) if asked else []
+        return {id for id, is_lent in zip(asked, lent, strict=True) if is_lent}
 
     def beat(self, owners: Collection[int]) -> set[int]:
         return set(map(int, self._run("beat", *owners))) if owners else set()
@@ -221,8 +227,8 @@ def _deliveries(ids: list[bytes], payloads: list[bytes], histories: list[Any]) -
     named = map(bytes.decode, ids)
     if not histories:
         return list(map(Delivery, named, payloads))
-    counters = {histories[at]: histories[at + 1 : at + 4] for at in range(0, len(histories), 4)}
-    rest = (counters.get(id, ()) for id in ids)
+    facts = {id: (*counters, error.decode()) for id, *counters, error in histories}
+    rest = (facts.get(id, ()) for id in ids)
     return [Delivery(id, data, *more) for id, data, more in zip(named, payloads, rest, strict=True)]
 
 

@@ -61,11 +61,17 @@ class RedisClient:
         # A call that waits must be answered well before the socket gives up on the answer.
         self._longest_pause = self.options["socket_timeout"] / 2
         self._client: redis.Redis | None = None
+        self._alone = False
 
     @property
     def address(self) -> str:
         """Where the server is; never the user or the password."""
         return self.options.get("path") or "{host}:{port}/{db}".format_map(self.options)
+
+    def dedicate(self) -> None:
+        """From here on a single thread uses this: one connection will do, and no pool is asked for it."""
+        self.close()
+        self._alone = True
 
     def check(self) -> None:
         """Refuse a server that is too old or that may evict messages when its memory is full."""
@@ -114,7 +120,9 @@ class RedisClient:
         """
         client = self._client
         if client is None:
-            client = self._client = redis.Redis(connection_pool=redis.ConnectionPool(**self.options))
+            pool = redis.ConnectionPool(**self.options)
+            client = redis.Redis(connection_pool=pool, single_connection_client=self._alone)
+            self._client = client
         return client
 
     @contextmanager

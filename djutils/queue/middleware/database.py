@@ -9,6 +9,8 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import connections, reset_queries
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from djutils.queue.command import Command
 
@@ -18,7 +20,25 @@ logger = logging.getLogger("djutils.queue.middleware.database")
 
 _CHECK_AFTER = 1.0
 _MAX_AGE = 600
-_checked = threading.local()
+
+
+class _Opened(threading.local):
+    """The connections that were opened in this thread, and when they were last looked at."""
+
+    def __init__(self) -> None:
+        self.connections: dict[int, BaseDatabaseWrapper] = {}
+        self.checked = 0.0
+
+
+_opened = _Opened()
+
+
+def _note_connection(*, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    _opened.connections[id(connection)] = connection
+
+
+# To ask Django for them after each command would cost more than most of what is done here.
+connection_created.connect(_note_connection)
 
 
 def keep_connections() -> None:
@@ -37,29 +57,35 @@ def database_connections(command: Command, run: Run) -> Any:
     try:
         return run(command)
     finally:
-        _tidy(command)
+        if _opened.connections:
+            _tidy(command)
 
 
 def _tidy(command: Command) -> None:
     now = time.monotonic()
-    stale = now - getattr(_checked, "at", 0.0) > _CHECK_AFTER
-    for connection in connections.all(initialized_only=True):
+    stale = now - _opened.checked > _CHECK_AFTER
+    if stale:
+        _opened.checked = now
+    for key, connection in list(_opened.connections.items()):
         if connection.in_atomic_block:
             logger.warning(
                 "%s left a transaction open on '%s'; it is rolled back.", command.name, connection.alias
             )
-            _forget(connection.alias)
+            _forget(connection)
+        elif connection.connection is None:
+            pass  # the command closed it; to ask it anything would open it again
         elif stale or connection.errors_occurred or not connection.get_autocommit():
             connection.close_if_unusable_or_obsolete()
-    if stale:
-        _checked.at = now
+        if connection.connection is None:
+            del _opened.connections[key]
     if django_settings.DEBUG:
         reset_queries()
 
 
-def _forget(alias: str) -> None:
+def _forget(connection: BaseDatabaseWrapper) -> None:
     """Drop the connection, wrapper and all: its notion of open blocks cannot be mended."""
-    raw = connections[alias].connection
-    del connections[alias]
+    raw, connection.connection = connection.connection, None
+    if connections[connection.alias] is connection:
+        del connections[connection.alias]
     if raw is not None:
         raw.close()

@@ -19,9 +19,6 @@ logger = logging.getLogger("djutils.queue.workers.channel")
 
 Settled = tuple[Delivery, Outcome]
 
-LARGEST_BATCH = 100
-"""Most messages to ask for at once: more gains little and makes the others wait."""
-
 
 class Channel(ABC):
     """Receives from one queue and settles what came of it."""
@@ -34,6 +31,7 @@ class Channel(ABC):
     def __init__(self, queue: BaseQueue) -> None:
         self.name = queue.name
         self.blocking = queue.blocking
+        self.batch = queue.batch
 
     @abstractmethod
     def open(self) -> None:
@@ -148,7 +146,7 @@ class PopChannel(Channel):
         deliveries: list[Delivery] = []
         first_early = b""
         try:
-            for _ in range(max(count, LARGEST_BATCH)):
+            for _ in range(max(count, self.batch)):
                 if len(deliveries) >= count or (data := self._read()) is None:
                     break
                 deliveries.append(Delivery(new_id(), data))

@@ -10,10 +10,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
-from typing import NamedTuple
 
 from django.utils import timezone
 
@@ -21,33 +20,20 @@ from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, LeasedQueue
 from djutils.queue.conf import settings
-from djutils.queue.exceptions import BackendUnavailable
+from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
+from djutils.queue.executor import Executor
 from djutils.queue.message import Envelope
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
 
+from .channel import LeasedChannel
 from .options import ConsumerOptions, Hooks
+from .worker import Born, Died
 
 logger = logging.getLogger("djutils.queue.workers.maintainer")
 
 _BEATS_PER_LEASE = 6
 _OUTAGE_PAUSE = 1.0
-
-
-class Born(NamedTuple):
-    """The supervisor tells of a new worker process: its owner token on each queue."""
-
-    owners: dict[str, int]
-
-
-class Died(NamedTuple):
-    """The supervisor tells of a worker process that is gone, and what its board said."""
-
-    owners: dict[str, int]
-    done: dict[str, list[str]]
-    running: dict[str, list[str]]
-    reason: str
-    """What killed it; empty if nobody is to blame for what was running."""
 
 
 class Watch:
@@ -147,10 +133,11 @@ class Maintainer:
         """Ack what a dead worker had finished, hand back the rest, charge what was running."""
         for name, queue in self._leased.items():
             owner, done = died.owners[name], died.done.get(name, [])
-            running = died.running.get(name, []) if died.reason else []
+            running = died.running.get(name, [])
             self._living[name].discard(owner)
             if done:
                 queue.ack(owner, done)
+            self._settle_overdue(queue, owner, died.overdue.get(name, []))
             back = queue.reap(owner, running=dict.fromkeys(running, died.reason))
             if back or done:
                 logger.warning(
@@ -160,8 +147,18 @@ class Maintainer:
                     len(done),
                     back,
                     len(running),
-                    died.reason or "stopped",
+                    died.reason.partition("\n")[0] or "stopped",
                 )
+
+    def _settle_overdue(self, queue: LeasedQueue, owner: int, overdue: Collection[str]) -> None:
+        """A time limit is a failed attempt, not a crash: its own retry policy decides."""
+        if not overdue:
+            return
+        executor = Executor(queue.name)
+        error = TimeLimitExceeded("It did not end within its time limit, and its process was killed.")
+        held = [delivery for delivery in queue.adopt(owner, ()) if delivery.id in overdue]
+        settled = [(delivery, executor.overrun(delivery, error)) for delivery in held]
+        LeasedChannel(queue, owner).settle(settled)
 
     def _reap_strangers(self, name: str, queue: LeasedQueue) -> None:
         for owner, beats in self._watches[name].still(queue.owners(), time.monotonic()):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from djutils.queue.backends import queues
+from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.current import Lease
 from djutils.queue.executor import Executor
 from djutils.queue.middleware.database import database_connections, keep_connections
 
@@ -39,7 +41,7 @@ class WorkerProcess:
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
         channels = [make_channel(queues.fresh(name), owners[name]) for name in options.queues]
-        executors = [Executor(name, (database_connections,)) for name in options.queues]
+        executors = [make_executor(name, owners[name]) for name in options.queues]
         self._threads = Threads(options.threads, executors, board, lambda: self._pump.wake())  # noqa: PLW0108  (made below)
         self._pump = Pump(channels, self._threads, board, options)
         self._ended = threading.Event()
@@ -77,11 +79,20 @@ class WorkerProcess:
     def _reason_to_end(self) -> str:
         if os.getppid() != self._parent:
             return "its supervisor is gone"
+        if not self._threads.alive:
+            return "one of its threads has died"
         if self._options.max_memory and time.monotonic() - self._memory_checked > _MEMORY_EVERY:
             self._memory_checked = time.monotonic()
             if (used := resident_mebibytes()) > self._options.max_memory:
                 return f"it uses {used} MiB"
         return ""
+
+
+def make_executor(name: str, owner: int) -> Executor:
+    """Answer an executor of what queue ``name`` lends to ``owner``."""
+    queue = queues[name]
+    lease = Lease(queue, owner) if isinstance(queue, LeasedQueue) else None
+    return Executor(name, (database_connections,), lease=lease)
 
 
 def resident_mebibytes() -> int:

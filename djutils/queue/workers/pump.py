@@ -6,13 +6,14 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from djutils.queue.exceptions import BackendUnavailable, OwnerLost
-from djutils.queue.message import RELEASED, Action, Delivery
+from djutils.queue.message import ACKED, RELEASED, SETTLED, Delivery
 
 from .board import Board
-from .channel import LARGEST_BATCH, Channel, Settled
+from .channel import Channel, Settled
 from .options import ConsumerOptions
 from .threads import Finished, Threads
 
@@ -127,8 +128,10 @@ class Pump:
         while finished:
             self._delay = self._options.delay
             one = finished.popleft()
-            if one.outcome.action is Action.ACK:
+            if one.outcome is ACKED:
                 self._done[one.channel].append(one)
+            elif one.outcome is SETTLED:
+                self._held[one.channel].discard(one.delivery.id)
             else:
                 self._others[one.channel].append((one.delivery, one.outcome))
 
@@ -147,8 +150,8 @@ class Pump:
         ids = [one.delivery.id for one in done]
         deliveries = channel.receive(room, ids, self._wait(channel) if room else 0.0)
         self._held[number].difference_update(ids)
-        for one in done:
-            self._board.confirm(one.thread, 1)
+        for thread, count in Counter(one.thread for one in done).items():
+            self._board.pads[thread].confirm(count)
         done.clear()
         self._hand_over(number, deliveries)
         return len(deliveries)
@@ -167,7 +170,10 @@ class Pump:
         if not threads.idle and time.monotonic() - threads.moved_at > BUDGET:
             return 0
         budget = int(threads.count * BUDGET / max(threads.cost, 1e-6))
-        room = min(LARGEST_BATCH, max(threads.count, budget)) - len(threads.buffer)
+        # While one batch runs the next one is on its way.
+        most = max(threads.count, min(2 * channel.batch, budget))
+        threads.low = max(threads.count, most - channel.batch)
+        room = min(channel.batch, most - len(threads.buffer))
         if self._options.max_commands:
             room = min(room, self._options.max_commands - self.received)
         return max(0, room)

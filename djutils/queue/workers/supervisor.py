@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -18,16 +19,15 @@ from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import NamedTuple
 
 from django.db import connections
 
 from djutils.queue.backends.base import new_owner
 
-from .board import Board
-from .maintainer import Born, Died, Maintainer
+from .maintainer import Maintainer
 from .options import ConsumerOptions, Hooks
 from .process import WorkerProcess
+from .worker import Born, Died, Worker, cause_of
 
 logger = logging.getLogger("djutils.queue.workers.supervisor")
 
@@ -35,15 +35,9 @@ CANNOT_BOOT = 70
 _BOOT_FAILURES = 5
 _LONGEST_PAUSE = 30.0
 _TO_SETTLE = 5.0
+_FOR_BYSTANDERS = 5.0
 _LOOK_EVERY = 1.0
-
-
-class Worker(NamedTuple):
-    """What the supervisor knows of one worker process."""
-
-    pid: int
-    owners: dict[str, int]
-    board: Board
+_KIB_PER_MIB = 1024 if sys.platform != "darwin" else 2**20
 
 
 class Supervisor:
@@ -92,6 +86,21 @@ class Supervisor:
             self._stops = 1
         elif len(self._workers) < self._options.processes and time.monotonic() >= self._respawn_at:
             self._spawn_workers()
+        self._end_overdue()
+
+    def _end_overdue(self) -> None:
+        """End the worker processes whose commands exceed their hard time limit.
+
+        Its other threads get some seconds to finish first: they only stand by.
+        """
+        now = time.monotonic()
+        for worker in self._workers.values():
+            if worker.kill_at and now >= worker.kill_at:
+                self._signal(signal.SIGKILL, [worker.pid])
+            elif not worker.kill_at and worker.board.overdue(now):
+                logger.error("Worker process %d runs a command past its time limit: it is ended.", worker.pid)
+                self._signal(signal.SIGTERM, [worker.pid])
+                worker.kill_at = now + (_FOR_BYSTANDERS if self._options.threads > 1 else 0.0)
 
     def _drain(self) -> None:
         """Let the workers end; kill those that do not, without blame for what they run."""
@@ -194,20 +203,21 @@ class Supervisor:
     def _spawn_workers(self) -> None:
         while len(self._workers) < self._options.processes:
             owners = {name: new_owner() for name in self._options.queues}
-            board = Board(self._options.threads)
+            worker = Worker(self._options.queues, owners, self._options.threads)
             hear, say = os.pipe()
             # Made known before it lives, so that its first message already has a beating owner.
             self._tell(Born(owners))
-            pid = self._fork(partial(self._live_as_worker, owners, board, hear, say))
+            worker.pid = self._fork(partial(self._live_as_worker, worker, hear, say))
             os.close(say)
-            self._unready[hear] = pid
-            self._workers[pid] = Worker(pid, owners, board)
+            self._unready[hear] = worker.pid
+            self._workers[worker.pid] = worker
         self._hooks.workers_changed(list(self._workers))
 
-    def _live_as_worker(self, owners: dict[str, int], board: Board, hear: int, say: int) -> int:
+    def _live_as_worker(self, worker: Worker, hear: int, say: int) -> int:
         os.close(hear)
-        worker = WorkerProcess(self._options, owners, board, self._hooks)
-        return worker.run(ready=lambda: os.write(say, b"1"))
+        logging.getLogger().addHandler(worker.last_words)
+        process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks)
+        return process.run(ready=lambda: os.write(say, b"1"))
 
     def _spawn_maintainer(self) -> None:
         self._line, theirs = Pipe()
@@ -254,37 +264,23 @@ class Supervisor:
 
     def _collect_dead(self) -> None:
         with suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-                pid, status = found
+            while (found := os.wait4(-1, os.WNOHANG))[0]:
+                pid, status, used = found
                 if pid == self._maintainer:
                     self._maintainer = 0
                     self._line = None
                 elif pid in self._workers:
-                    self._bury(self._workers.pop(pid), os.waitstatus_to_exitcode(status))
+                    code = os.waitstatus_to_exitcode(status)
+                    self._bury(self._workers.pop(pid), code, used.ru_maxrss // _KIB_PER_MIB)
 
-    def _bury(self, worker: Worker, code: int) -> None:
-        done, running = worker.board.report()
-        worker.board.close()
-        names = self._options.queues
-        died = Died(
-            worker.owners,
-            {names[channel]: ids for channel, ids in done.items()},
-            {names[channel]: ids for channel, ids in running.items()},
-            "" if code == 0 or self._killing else _cause(code),
-        )
-        self._graves.append(died)
+    def _bury(self, worker: Worker, code: int, peak: int) -> None:
+        cause = "" if self._killing else cause_of(code)
+        self._graves.append(worker.obituary(cause, peak))
         self._tell_of_the_dead()
-        if died.reason:
-            logger.error("Worker process %d %s.", worker.pid, died.reason)
+        if cause:
+            logger.error("Worker process %d %s.", worker.pid, cause)
         if code and worker.pid in self._unready.values():
             self._boot_failures += 1
             pause = min(_LONGEST_PAUSE, 2.0 ** (self._boot_failures - 1))
             self._respawn_at = time.monotonic() + pause
         self._hooks.workers_changed(list(self._workers))
-
-
-def _cause(code: int) -> str:
-    """Answer in words how a process ended."""
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"exited with code {code}"

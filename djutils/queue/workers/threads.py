@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, Delivery, Outcome
+from djutils.queue.message import ACKED, Delivery, Outcome
 
 from .board import Board
 
@@ -43,11 +43,13 @@ class Threads:
         self.buffer: deque[Waiting] = deque()
         self.finished: deque[Finished] = deque()
         self.idle = 0
+        self.low = count
+        """How many are left in the buffer when the pump is woken to bring more."""
         self.cost = 0.01
         self.moved_at = time.monotonic()
         """When the buffer last moved; if that is long ago and it is not empty, all are stuck."""
         self._executors = executors
-        self._board = board
+        self._pads = board.pads
         self._wake = wake
         self._changed = threading.Condition()
         self._closed = False
@@ -83,21 +85,27 @@ class Threads:
             self._changed.notify_all()
 
     @property
+    def alive(self) -> bool:
+        """Do all the threads live? Nothing a command raises ends one; a fault of our own might."""
+        return all(thread.is_alive() for thread in self._threads if thread.ident)
+
+    @property
     def busy(self) -> bool:
         """Is anything running or waiting to run?"""
         return bool(self.buffer) or self.idle < self.count
 
     def _work(self, number: int) -> None:
+        pad, finished, monotonic = self._pads[number], self.finished, time.monotonic
         while (waiting := self._next()) is not None:
             channel, delivery = waiting
-            self.moved_at = started = time.monotonic()
-            self._board.start(number, channel, delivery.id)
-            outcome = self._executors[channel].execute(delivery)
+            self.moved_at = started = monotonic()
+            pad.start(channel, delivery.id)
+            outcome = self._executors[channel].execute(delivery, pad)
             # On the board first: if we die before the ack, whoever reads it acks for us.
-            self._board.finish(number, outcome.action is Action.ACK)
-            self.finished.append(Finished(number, channel, delivery, outcome))
-            self.cost += (time.monotonic() - started - self.cost) * _WEIGHT
-            if len(self.buffer) < self.count:
+            pad.finish(outcome is ACKED)
+            finished.append(Finished(number, channel, delivery, outcome))
+            self.cost += (monotonic() - started - self.cost) * _WEIGHT
+            if len(self.buffer) <= self.low:
                 self._wake()
 
     def _next(self) -> Waiting | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 import signal
+import threading
 from datetime import datetime
 from pathlib import Path
 from time import sleep, time
@@ -174,6 +176,39 @@ async def breathe(path: str, number: int) -> None:
     """Give way, then leave the number in a file."""
     await asyncio.sleep(0)
     write(path, number)
+
+
+@queue_command(time_limit=(0.5, 1.0), max_attempts=2, backoff=0.05)
+def hang(path: str) -> None:
+    """Never end, and hear nothing: the wait is in C."""
+    write(path, f"{os.getpid()}")
+    lock = threading.Lock()
+    lock.acquire()
+    while True:
+        lock.acquire(timeout=60)
+
+
+@queue_command(time_limit=0.3, max_attempts=1)
+def dawdle(path: str) -> None:
+    """Take too long, in Python."""
+    write(path, "began")
+    while True:
+        sleep(0.01)
+
+
+@queue_command(atomic=True)
+def book(path: str, number: int, pause: float = 0.0) -> None:
+    """Write into the ledger what must stand there once, and linger before it counts."""
+    Note.objects.create(text=f"{path} {number}")
+    sleep(pause)
+
+
+@queue_command(max_attempts=1)
+def complain_and_be_killed(path: str) -> None:
+    """Say what is wrong, then die as if memory had run out."""
+    logging.getLogger("app").warning("the roof is on fire")
+    write(path, "ran")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def in_every_minute(moment: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,7 +14,7 @@ from djutils.queue.message import Delivery, Envelope
 
 Row = tuple[Any, ...]
 
-COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries"
+COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error"
 """What a claim answers: the order first, then a Delivery."""
 
 
@@ -99,9 +100,12 @@ class Dialect:
 def in_order(rows: Sequence[Row]) -> list[Delivery]:
     """Answer claimed rows, which come in any order, as deliveries in the order of the queue."""
     return [
-        Delivery(id, bytes(message), *counters)
-        for _, _, id, message, *counters in sorted(rows, key=lambda row: row[:2])
+        Delivery(id, bytes(message), attempts, crashes, redeliveries, error or "")
+        for _, _, id, message, attempts, crashes, redeliveries, error in sorted(rows, key=_order)
     ]
+
+
+_order = itemgetter(0, 1)
 
 
 def marks(values: Collection[Any]) -> str:

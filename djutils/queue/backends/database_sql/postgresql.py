@@ -36,10 +36,10 @@ class PostgresDialect(Dialect):
             f"FOR UPDATE SKIP LOCKED), "
             f"lent AS (UPDATE {t} t SET state = 2, owner = %(owner)s FROM chosen "
             f"WHERE t.id = chosen.id RETURNING t.prio_rank, t.id, t.message_id, t.message, "
-            f"t.attempts, t.crashes, t.redeliveries) "
+            f"t.attempts, t.crashes, t.redeliveries, t.error) "
             f"SELECT 2 AS kind, {COLUMNS} FROM lent "
-            f"UNION ALL SELECT 1, 0, 0, message_id, NULL, 0, 0, 0 FROM gone "
-            f"UNION ALL SELECT 0, 0, 0, NULL, NULL, 0, 0, 0 FROM me"
+            f"UNION ALL SELECT 1, 0, 0, message_id, NULL, 0, 0, 0, NULL FROM gone "
+            f"UNION ALL SELECT 0, 0, 0, NULL, NULL, 0, 0, 0, NULL FROM me"
         )
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:

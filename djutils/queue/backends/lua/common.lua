@@ -92,14 +92,14 @@ local function take(count, most_bytes)
   return ids, data
 end
 
-local function histories(ids)  -- id, attempts, crashes, redeliveries of those that have any
+local function histories(ids)  -- {id, attempts, crashes, redeliveries, error} of those that have any
   local list = {}
   if redis.call('EXISTS', ABOUT) == 0 then return list end
   in_parts(ids, function(part)
     for i, packed in ipairs(redis.call('HMGET', ABOUT, unpack(part))) do
       if packed then
         local facts = cmsgpack.unpack(packed)
-        for _, value in ipairs({part[i], facts[2], facts[3], facts[4]}) do list[#list + 1] = value end
+        list[#list + 1] = {part[i], facts[2], facts[3], facts[4], facts[5]}
       end
     end
   end)

@@ -1,0 +1,77 @@
+"""A worker process as its supervisor knows it, and what is told of its birth and its death."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .board import Board
+from .last_words import LastWords
+
+
+class Born(NamedTuple):
+    """The supervisor tells of a new worker process: its owner token on each queue."""
+
+    owners: dict[str, int]
+
+
+class Died(NamedTuple):
+    """The supervisor tells of a worker process that is gone, and what its board said."""
+
+    owners: dict[str, int]
+    done: dict[str, list[str]]
+    running: dict[str, list[str]]
+    """What is to be charged with the death."""
+    overdue: dict[str, list[str]]
+    """What had to have ended by then."""
+    reason: str
+    """What killed it and what it said last; empty if nobody is to blame for what was running."""
+
+
+class Worker:
+    """One worker process in one life; the memory is made before it is forked."""
+
+    def __init__(self, queues: Sequence[str], owners: dict[str, int], threads: int) -> None:
+        self.pid = 0
+        self.owners = owners
+        self.board = Board(threads)
+        self.last_words = LastWords()
+        self.kill_at = 0.0
+        """When it will be killed because a command of it does not end, by the monotonic clock."""
+        self._queues = queues
+
+    def obituary(self, cause: str, peak: int) -> Died:
+        """Answer what is to be told of its death; without a ``cause`` nobody is to blame.
+
+        ``peak`` is the most memory it ever had, in MiB. Its board is closed by this.
+        """
+        done, running = self.board.report()
+        self.board.close()
+        now = time.monotonic()
+        charged: dict[str, list[str]] = {}
+        overdue: dict[str, list[str]] = {}
+        for channel, entries in running.items():
+            name = self._queues[channel]
+            overdue[name] = [entry.id for entry in entries if 0.0 < entry.deadline <= now]
+            charged[name] = [entry.id for entry in entries if entry.id not in overdue[name]]
+        if not cause or any(overdue.values()):
+            charged = {}  # killed because of those that are overdue: the others only stood by
+        reason = f"Its process {cause}; at its peak it had {peak} MiB." if cause else ""
+        if reason and (lines := self.last_words.read()):
+            reason = f"{reason}\n\nThe last lines it logged:\n{lines}"
+        return Died(
+            self.owners,
+            {self._queues[channel]: ids for channel, ids in done.items()},
+            charged,
+            overdue,
+            reason,
+        )
+
+
+def cause_of(code: int) -> str:
+    """Answer in words how a process ended; empty if it ended by itself and all was well."""
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}" if code else ""

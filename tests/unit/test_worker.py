@@ -1,0 +1,81 @@
+"""What is told of a worker process when it has died."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+from djutils.queue.workers.last_words import SIZE, LastWords
+from djutils.queue.workers.worker import Worker, cause_of
+
+A, B = "a" * 32, "b" * 32
+
+
+def make_worker(threads: int = 2) -> Worker:
+    return Worker(("first", "second"), {"first": 1, "second": 2}, threads)
+
+
+def record(text: str) -> logging.LogRecord:
+    return logging.LogRecord("somebody", logging.INFO, "", 0, text, (), None)
+
+
+def test_what_was_done_is_told_and_what_ran_is_charged() -> None:
+    worker = make_worker()
+    worker.board.pads[0].start(0, A)
+    worker.board.pads[0].finish(succeeded=True)
+    worker.board.pads[1].start(1, B)
+    died = worker.obituary("was killed by SIGKILL", 81)
+    assert (died.owners, died.done, died.running) == (worker.owners, {"first": [A]}, {"second": [B]})
+    assert died.reason == "Its process was killed by SIGKILL; at its peak it had 81 MiB."
+
+
+def test_what_it_logged_last_is_told() -> None:
+    worker = make_worker()
+    pid = os.fork()
+    if not pid:
+        worker.last_words.emit(record("the bridge is out"))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    reason, _, rest = worker.obituary("exited with code 9", 1).reason.partition("\n\n")
+    assert reason == "Its process exited with code 9; at its peak it had 1 MiB."
+    assert rest.startswith("The last lines it logged:\n")
+    assert rest.endswith("INFO somebody: the bridge is out")
+
+
+def test_without_a_cause_nothing_is_charged() -> None:
+    worker = make_worker()
+    worker.board.pads[0].start(0, A)
+    died = worker.obituary("", 1)
+    assert (died.running, died.reason) == ({}, "")
+
+
+def test_when_it_was_killed_for_what_was_overdue_the_bystanders_are_not_charged() -> None:
+    worker = make_worker()
+    worker.board.pads[0].start(0, A)
+    worker.board.pads[0].must_end(time.monotonic() - 1)
+    worker.board.pads[1].start(0, B)
+    worker.board.pads[1].must_end(time.monotonic() + 60)
+    died = worker.obituary("was killed by SIGKILL", 1)
+    assert (died.overdue, died.running) == ({"first": [A]}, {})
+
+
+def test_a_death_is_told_in_words() -> None:
+    assert [cause_of(code) for code in (0, 9, -11)] == ["", "exited with code 9", "was killed by SIGSEGV"]
+
+
+def test_of_many_lines_the_last_ones_are_kept_whole() -> None:
+    words = LastWords()
+    for number in range(SIZE):
+        words.emit(record(f"line {number}"))
+    lines = words.read(lines=5).splitlines()
+    assert [line.rpartition(": ")[2] for line in lines] == [f"line {SIZE - n}" for n in range(5, 0, -1)]
+    assert 20 < len(words.read(lines=1000).splitlines()) < 120
+
+
+def test_long_lines_and_bad_text_do_not_hurt() -> None:
+    words = LastWords()
+    for text in ("x" * 10_000, "half a character: \ud800", "ünï" * 3):
+        words.emit(record(text))
+    assert words.read(lines=1).endswith("ünï" * 3)
+    assert r"\ud800" in words.read()
