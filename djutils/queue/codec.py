@@ -38,7 +38,7 @@ _HEADER_AT = 12
 _MAC_SIZE = 32
 _PURPOSE = b"djutils.queue.envelope.v1"
 
-_dump_header = json.JSONEncoder(separators=(",", ":")).encode
+_quote = json.encoder.encode_basestring_ascii
 _load_header = json.JSONDecoder().raw_decode
 
 
@@ -77,19 +77,18 @@ def _sign(mac: hmac.HMAC, data: bytes) -> bytes:
 def encode(message: Message) -> bytes:
     """Answer ``message`` as signed bytes."""
     keys = _keys()
-    fields: dict[str, Any] = {
-        "id": message.id,
-        "command": message.command,
-        "queue": message.queue,
-        "created": message.created,
-    }
+    # Always these fields in this order: written out, it takes a quarter of what an encoder does.
+    text = (
+        f'{{"id":{_quote(message.id)},"command":{_quote(message.command)},'
+        f'"queue":{_quote(message.queue)},"created":{message.created!r}'
+    )
     if message.eta is not None:
-        fields["eta"] = message.eta
+        text += f',"eta":{message.eta!r}'
     if message.priority:
-        fields["priority"] = message.priority
+        text += f',"priority":{message.priority}'
     if message.attempt != 1:
-        fields["attempt"] = message.attempt
-    header = _dump_header(fields).encode()
+        text += f',"attempt":{message.attempt}'
+    header = f"{text}}}".encode()
     signed = b"".join((_PREFIX, keys.id, len(header).to_bytes(4, "big"), header, message.body))
     return signed + _sign(keys.mac, signed)
 

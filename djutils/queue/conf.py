@@ -1,15 +1,20 @@
 """Every setting of the queue, its default and its meaning.
 
-A setting is read when it is needed, never at import, so ``override_settings`` works everywhere.
+A setting is read when it is needed, never at import, and kept until Django tells that it changed, so
+``override_settings`` works everywhere.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+_read: dict[str, Any] = {}
 
 
 class QueueSettings:
@@ -42,22 +47,31 @@ class QueueSettings:
     """Largest message in bytes, signature included. A larger one is refused at the call."""
 
     def __getattribute__(self, name: str) -> Any:
+        if name in _read:
+            return _read[name]
+        value = object.__getattribute__(self, name)
         if name.startswith("QUEUE_"):
-            return getattr(django_settings, name, object.__getattribute__(self, name))
-        return object.__getattribute__(self, name)
+            value = _read[name] = getattr(django_settings, name, value)
+        return value
 
     @property
     def queue_name(self) -> str:
         """The default queue's name: ``QUEUE_NAME``, or the name of the default database."""
-        return self.QUEUE_NAME or _name_of_database()
+        database = django_settings.DATABASES.get("default") or {}
+        return self.QUEUE_NAME or _name_after(str(database.get("NAME") or ""))
 
 
-def _name_of_database() -> str:
-    database = django_settings.DATABASES.get("default") or {}
-    name = PurePath(str(database.get("NAME") or "")).stem
+@cache
+def _name_after(database: str) -> str:
+    name = PurePath(database).stem
     return name if re.fullmatch(r"[\w.-]+", name) else "djutils"
 
 
+def _forget(**kwargs: Any) -> None:
+    _read.clear()
+
+
+setting_changed.connect(_forget)
 settings = QueueSettings()
 
 NAMES = frozenset(name for name in vars(QueueSettings) if name.startswith("QUEUE_"))
