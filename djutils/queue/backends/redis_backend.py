@@ -52,6 +52,7 @@ class RedisQueue(LeasedQueue):
         self._prefix = f"{{djq:{name.translate(_ESCAPES)}}}:"
         self.keys = tuple(self._prefix + key for key in _KEYS)
         self._wake_key = self._prefix + "wake"
+        self._keys_of_push = (self.keys[0], self.keys[1], self._wake_key)
 
     def open(self) -> None:
         """Refuse a server that is too old or that may evict messages when its memory is full."""
@@ -64,8 +65,11 @@ class RedisQueue(LeasedQueue):
     # In
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
-        if envelopes:
+        if any(envelope.delay > 0 or envelope.priority for envelope in envelopes):
             self._run("send", "", *chain.from_iterable(map(_pack, envelopes)))
+        elif envelopes:
+            plain = chain.from_iterable((envelope.id, envelope.data) for envelope in envelopes)
+            self.server.run("push", self._keys_of_push, tuple(plain))
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
         return bool(self._run("send", _DAY, *_pack(envelope), keys=[f"{self._prefix}once:{key}"]))

@@ -42,10 +42,11 @@ class _Script(NamedTuple):
 
 @cache
 def _script(name: str) -> _Script:
-    """Answer ``lua/<name>.lua`` with what is common to all of them before it."""
+    """Answer ``lua/<name>.lua`` with what is common to all of them before it, unless it stands alone."""
     folder = resources.files(__package__) / "lua"
-    parts = [(folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name)]
-    text = "\n".join(parts)
+    common, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
+    if not text.startswith("-- alone"):
+        text = f"{common}\n{text}"
     return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
