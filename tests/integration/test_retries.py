@@ -70,7 +70,14 @@ def test_a_command_may_refuse_for_ever(site: Site) -> None:
     assert letter.attempts == 1
 
 
-@pytest.mark.parametrize("poison", [commands.segfault, commands.be_killed], ids=lambda it: it.__name__)
+POISON = [
+    commands.segfault,
+    commands.be_killed,
+    commands.leave_politely,
+]
+
+
+@pytest.mark.parametrize("poison", POISON, ids=lambda it: it.__name__)
 def test_poison_is_a_dead_letter_after_three_crashes(site: Site, poison: object) -> None:
     poison(site.file())  # type: ignore[operator]
     consumer = site.consumer().ready()

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 
+from djutils.queue.workers.board import Board
 from djutils.queue.workers.last_words import SIZE, LastWords
 from djutils.queue.workers.worker import Worker, cause_of
 
@@ -61,7 +62,15 @@ def test_when_it_was_killed_for_what_was_overdue_the_bystanders_are_not_charged(
 
 
 def test_a_death_is_told_in_words() -> None:
-    assert [cause_of(code) for code in (0, 9, -11)] == ["", "exited with code 9", "was killed by SIGSEGV"]
+    board = Board(1)
+    causes = [cause_of(code, board) for code in (0, 9, -11)]
+    assert causes == ["", "exited with code 9", "was killed by SIGSEGV"]
+
+
+def test_to_go_well_while_a_command_runs_is_a_death_too() -> None:
+    board = Board(1)
+    board.pads[0].start(0, A)
+    assert cause_of(0, board) == "exited with code 0"
 
 
 def test_of_many_lines_the_last_ones_are_kept_whole() -> None:

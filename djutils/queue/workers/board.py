@@ -120,6 +120,11 @@ class Board:
                     report.running.setdefault(channel, []).append(entry)
         return report
 
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs."""
+        return any(pad.running() for pad in self.pads)
+
     def overdue(self, now: float) -> bool:
         """Answer whether a command runs that must have ended before ``now``."""
         entries = (pad.running() for pad in self.pads)

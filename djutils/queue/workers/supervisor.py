@@ -274,11 +274,11 @@ class Supervisor:
                     self._bury(self._workers.pop(pid), code, used.ru_maxrss // _KIB_PER_MIB)
 
     def _bury(self, worker: Worker, code: int, peak: int) -> None:
-        cause = "" if self._killing else cause_of(code)
-        self._graves.append(worker.obituary(cause, peak))
+        died = worker.obituary("" if self._killing else cause_of(code, worker.board), peak)
+        self._graves.append(died)
         self._tell_of_the_dead()
-        if cause:
-            logger.error("Worker process %d %s.", worker.pid, cause)
+        if died.reason:
+            logger.error("Worker process %d is gone. %s", worker.pid, died.reason.partition("\n")[0])
         if code and worker.pid in self._unready.values():
             self._boot_failures += 1
             pause = min(_LONGEST_PAUSE, 2.0 ** (self._boot_failures - 1))

@@ -70,8 +70,12 @@ class Worker:
         )
 
 
-def cause_of(code: int) -> str:
-    """Answer in words how a process ended; empty if it ended by itself and all was well."""
+def cause_of(code: int, board: Board) -> str:
+    """Answer in words how a process ended; empty if it ended by itself and all was well.
+
+    Code 0 with a command still running is a death like any other: ``os._exit(0)``, or a recycled
+    process whose command did not end.
+    """
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"
-    return f"exited with code {code}" if code else ""
+    return f"exited with code {code}" if code or board.busy else ""

@@ -109,6 +109,13 @@ def leave(path: str) -> None:
 
 
 @queue_command
+def leave_politely(path: str) -> None:
+    """End the whole process, as if all were well."""
+    write(path, "ran")
+    os._exit(0)
+
+
+@queue_command
 def segfault(path: str) -> None:
     """Read what is not ours to read."""
     write(path, "ran")
