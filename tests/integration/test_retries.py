@@ -73,6 +73,7 @@ def test_a_command_may_refuse_for_ever(site: Site) -> None:
 POISON = [
     commands.segfault,
     commands.be_killed,
+    commands.be_killed_by_a_nameless_signal,
     commands.leave_politely,
 ]
 

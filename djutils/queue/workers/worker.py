@@ -77,5 +77,6 @@ def cause_of(code: int, board: Board) -> str:
     process whose command did not end.
     """
     if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        known = [known.name for known in signal.Signals if known == -code]
+        return f"was killed by {known[0] if known else f'signal {-code}'}"
     return f"exited with code {code}" if code or board.busy else ""

@@ -130,6 +130,13 @@ def be_killed(path: str) -> None:
 
 
 @queue_command
+def be_killed_by_a_nameless_signal(path: str) -> None:
+    """Between SIGRTMIN and SIGRTMAX, signals have numbers only."""
+    write(path, "ran")
+    os.kill(os.getpid(), signal.SIGRTMIN + 2)
+
+
+@queue_command
 def eat(path: str, mebibytes: int) -> None:
     """Use memory and keep it."""
     hoard.append(b"x" * (mebibytes << 20))
