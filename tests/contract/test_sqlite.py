@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-import pytest
+import sqlite3
+import threading
+from contextlib import closing
 
+import pytest
+from django.db import connections
+
+from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
+from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract import LeasedQueueContract
 
 
@@ -13,3 +20,23 @@ class TestSQLite(LeasedQueueContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    def test_settling_waits_for_another_writer_whatever_the_transaction_mode(self) -> None:
+        connection = connections[self.alias]
+        connection.ensure_connection()
+        connection.transaction_mode = None  # SQLite's own default, and Django's
+        queue, owner, id = self.make_queue(), new_owner(), new_id()
+        queue.open()
+        queue.enroll(owner)
+        queue.send([Envelope(id, b"data")])
+        queue.receive(owner, 1)
+        path = connection.settings_dict["NAME"]
+
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("INSERT INTO djutils_queuekey (key, used) VALUES ('another writer', 0)")
+            committing = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+            committing.start()
+
+            assert queue.release(owner, [id]) == {id}
+            committing.join()

@@ -18,6 +18,8 @@ class SQLiteDialect(Dialect):
 
         A claim or ack that a power cut takes back is only a redelivery, never a loss.
         """
+        # A transaction that begins by reading is refused at once when it wants to write later.
+        connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 20000")
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
