@@ -55,6 +55,14 @@ def app_that_is_not_there(terminal: Terminal) -> None:
     settings(terminal, "INSTALLED_APPS += ['no.such.app']")
 
 
+def project_without_djutils(terminal: Terminal) -> None:
+    settings(terminal, "INSTALLED_APPS.remove('djutils')")
+
+
+def setting_that_cannot_work(terminal: Terminal) -> None:
+    settings(terminal, "QUEUE_MAX_CRASHES = None")
+
+
 def misspelt_backend(terminal: Terminal) -> None:
     terminal.environment["DJUTILS_TEST_QUEUE_BACKEND"] = "djutils.queue.backends.redis_backend.RedisQeue"
 
@@ -80,6 +88,8 @@ def somebodys_data(terminal: Terminal) -> None:
         (missing_settings, 78, "on PYTHONPATH?"),
         (settings_that_fail, 78, "ZeroDivisionError"),
         (app_that_is_not_there, 78, "No module named 'no'"),
+        (project_without_djutils, 78, "add 'djutils' to INSTALLED_APPS"),
+        (setting_that_cannot_work, 78, "QUEUE_MAX_CRASHES = None cannot work. The default is 3."),
         (misspelt_backend, 78, "did you mean 'djutils.queue.backends.redis_backend.RedisQueue'?"),
         (server_that_is_down, 1, "Connection refused"),
         (log_in_no_directory, 73, "Is a directory"),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import django
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.core.checks import ERROR, run_checks
 from django.db import connections
 
 from djutils.queue import autodiscover
@@ -52,14 +53,28 @@ def load_django() -> None:
 
 
 def load_project() -> None:
-    """Set Django up and import every app's ``commands.py``."""
+    """Set Django up, look at the settings, and import every app's ``commands.py``."""
     load_django()
+    check_settings()
     try:
         autodiscover()
     except Exception as error:  # a commands.py is anybody's code
         raise ConsumerError(
             f"The commands cannot be imported:\n\n{traceback.format_exc()}", CONFIGURATION
         ) from error
+
+
+def check_settings() -> None:
+    """Refuse what djutils' system checks call an error, and a project djutils is not installed in."""
+    if not apps.is_installed("djutils"):
+        raise ConsumerError(
+            "djutils is not installed in the project: add 'djutils' to INSTALLED_APPS.", CONFIGURATION
+        )
+    found = run_checks(tags=["djutils"])
+    errors = [error for error in found if error.is_serious(ERROR) and not error.is_silenced()]
+    if errors:
+        texts = [f"{error.msg} {error.hint or ''}".rstrip() for error in errors]
+        raise ConsumerError("\n".join(texts), CONFIGURATION)
 
 
 def reach_backend(names: Sequence[str]) -> None:
