@@ -27,12 +27,16 @@ def settings(terminal: Terminal, text: str) -> None:
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "more"
 
 
-def broken_app(terminal: Terminal) -> None:
+def broken_app(terminal: Terminal, text: str = "from djutils import nothing_of_this_name\n") -> None:
     app = terminal.folder / "broken"
     app.mkdir()
     (app / "__init__.py").touch()
-    (app / "commands.py").write_text("from djutils import nothing_of_this_name\n")
+    (app / "commands.py").write_text(text)
     settings(terminal, "INSTALLED_APPS += ['broken']")
+
+
+def app_that_exits(terminal: Terminal) -> None:
+    broken_app(terminal, "import sys\nsys.exit(0)\n")
 
 
 def log_in_no_directory(terminal: Terminal) -> None:
@@ -84,6 +88,7 @@ def somebodys_data(terminal: Terminal) -> None:
     ("obstacle", "code", "said"),
     [
         (broken_app, 78, "cannot import name 'nothing_of_this_name'"),
+        (app_that_exits, 78, "SystemExit"),
         (no_settings, 78, "export DJANGO_SETTINGS_MODULE"),
         (missing_settings, 78, "on PYTHONPATH?"),
         (settings_that_fail, 78, "ZeroDivisionError"),

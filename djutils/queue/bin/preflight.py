@@ -58,7 +58,7 @@ def load_project() -> None:
     check_settings()
     try:
         autodiscover()
-    except Exception as error:  # a commands.py is anybody's code
+    except (Exception, SystemExit) as error:  # a commands.py is anybody's code
         raise ConsumerError(
             f"The commands cannot be imported:\n\n{traceback.format_exc()}", CONFIGURATION
         ) from error
