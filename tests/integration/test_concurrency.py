@@ -146,6 +146,23 @@ def test_a_killed_maintainer_is_replaced_and_costs_nothing(site: Site) -> None:
 
     site.wait_until_empty()
     assert commands.lines(site.file()) == ["began", "ended"]
+    assert "The maintainer was killed by SIGKILL" in consumer.log()
+    assert consumer.stop() == 0
+
+
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_a_maintainer_that_always_dies_is_replaced_once_a_second(site: Site) -> None:
+    consumer = site.consumer().ready()
+    family = {consumer.pid, *consumer.workers()}
+    began = time.monotonic()
+
+    for _ in range(4):
+        wait_until(lambda: consumer.members() - family, why=consumer.log)
+        (maintainer,) = consumer.members() - family
+        os.kill(maintainer, signal.SIGKILL)
+        wait_until(lambda it=maintainer: not is_alive(it), why=consumer.log)
+
+    assert time.monotonic() - began > 2
     assert consumer.stop() == 0
 
 

@@ -239,3 +239,17 @@ def test_an_outage_in_the_middle_of_a_minutes_commands_loses_and_doubles_none(
         clock.tick()
     clock.tick()
     assert names_on(four_methods) == ["LeapClass", "leap"]
+
+
+def test_what_somebodys_own_backend_raises_is_an_outage_for_the_clock_too(
+    four_methods: ListQueue, set_time: SetTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(data: bytes) -> None:
+        raise OSError("The disk is full.")
+
+    clock = Clock({four_methods.name: four_methods})
+    with monkeypatch.context() as full, pytest.raises(BackendUnavailable, match="The disk is full"):
+        full.setattr(four_methods, "write", write)
+        clock.tick()
+    clock.tick()
+    assert names_on(four_methods) == ["LeapClass", "leap"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 
-from djutils.queue.workers.board import Board
 from djutils.queue.workers.last_words import SIZE, LastWords
 from djutils.queue.workers.worker import Worker, cause_of
 
@@ -26,7 +26,7 @@ def test_what_was_done_is_told_and_what_ran_is_charged() -> None:
     worker.board.pads[0].start(0, A)
     worker.board.pads[0].finish(succeeded=True)
     worker.board.pads[1].start(1, B)
-    died = worker.obituary("was killed by SIGKILL", 81)
+    died = worker.obituary(-9, 81, blameless=False)
     assert (died.owners, died.done, died.running) == (worker.owners, {"first": [A]}, {"second": [B]})
     assert died.reason == "Its process was killed by SIGKILL; at its peak it had 81 MiB."
 
@@ -38,7 +38,7 @@ def test_what_it_logged_last_is_told() -> None:
         worker.last_words.emit(record("the bridge is out"))
         os._exit(0)
     os.waitpid(pid, 0)
-    reason, _, rest = worker.obituary("exited with code 9", 1).reason.partition("\n\n")
+    reason, _, rest = worker.obituary(9, 1, blameless=False).reason.partition("\n\n")
     assert reason == "Its process exited with code 9; at its peak it had 1 MiB."
     assert rest.startswith("The last lines it logged:\n")
     assert rest.endswith("INFO somebody: the bridge is out")
@@ -47,7 +47,7 @@ def test_what_it_logged_last_is_told() -> None:
 def test_without_a_cause_nothing_is_charged() -> None:
     worker = make_worker()
     worker.board.pads[0].start(0, A)
-    died = worker.obituary("", 1)
+    died = worker.obituary(-9, 1, blameless=True)
     assert (died.running, died.reason) == ({}, "")
 
 
@@ -57,20 +57,23 @@ def test_when_it_was_killed_for_what_was_overdue_the_bystanders_are_not_charged(
     worker.board.pads[0].must_end(time.monotonic() - 1)
     worker.board.pads[1].start(0, B)
     worker.board.pads[1].must_end(time.monotonic() + 60)
-    died = worker.obituary("was killed by SIGKILL", 1)
+    died = worker.obituary(-9, 1, blameless=False)
     assert (died.overdue, died.running) == ({"first": [A]}, {})
 
 
 def test_a_death_is_told_in_words() -> None:
-    board = Board(1)
-    causes = [cause_of(code, board) for code in (0, 9, -11)]
-    assert causes == ["", "exited with code 9", "was killed by SIGSEGV"]
+    assert cause_of(9) == "exited with code 9"
+    assert cause_of(-11) == "was killed by SIGSEGV"
+    assert cause_of(-signal.SIGRTMIN - 3) == f"was killed by signal {signal.SIGRTMIN + 3}"
 
 
-def test_to_go_well_while_a_command_runs_is_a_death_too() -> None:
-    board = Board(1)
-    board.pads[0].start(0, A)
-    assert cause_of(0, board) == "exited with code 0"
+def test_to_exit_well_while_a_command_runs_is_a_death_too() -> None:
+    worker = make_worker()
+    assert worker.obituary(0, 1, blameless=False).reason == ""
+    worker = make_worker()
+    worker.board.pads[0].start(0, A)
+    died = worker.obituary(0, 1, blameless=False)
+    assert (died.running, died.reason.split(";")[0]) == ({"first": [A]}, "Its process exited with code 0")
 
 
 def test_of_many_lines_the_last_ones_are_kept_whole() -> None:

@@ -20,6 +20,18 @@ logger = logging.getLogger("djutils.queue.workers.channel")
 Settled = tuple[Delivery, Outcome]
 
 
+@contextmanager
+def border(queue: BaseQueue) -> Iterator[None]:
+    """Somebody's own backend raises whatever its driver does: all of it is waited out."""
+    try:
+        yield
+    except QueueException:
+        raise
+    except Exception as error:
+        backend = type(queue).__name__
+        raise BackendUnavailable(f"{backend} failed with {type(error).__name__}: {error}.") from error
+
+
 class Channel(ABC):
     """Receives from one queue and settles what came of it."""
 
@@ -138,7 +150,7 @@ class PopChannel(Channel):
         self._queue = queue
 
     def open(self) -> None:
-        with self._border():
+        with border(self._queue):
             len(self._queue)
 
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
@@ -164,11 +176,11 @@ class PopChannel(Channel):
         return deliveries
 
     def _read(self) -> bytes | None:
-        with self._border():
+        with border(self._queue):
             return self._queue.read()
 
     def _write(self, data: bytes) -> None:
-        with self._border():
+        with border(self._queue):
             self._queue.write(data)
 
     def _is_early(self, data: bytes) -> bool:
@@ -190,7 +202,7 @@ class PopChannel(Channel):
             case Action.RETRY:
                 self._write(self._again(delivery, outcome))
             case Action.REJECT:
-                with self._border():
+                with border(self._queue):
                     self._queue.bury(self._letter(delivery, outcome))
 
     def adopt(self, known: Collection[str]) -> list[Delivery]:
@@ -198,17 +210,6 @@ class PopChannel(Channel):
 
     def close(self) -> None:
         """Nothing is held."""
-
-    @contextmanager
-    def _border(self) -> Iterator[None]:
-        """Somebody's own backend raises whatever its driver does: all of it is waited out."""
-        try:
-            yield
-        except QueueException:
-            raise
-        except Exception as error:
-            backend = type(self._queue).__name__
-            raise BackendUnavailable(f"{backend} failed with {type(error).__name__}: {error}.") from error
 
     def _again(self, delivery: Delivery, outcome: Outcome) -> bytes:
         message = codec.decode(delivery.data, self.name)

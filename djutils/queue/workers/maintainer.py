@@ -26,7 +26,7 @@ from djutils.queue.message import Envelope
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
 
-from .channel import LeasedChannel
+from .channel import LeasedChannel, border
 from .options import ConsumerOptions, Hooks
 from .worker import Born, Died
 
@@ -216,7 +216,8 @@ class Clock:
             key = f"{command.name} {minute.isoformat(timespec='minutes')}"
             sent = queue.send_once(key, Envelope(message.id, data, 0.0, message.priority))
         else:
-            queue.write(data)
+            with border(queue):
+                queue.write(data)
             sent = True
         if sent:
             logger.info("%s %s enqueued by the clock", message.id, message.command)

@@ -55,6 +55,7 @@ class Supervisor:
         self._boot_failures = 0
         self._respawn_at = 0.0
         self._maintainer = 0
+        self._maintainer_at = 0.0
         self._line: Connection | None = None
         self._graves: deque[Died] = deque()
         self._telling = False
@@ -78,8 +79,7 @@ class Supervisor:
 
     def _look_after(self) -> None:
         """Replace whoever is missing; give up when no worker process can even start."""
-        if not self._maintainer:
-            self._spawn_maintainer()
+        self._keep_maintainer()
         if self._boot_failures >= _BOOT_FAILURES:
             logger.error("%d worker processes in a row could not start: giving up.", _BOOT_FAILURES)
             self._exit_code = CANNOT_BOOT
@@ -120,8 +120,7 @@ class Supervisor:
         """Let it hand back what dead workers held, then hang up."""
         deadline = time.monotonic() + _TO_SETTLE
         while self._graves and time.monotonic() < deadline:
-            if not self._maintainer:
-                self._spawn_maintainer()
+            self._keep_maintainer()
             self._wait(_LOOK_EVERY / 10)
         if self._graves:
             logger.error("The backend does not answer: what was held goes back when its lease ends.")
@@ -219,6 +218,12 @@ class Supervisor:
         process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks)
         return process.run(ready=lambda: os.write(say, b"1"))
 
+    def _keep_maintainer(self) -> None:
+        """Replace the maintainer if it is missing; one that dies at once has to wait."""
+        if not self._maintainer and time.monotonic() >= self._maintainer_at:
+            self._maintainer_at = time.monotonic() + _LOOK_EVERY
+            self._spawn_maintainer()
+
     def _spawn_maintainer(self) -> None:
         self._line, theirs = Pipe()
         self._maintainer = self._fork(lambda: Maintainer(self._options, theirs, self._hooks).run())
@@ -266,15 +271,17 @@ class Supervisor:
         with suppress(ChildProcessError):
             while (found := os.wait4(-1, os.WNOHANG))[0]:
                 pid, status, used = found
+                code = os.waitstatus_to_exitcode(status)
                 if pid == self._maintainer:
                     self._maintainer = 0
                     self._line = None
+                    if code:
+                        logger.error("The maintainer %s; there will be another one.", cause_of(code))
                 elif pid in self._workers:
-                    code = os.waitstatus_to_exitcode(status)
                     self._bury(self._workers.pop(pid), code, used.ru_maxrss // _KIB_PER_MIB)
 
     def _bury(self, worker: Worker, code: int, peak: int) -> None:
-        died = worker.obituary("" if self._killing else cause_of(code, worker.board), peak)
+        died = worker.obituary(code, peak, blameless=self._killing)
         self._graves.append(died)
         self._tell_of_the_dead()
         if died.reason:

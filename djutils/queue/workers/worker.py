@@ -42,11 +42,15 @@ class Worker:
         """When it will be killed because a command of it does not end, by the monotonic clock."""
         self._queues = queues
 
-    def obituary(self, cause: str, peak: int) -> Died:
-        """Answer what is to be told of its death; without a ``cause`` nobody is to blame.
+    def obituary(self, code: int, peak: int, *, blameless: bool) -> Died:
+        """Answer what is to be told of its death, and close its board.
 
-        ``peak`` is the most memory it ever had, in MiB. Its board is closed by this.
+        ``code`` is how it ended, ``peak`` the most memory it ever had, in MiB. Code 0 with a command
+        still running is a death like any other: ``os._exit(0)``, or a recycled process whose command
+        did not end. ``blameless``: nobody is to be charged for what ran.
         """
+        well = blameless or (code == 0 and not self.board.busy)
+        cause = "" if well else cause_of(code)
         done, running = self.board.report()
         self.board.close()
         now = time.monotonic()
@@ -70,13 +74,9 @@ class Worker:
         )
 
 
-def cause_of(code: int, board: Board) -> str:
-    """Answer in words how a process ended; empty if it ended by itself and all was well.
-
-    Code 0 with a command still running is a death like any other: ``os._exit(0)``, or a recycled
-    process whose command did not end.
-    """
+def cause_of(code: int) -> str:
+    """Answer in words how a process ended."""
     if code < 0:
         known = [known.name for known in signal.Signals if known == -code]
         return f"was killed by {known[0] if known else f'signal {-code}'}"
-    return f"exited with code {code}" if code or board.busy else ""
+    return f"exited with code {code}"
