@@ -117,6 +117,23 @@ def test_start_says_why_it_cannot(
     assert terminal.processes() == set()
 
 
+def test_start_gives_up_when_no_worker_process_can_begin(terminal: Terminal) -> None:
+    (terminal.folder / "shy.py").write_text(
+        "from djutils.queue.backends.memory import MemoryQueue\n"
+        "from djutils.queue.exceptions import BackendError\n"
+        "class ShyQueue(MemoryQueue):\n"
+        "    def enroll(self, owner):\n"
+        "        raise BackendError('No workers here.')\n"
+    )
+    terminal.environment["DJUTILS_TEST_QUEUE_BACKEND"] = "shy.ShyQueue"
+
+    started = terminal.consumer("start")
+
+    assert started.returncode == 70, started.stderr
+    assert "No workers here." in started.stderr
+    assert terminal.processes() == set()
+
+
 @pytest.mark.parametrize("option", ["-l", "-p"])
 def test_a_missing_directory_is_named(terminal: Terminal, option: str) -> None:
     places = {"-l": "log", "-p": "pid", option: "missing/file"}

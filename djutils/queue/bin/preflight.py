@@ -18,6 +18,7 @@ from django.db import connections
 
 from djutils.queue import autodiscover
 from djutils.queue.backends import load_backend, queues
+from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
 
@@ -111,7 +112,10 @@ def _ask_each(names: Sequence[str], say: int) -> None:
     try:
         load_backend(settings.QUEUE_BACKEND)
         for name in names:
-            len(queues.fresh(name))
+            queue = queues.fresh(name)
+            if isinstance(queue, LeasedQueue):
+                queue.open()
+            len(queue)
     except ConfigurationError as error:
         answer = {"error": str(error), "exit_code": CONFIGURATION}
     except Exception as error:  # noqa: BLE001  (a backend may be anybody's)

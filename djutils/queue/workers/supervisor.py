@@ -51,6 +51,7 @@ class Supervisor:
         self._hooks = hooks or Hooks()
         self._workers: dict[int, Worker] = {}
         self._unready: dict[int, int] = {}  # the pipe it will say so on -> its process id
+        self._stillborn: set[int] = set()
         self._was_ready = False
         self._boot_failures = 0
         self._respawn_at = 0.0
@@ -263,6 +264,8 @@ class Supervisor:
         if word:
             self._boot_failures = 0
             logger.info("Worker process %d is ready.", pid)
+        else:
+            self._stillborn.add(pid)
         if not self._unready and not self._was_ready and word:
             self._was_ready = True
             self._hooks.ready()
@@ -286,8 +289,10 @@ class Supervisor:
         self._tell_of_the_dead()
         if died.reason:
             logger.error("Worker process %d is gone. %s", worker.pid, died.reason.partition("\n")[0])
-        if code and worker.pid in self._unready.values():
+        # The end of its pipe may be heard before its death, or after.
+        if code and worker.pid in {*self._stillborn, *self._unready.values()}:
             self._boot_failures += 1
             pause = min(_LONGEST_PAUSE, 2.0 ** (self._boot_failures - 1))
             self._respawn_at = time.monotonic() + pause
+        self._stillborn.discard(worker.pid)
         self._hooks.workers_changed(list(self._workers))
