@@ -189,6 +189,19 @@ class Lending(LeaseFixtures):
         assert batch.late == frozenset()
         assert queue.stats() == Stats(leased=2)
 
+    def test_what_was_given_back_is_late_when_it_is_done_and_lent_anew(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+        queue.release(owner, [id])
+
+        batch = queue.receive(owner, 1, done=[id])
+
+        assert batch.late == {id}
+        assert ids_of(batch.deliveries) == [id]
+        assert queue.adopt(owner, []) == batch.deliveries
+
     def test_receive_acks_though_nothing_is_there_or_wanted(self, queue: LeasedQueue, owner: int) -> None:
         ids = self.send(queue, 3)
         self.lend(queue, owner, 2)

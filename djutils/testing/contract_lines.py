@@ -234,6 +234,11 @@ class QueueContract:
         assert [letter.id for letter in chosen] == [third, first]
         assert queue.dead_letters([]) == []
 
+    def test_a_dead_letter_asked_for_twice_is_listed_once(self, queue: Any) -> None:
+        id = self.kill(queue)
+
+        assert [letter.id for letter in queue.dead_letters([id, id])] == [id]
+
     def test_without_dead_letters_there_is_nothing_to_do(self, queue: Any) -> None:
         queue.write(b"alive")
 

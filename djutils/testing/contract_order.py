@@ -70,6 +70,14 @@ class Delaying(LeaseFixtures):
         assert queue.stats() == Stats(delayed=1, leased=2)
 
     @needs_delay
+    def test_what_is_due_counts_as_ready_before_anyone_asks_for_it(self, queue: LeasedQueue) -> None:
+        self.send(queue, delay=0.05)
+        sent = time.monotonic()
+        until(lambda: time.monotonic() - sent > 0.05 + EARLY, "it was due")
+
+        assert queue.stats() == Stats(ready=1)
+
+    @needs_delay
     def test_an_id_that_is_delayed_is_not_sent_again(self, queue: LeasedQueue, owner: int) -> None:
         (id,) = self.send(queue, delay=60.0)
 

@@ -51,6 +51,11 @@ class Owning(LeaseFixtures):
 
         assert queue.owners() == {owner: 2, other: 1}
 
+    def test_an_owner_named_twice_beats_once(self, queue: LeasedQueue, owner: int) -> None:
+        assert queue.beat([owner, owner]) == {owner}
+
+        assert queue.owners() == {owner: 1}
+
     def test_a_beat_does_not_bring_back_who_was_reaped(self, queue: LeasedQueue, owner: int) -> None:
         queue.reap(owner)
 

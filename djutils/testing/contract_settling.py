@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from djutils.queue.backends.base import LeasedQueue, new_owner
@@ -69,6 +71,16 @@ class Settling(LeaseFixtures):
         assert queue.ack(owner, [theirs, ours, waiting, ours]) == {ours}
         assert queue.stats() == Stats(ready=1, leased=1)
 
+    def test_settling_an_id_twice_in_one_call_settles_it_once(self, queue: LeasedQueue, owner: int) -> None:
+        retried, dead = self.send(queue, 2)
+        self.lend(queue, owner)
+
+        assert queue.retry(owner, [Retrial(retried, 0.0), Retrial(retried, 60.0)]) == {retried}
+        assert queue.reject(owner, [Rejection(dead, "first"), Rejection(dead, "second")]) == {dead}
+
+        assert queue.receive(owner, 1).deliveries == [Delivery(retried, b"data 0", 1, 0, 0)]
+        assert [(letter.error, letter.attempts) for letter in queue.dead_letters()] == [("first", 1)]
+
     def test_ids_that_were_acked_too_late_are_answered(
         self, queue: LeasedQueue, owner: int, other: int
     ) -> None:
@@ -133,6 +145,17 @@ class Settling(LeaseFixtures):
         assert queue.retry(owner, [Retrial(id, 0.0, odd)]) == {id}
         self.lend_one(queue, owner)
         assert queue.reap(owner, running={id: odd}) == 1
+
+    def test_the_newest_dead_letter_is_the_last_that_died(self, queue: LeasedQueue, owner: int) -> None:
+        first, second = self.send(queue, 2)
+        self.lend(queue, owner)
+        queue.reject(owner, [Rejection(second, "no")])
+        died = time.monotonic()
+        until(lambda: time.monotonic() - died > 0.005, "the backend's clock went on")
+
+        queue.reject(owner, [Rejection(first, "no")])
+
+        assert [letter.id for letter in queue.dead_letters()] == [first, second]
 
     def test_a_replayed_message_begins_anew(self, queue: LeasedQueue, owner: int, other: int) -> None:
         (id,) = self.send(queue)
