@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,6 +13,10 @@ from .base import COLUMNS, Dialect, Step, in_order, marks
 
 class SQLiteDialect(Dialect):
     """The statements for SQLite."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        super().__init__(connection)
+        self._enrolled = f"EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s)"
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
         """Wait longer for the lock; with a WAL, do not wait for the disk.
@@ -35,25 +40,26 @@ class SQLiteDialect(Dialect):
     ) -> Step:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             # A write first: a transaction that begins by reading may not be allowed to write later.
+            # And what is done before what is lent: a done one that lies in the queue is not ours.
+            acked = self._ack(cursor, owner, queue, done) if done else set()
             cursor.execute(
                 f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ("
                 f"SELECT id FROM {self.messages} WHERE queue = %s AND state = 0 "
-                f"AND EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s) "
+                f"AND {self._enrolled} "
                 f"ORDER BY prio_rank, id LIMIT %s) RETURNING {COLUMNS}",
                 [owner, queue, owner, queue, count],
             )
             deliveries = in_order(cursor.fetchall())
-            enrolled = bool(deliveries) or self._knows(cursor, owner, queue)
-            acked: set[str] = set()
-            if done and enrolled:
-                cursor.execute(
-                    f"DELETE FROM {self.messages} WHERE message_id IN ({marks(done)}) "
-                    f"AND owner = %s AND state = 2 RETURNING message_id",
-                    [*done, owner],
-                )
-                acked = {id for (id,) in cursor.fetchall()}
+            enrolled = bool(deliveries or acked) or self._knows(cursor, owner, queue)
         return Step(enrolled, acked, deliveries)
 
-    def _knows(self, cursor: object, owner: int, queue: str) -> bool:
-        query = f"SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s"
-        return cursor.execute(query, [owner, queue]).fetchone() is not None  # type: ignore[attr-defined]
+    def _ack(self, cursor: Any, owner: int, queue: str, done: Collection[str]) -> set[str]:
+        cursor.execute(
+            f"DELETE FROM {self.messages} WHERE message_id IN ({marks(done)}) "
+            f"AND owner = %s AND state = 2 AND {self._enrolled} RETURNING message_id",
+            [*done, owner, owner, queue],
+        )
+        return {id for (id,) in cursor.fetchall()}
+
+    def _knows(self, cursor: Any, owner: int, queue: str) -> bool:
+        return bool(cursor.execute(f"SELECT {self._enrolled}", [owner, queue]).fetchone()[0])
