@@ -169,23 +169,25 @@ class DatabaseQueue(LeasedQueue):
     @tried_again
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
         with self._holding(owner, [retrial.id for retrial in retrials]) as held:
+            settled = set(held)
             for id, delay, error in retrials:
                 if id in held:
-                    self._give_back([held[id]], delay, attempts=F("attempts") + 1, error=_text(error))
-            return set(held)
+                    self._give_back([held.pop(id)], delay, attempts=F("attempts") + 1, error=_text(error))
+            return settled
 
     @tried_again
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
         with self._holding(owner, [rejection.id for rejection in rejections]) as held:
+            settled = set(held)
             for id, error, charge in rejections:
-                self._messages().filter(id=held.get(id, 0)).update(
+                self._messages().filter(id=held.pop(id, 0)).update(
                     state=State.DEAD,
                     owner=None,
                     died=Now(),
                     error=_text(error),
                     attempts=F("attempts") + charge,
                 )
-            return set(held)
+            return settled
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         with self._database():
