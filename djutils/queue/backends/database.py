@@ -17,7 +17,7 @@ from django.db import (
     transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Count, F, QuerySet
+from django.db.models import Case, Count, F, QuerySet, SmallIntegerField, When
 from django.utils.connection import ConnectionDoesNotExist
 
 from djutils.models import QueueKey, QueueMessage, QueueWorker, State
@@ -261,8 +261,14 @@ class DatabaseQueue(LeasedQueue):
             return self._dead(ids).delete()[0]
 
     def stats(self) -> Stats:
+        # What is due but not promoted yet waits for nothing but the next receive.
+        state = Case(
+            When(state=State.DELAYED, due__lte=Now(), then=State.READY),
+            default=F("state"),
+            output_field=SmallIntegerField(),
+        )
         with self._database():
-            counted = self._messages().values_list("state").annotate(Count("id")).order_by()
+            counted = self._messages().values_list(state).annotate(Count("id")).order_by()
             return Stats(**{State(state).name.lower(): number for state, number in counted})
 
     # How it gets at the database.
