@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count as counter
+from operator import attrgetter
 from typing import ClassVar
 
 from djutils.queue.exceptions import OwnerLost
@@ -184,7 +185,7 @@ class MemoryQueue(LeasedQueue):
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         with self._line.changed:
-            entries = sorted(self._dead(ids), key=lambda entry: entry.order, reverse=True)[:count]
+            entries = sorted(self._dead(ids), key=attrgetter("died", "order"), reverse=True)[:count]
             return [
                 DeadLetter(
                     id=entry.envelope.id,
