@@ -149,7 +149,7 @@ class RedisQueue(LeasedQueue):
         return {id for id, is_lent in zip(asked, lent, strict=True) if is_lent}
 
     def beat(self, owners: Collection[int]) -> set[int]:
-        return set(map(int, self._run("beat", *owners))) if owners else set()
+        return set(map(int, self._run("beat", *set(owners)))) if owners else set()
 
     def owners(self) -> dict[int, int]:
         beats = self.server.call("hgetall", self._prefix + "owners")
@@ -181,7 +181,7 @@ class RedisQueue(LeasedQueue):
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         if count < 1 or (ids is not None and not ids):
             return []
-        return [_dead_letter(fields) for fields in self._run("dead_letters", count, *ids or ())]
+        return [_dead_letter(fields) for fields in self._run("dead_letters", count, *set(ids or ()))]
 
     def replay(self, ids: Collection[str] | None = None) -> int:
         return self._for_the_dead("replay", ids)
