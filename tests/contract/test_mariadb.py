@@ -4,9 +4,12 @@ import pytest
 
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.testing.contract import LeasedQueueContract
+from djutils.testing.contract_machine import ModelContract
 
 
-class TestMariaDB(LeasedQueueContract):
+class TestMariaDB(LeasedQueueContract, ModelContract):
+    prompt = False
+
     @pytest.fixture(autouse=True)
     def server(self, mariadb_alias: str) -> None:
         self.alias = mariadb_alias

@@ -4,9 +4,12 @@ import pytest
 
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.testing.contract import LeasedQueueContract
+from djutils.testing.contract_machine import ModelContract
 
 
-class TestPostgres(LeasedQueueContract):
+class TestPostgres(LeasedQueueContract, ModelContract):
+    prompt = False
+
     @pytest.fixture(autouse=True)
     def server(self, postgres_alias: str) -> None:
         self.alias = postgres_alias

@@ -11,9 +11,12 @@ from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract import LeasedQueueContract
+from djutils.testing.contract_machine import ModelContract
 
 
-class TestSQLite(LeasedQueueContract):
+class TestSQLite(LeasedQueueContract, ModelContract):
+    prompt = False
+
     @pytest.fixture(autouse=True)
     def server(self, sqlite_alias: str) -> None:
         self.alias = sqlite_alias

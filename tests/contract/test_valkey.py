@@ -4,10 +4,11 @@ import pytest
 
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.testing.contract import LeasedQueueContract
+from djutils.testing.contract_machine import ModelContract
 from tests.servers import Server
 
 
-class TestValkey(LeasedQueueContract):
+class TestValkey(LeasedQueueContract, ModelContract):
     @pytest.fixture(autouse=True)
     def server(self, valkey_server: Server) -> None:
         self.url = valkey_server.url
