@@ -36,6 +36,7 @@ VERSION = 1
 _PREFIX = MAGIC + bytes([VERSION])
 _HEADER_AT = 12
 _MAC_SIZE = 32
+_SHORTEST = _HEADER_AT + _MAC_SIZE
 _PURPOSE = b"djutils.queue.envelope.v1"
 
 _quote = json.encoder.encode_basestring_ascii
@@ -98,7 +99,7 @@ def decode(data: bytes, queue: str) -> Message:
 
     Raises ``InvalidMessage`` unless ``data`` was signed by this site for ``queue``.
     """
-    if data[:4] != _PREFIX:
+    if data[:4] != _PREFIX or len(data) < _SHORTEST:
         raise InvalidMessage(_explain_prefix(data))
     mac = _keys().accepted.get(data[4:8])
     if mac is None:
@@ -122,7 +123,7 @@ def decode(data: bytes, queue: str) -> Message:
 
 
 def _explain_prefix(data: bytes) -> str:
-    if data[:3] == MAGIC and len(data) > 3:
+    if data[:3] == MAGIC and len(data) > 3 and data[3] != VERSION:
         return (
             f"Written in version {data[3]} of the message format, this djutils reads version "
             f"{VERSION}: upgrade this consumer, then replay the message."

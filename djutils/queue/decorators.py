@@ -5,29 +5,24 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from .command import Command, limits_of, refuse_hidden
+from .command_options import CALLED, DECLARED, check_options
 from .crontab import crontab
 from .exceptions import InvalidCommand, TimeLimitExceeded
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
-from .retry import is_backoff
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_DECLARED = ("name", "queue_name", "priority", "max_attempts", "backoff", "time_limit", "atomic")
-_CALLED = ("queue_name", "priority", "run_after")
 
 
 class CommandFunction(Generic[P, R]):
@@ -55,7 +50,7 @@ class CommandFunction(Generic[P, R]):
 
         ``run_after`` is an aware datetime, or a timedelta from now.
         """
-        _check_options(options, _CALLED, f"{self._function.__name__}.using()")
+        check_options(options, CALLED, f"{self._function.__name__}.using()")
         return CommandFunction(self._function, self.command_class, self._options | options)
 
     def command(self, *args: P.args, **kwargs: P.kwargs) -> Command:
@@ -114,12 +109,14 @@ def periodic_command(
     Usually that is a ``crontab(...)``. The function takes no arguments; called, it still runs here
     and now. Options as for ``queue_command``.
     """
-    if not callable(validate_datetime):
+    if not _takes(validate_datetime, None):
         raise InvalidCommand(
             "Write @periodic_command(crontab(...)): it needs a function from a datetime to a bool."
         )
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        if not _takes(function):
+            raise InvalidCommand(f"The periodic command '{function.__name__}' must need no arguments.")
         when = {"validate_datetime": lambda self, moment: validate_datetime(moment)}
         _make_class(function, PeriodicQueueCommand, options, when)
         return function
@@ -140,7 +137,9 @@ def _make_class(
     if not inspect.isfunction(function):
         raise InvalidCommand(f"Only a function can be decorated, not {function!r}.")
     refuse_hidden(function)
-    _check_options(options, _DECLARED, f"the command '{function.__name__}'")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidCommand(f"'{function.__name__}' is a generator: to call it would run nothing of it.")
+    check_options(options, DECLARED, f"the command '{function.__name__}'")
     runs = _as_plain(function, options.get("time_limit"))
 
     def execute(self: Command) -> Any:
@@ -156,6 +155,17 @@ def _make_class(
         "__doc__": function.__doc__,
     }
     return type(function.__name__, (base,), members | extra | options)
+
+
+def _takes(function: Any, *args: Any) -> bool:
+    """Answer whether ``function`` can be called with just these arguments."""
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError:
+        return False
+    except ValueError:  # something built in, which does not tell
+        return True
+    return True
 
 
 def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
@@ -180,44 +190,3 @@ def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., An
 
 def _as_moment(value: datetime | timedelta | None) -> datetime | None:
     return timezone.now() + value if isinstance(value, timedelta) else value
-
-
-def _check_options(options: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for option, value in options.items():
-        if option not in known:
-            near = get_close_matches(option, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}."
-            raise InvalidCommand(f"'{option}' is not an option of {where}; {hint}")
-        fits, rule = _RULES[option]
-        if not fits(value):
-            raise InvalidCommand(f"{option}={value!r} of {where} must be {rule}.")
-
-
-def _is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _is_moment(value: Any) -> bool:
-    return isinstance(value, timedelta) or (isinstance(value, datetime) and value.tzinfo is not None)
-
-
-def _is_time_limit(value: Any) -> bool:
-    first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, math.inf)
-    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (first, last))
-    return numbers and 0 < first <= last
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= 200
-
-
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_is_name, "a string of 1 to 200 characters"),
-    "queue_name": (_is_name, "a string of 1 to 200 characters"),
-    "priority": (lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100"),
-    "max_attempts": (lambda value: _is_integer(value, 1), "an integer, 1 or more"),
-    "backoff": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
-    "time_limit": (_is_time_limit, "seconds, or (seconds, seconds until it is killed)"),
-    "atomic": (lambda value: isinstance(value, bool), "True or False"),
-    "run_after": (_is_moment, "an aware datetime or a timedelta"),
-}

@@ -12,6 +12,7 @@ from . import codec
 from .backends import queues
 from .backends.base import BaseQueue, LeasedQueue
 from .command import Command, refuse_hidden
+from .command_options import CALLED, DECLARED, check_options
 from .conf import settings
 from .exceptions import MessageTooLarge, QueueException, UnsupportedOption
 from .executor import Executor
@@ -43,6 +44,8 @@ class QueueCommand(Command):
         super().__init_subclass__(**kwargs)
         if cls.execute is not Command.execute:
             refuse_hidden(cls)
+            given = {name: value for name, value in vars(cls).items() if name in DECLARED}
+            check_options(given, DECLARED, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
             if "name" not in vars(cls):
                 cls.name = f"{cls.__module__}.{cls.__qualname__}"
@@ -79,6 +82,8 @@ class Invoker:
         ``EnqueueError``, or ``BackendError`` if the backend fails; then nothing was sent, except
         that after ``BackendUnavailable`` it may have been.
         """
+        given = {name: value for name, value in vars(command).items() if name in CALLED and value is not None}
+        check_options(given, CALLED, f"this '{command.name}'")
         queue = queues[command.queue_name] if command.queue_name else self.queue
         if settings.QUEUE_EAGER:
             return self._run_now(command, queue)

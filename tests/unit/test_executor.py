@@ -189,13 +189,13 @@ def test_a_backoff_that_answers_nonsense_does_not_end_the_worker(settings: Setti
 
 
 def test_a_class_with_a_wrong_policy_does_not_end_the_worker(declare: Declare) -> None:
-    declare(
+    module = declare(
         """
         class Wrong(QueueCommand):
-            max_attempts = "3"
             def execute(self): raise ValueError("the command's own error")
         """
     )
+    module.Wrong.max_attempts = "3"
     outcome = executor.execute(make_delivery("made_up.Wrong"))
     assert outcome.action in {Action.RETRY, Action.REJECT}
 

@@ -120,9 +120,9 @@ def _row(letter: DeadLetter, queue: str) -> tuple[str, str, str, str]:
     try:
         name = codec.decode(letter.data, queue).command
     except MessageError as error:
-        problem = f" ({error})"
+        problem = "" if str(error) in letter.error else f" ({error})"
     reason = letter.reason if len(letter.reason) <= _WIDEST_REASON else f"{letter.reason[:_WIDEST_REASON]}..."
-    return name, _when(letter.died), str(letter.attempts), _plain(f"{reason}{problem}")
+    return name, _when(letter.died), str(letter.attempts + letter.crashes), _plain(f"{reason}{problem}")
 
 
 def _fields(letter: DeadLetter, queue: str) -> list[tuple[str, object]]:

@@ -28,11 +28,12 @@ _OUTAGES = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
     redis.exceptions.TryAgainError,
     redis.exceptions.ClusterDownError,
 )
 # The same from within a script, where only the text tells; and some that have no class.
-_OUTAGE = re.compile(r"\b(LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|BUSY)\b")
+_OUTAGE = re.compile(r"\b(LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|BUSY|OOM)\b")
 
 
 class _Script(NamedTuple):
@@ -132,16 +133,20 @@ class RedisClient:
             yield
         except redis.AuthenticationError as error:
             raise BackendError(
-                f"Redis at {self.address} refused us: {error}. Look at the user and the password"
+                f"Redis at {self.address} refused us: {_told(error)}. Look at the user and the password"
                 " in QUEUE_CONNECTION."
             ) from error
         except redis.RedisError as error:
             if isinstance(error, _OUTAGES) or _OUTAGE.search(str(error)):
                 raise BackendUnavailable(
-                    f"Redis at {self.address} cannot be used at the moment: {error}. Is it running,"
+                    f"Redis at {self.address} cannot be used at the moment: {_told(error)}. Is it running,"
                     " and is it the one that QUEUE_CONNECTION should name?"
                 ) from error
-            raise BackendError(f"Redis at {self.address} refused a call: {error}.") from error
+            raise BackendError(f"Redis at {self.address} refused a call: {_told(error)}.") from error
+
+
+def _told(error: redis.RedisError) -> str:
+    return str(error).rstrip(".")
 
 
 def _options_of(connection: str) -> dict[str, Any]:

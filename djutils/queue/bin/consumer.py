@@ -90,8 +90,8 @@ class QueueDaemon:
         if not holder.alive:
             remove_stale(self._pidfile)
             self._say(
-                f"Not running: process {holder.pid} ended without removing the pidfile "
-                f"{self._pidfile}, which is removed now."
+                f"Not running: the consumer that was process {holder.pid} ended without removing the "
+                f"pidfile {self._pidfile}, which is removed now."
             )
             return NOT_RUNNING
         if warning := end(self._pidfile, self._options.timeout):

@@ -14,6 +14,7 @@ import django
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import ERROR, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from djutils.queue import autodiscover
@@ -71,6 +72,10 @@ def check_settings() -> None:
         raise ConsumerError(
             "djutils is not installed in the project: add 'djutils' to INSTALLED_APPS.", CONFIGURATION
         )
+    try:
+        bool(django_settings.SECRET_KEY)
+    except ImproperlyConfigured as error:  # it is empty, and messages are signed with it
+        raise ConsumerError(str(error), CONFIGURATION) from error
     found = run_checks(tags=["djutils"])
     errors = [error for error in found if error.is_serious(ERROR) and not error.is_silenced()]
     if errors:

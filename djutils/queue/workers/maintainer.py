@@ -206,7 +206,7 @@ class Clock:
             del self._pending[command_class]
 
     def _enqueue(self, command_class: type[PeriodicQueueCommand], minute: datetime) -> None:
-        command = command_class(((), {}))
+        command = command_class()
         queue = self._queues.get(command.queue_name or settings.queue_name)
         if queue is None:
             return  # whoever empties that queue has a clock, too
@@ -226,7 +226,7 @@ class Clock:
 def _asks(command_class: type[PeriodicQueueCommand], minute: datetime) -> bool:
     moment = timezone.localtime(minute) if minute.tzinfo else minute
     try:
-        return bool(command_class(((), {})).validate_datetime(moment))
+        return bool(command_class().validate_datetime(moment))
     except Exception:  # a user's function: one bad clock must not stop the others
         logger.exception("validate_datetime of %s failed.", command_class.name)
         return False

@@ -9,13 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from djutils.queue.conf import settings
 from djutils.queue.exceptions import BackendUnavailable, OwnerLost
 from djutils.queue.message import ACKED, RELEASED, SETTLED, Delivery
 
 from .board import Board
 from .channel import Channel, Settled
 from .options import ConsumerOptions
-from .threads import Finished, Threads
+from .threads import Finished, Threads, Waiting
 
 logger = logging.getLogger("djutils.queue.workers.pump")
 
@@ -23,6 +24,7 @@ BUDGET = 0.05
 """Seconds of estimated work per thread to have at hand."""
 STUCK = 0.2
 """Seconds after which what waits behind busy threads is given back."""
+_TO_BE_ALONE = 1.0
 _LOOK_AGAIN = 0.1
 _SHORT_WAIT = 0.2
 _OUTAGE = (0.05, 5.0)
@@ -47,6 +49,8 @@ class Pump:
         self._done: list[list[Finished]] = [[] for _ in channels]
         self._others: list[list[Settled]] = [[] for _ in channels]
         self._held: list[set[str]] = [set() for _ in channels]
+        self._suspects: list[Waiting] = []
+        self._alone = False
         self._delay = options.delay
         self._unsure = False
         self._outages = 0
@@ -112,6 +116,7 @@ class Pump:
             self._recover()
         self._settle()
         got = sum(self._receive(number) for number in range(len(self._channels)))
+        self._try_suspect()
         self._release_stuck()
         if self._has_had_enough():
             logger.info("%d commands were received; this worker process is replaced.", self.received)
@@ -160,11 +165,34 @@ class Pump:
         if deliveries:
             self._held[number].update(delivery.id for delivery in deliveries)
             self.received += len(deliveries)
-            self._threads.put([(number, delivery) for delivery in deliveries])
+            waiting = [(number, delivery) for delivery in deliveries]
+            if any(delivery.crashes for delivery in deliveries) and self._threads.count > 1:
+                waiting = self._set_aside(waiting)
+            self._threads.put(waiting)
+
+    def _set_aside(self, waiting: list[Waiting]) -> list[Waiting]:
+        """Keep back what was running in too many processes that died, and answer the rest.
+
+        What stood by is charged with what killed. The last time it is run alone: then it is known.
+        """
+        last = settings.QUEUE_MAX_CRASHES - 1
+        self._suspects += [one for one in waiting if one[1].crashes >= last]
+        return [one for one in waiting if one[1].crashes < last]
+
+    def _try_suspect(self) -> None:
+        threads = self._threads
+        self._alone = self._alone and threads.busy
+        if self._suspects and not threads.busy:
+            threads.put([self._suspects.pop(0)])
+            self._alone = True
+        elif self._suspects and not self._alone and time.monotonic() - threads.moved_at > STUCK:
+            self._give_back_suspects(delay=_TO_BE_ALONE)
 
     def _room(self, channel: Channel) -> int:
         """Answer how many to ask for: the budget's worth, nothing while every thread is stuck."""
         threads = self._threads
+        if self._suspects or self._alone:
+            return 0
         if not channel.prefetches:
             return max(0, threads.idle - len(threads.buffer))
         if not threads.idle and time.monotonic() - threads.moved_at > BUDGET:
@@ -195,12 +223,19 @@ class Pump:
         for number, delivery in self._threads.take_back():
             self._others[number].append((delivery, RELEASED))
             self.received -= 1
+        self._give_back_suspects(delay=0.0)
         self._settle()
+
+    def _give_back_suspects(self, delay: float) -> None:
+        for number, delivery in self._suspects:
+            self._others[number].append((delivery, RELEASED._replace(delay=delay)))
+            self.received -= 1
+        self._suspects.clear()
 
     def _pause(self, got: int) -> None:
         """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
         self._outages = 0
-        if self._threads.buffer:
+        if self._threads.buffer or self._suspects:
             self._woken.wait(_LOOK_AGAIN)
         elif not got and not self._waited_in_backend():
             self._woken.wait(self._lengthen())

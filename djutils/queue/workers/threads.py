@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -9,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import ACKED, Delivery, Outcome
+from djutils.queue.message import ACKED, Action, Delivery, Outcome
 
-from .board import Board
+from .board import Board, Pad
+
+logger = logging.getLogger("djutils.queue.workers.threads")
 
 
 class Finished(NamedTuple):
@@ -27,6 +30,7 @@ Waiting = tuple[int, Delivery]
 """A channel's number and what it received."""
 
 _WEIGHT = 0.1
+_AFTER_A_FAULT = 30.0
 
 
 class Threads:
@@ -100,13 +104,20 @@ class Threads:
             channel, delivery = waiting
             self.moved_at = started = monotonic()
             pad.start(channel, delivery.id)
-            outcome = self._executors[channel].execute(delivery, pad)
+            outcome = self._execute(channel, delivery, pad)
             # On the board first: if we die before the ack, whoever reads it acks for us.
             pad.finish(outcome is ACKED)
             finished.append(Finished(number, channel, delivery, outcome))
             self.cost += (monotonic() - started - self.cost) * _WEIGHT
-            if len(self.buffer) <= self.low:
+            if len(self.buffer) <= self.low or outcome is not ACKED:
                 self._wake()
+
+    def _execute(self, channel: int, delivery: Delivery, pad: Pad) -> Outcome:
+        try:
+            return self._executors[channel].execute(delivery, pad)
+        except BaseException:  # a fault of ours or of the settings, not of the command
+            logger.exception("%s could not be tried; it goes back for a while.", delivery.id)
+            return Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
 
     def _next(self) -> Waiting | None:
         while (waiting := self._take()) is None:
