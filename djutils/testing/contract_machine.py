@@ -39,7 +39,7 @@ from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, new_
 from djutils.testing.contract_lines import until
 from djutils.testing.contract_model import Kept, Model
 
-STEPS = int(os.environ.get("DJUTILS_PROPERTY_STEPS", "500"))
+STEPS = int(os.environ.get("DJUTILS_PROPERTY_STEPS", "1000"))
 SEED = int(os.environ.get("DJUTILS_PROPERTY_SEED", "0"))
 STEPS_AT_ONCE = 100
 OWNERS = 3
@@ -53,11 +53,11 @@ MANY = 20
 
 number = st.integers(0, UNHEARD_OF)
 """Which message: see ``QueueMachine.pick``."""
-numbers = st.lists(number, min_size=1, max_size=5)
+numbers = st.lists(number, min_size=1, max_size=5) | st.just([*range(OTHERS)])
 owner_number = st.just(0) | st.integers(0, OWNERS - 1)
-"""Which owner: 0 is the one that holds the most."""
+"""Which owner: see ``QueueMachine.owner``."""
 delays = st.sampled_from([0.0, HOUR, 0.0, HOUR, 0.0, HOUR, SOON])
-priorities = st.sampled_from([0, 1, -1, 100, -100])
+priorities = st.sampled_from([0, 0, 0, 0, 0, 1, -1, 100, -100])
 
 
 class Draft(NamedTuple):
@@ -68,7 +68,8 @@ class Draft(NamedTuple):
     priority: int
 
 
-draft = st.builds(Draft, st.none() | number, st.just(0.0) | delays, st.just(0) | priorities)
+again = st.sampled_from([*[None] * 20, *range(UNHEARD_OF + 1)])
+draft = st.builds(Draft, again, st.just(0.0) | delays, priorities)
 
 
 CALLS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -77,9 +78,9 @@ CALLS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "write": {},
     "receive": {
         "number": owner_number,
-        "count": st.sampled_from([1, 2, 3, 0, ALL]),
+        "count": st.sampled_from([3, 1, 2, 5, 0, ALL]),
         "done": st.just([]) | numbers,
-        "lost": st.booleans(),
+        "lost": st.sampled_from([False, False, False, True]),
     },
     "read": {},
     "settle": {
@@ -151,7 +152,8 @@ class QueueMachine(RuleBasedStateMachine):
         return ids
 
     def owner(self, number: int) -> int:
-        return sorted(self.owners, key=lambda owner: -len(self.held(owner)))[number]
+        """Answer one that is enrolled before one that is not, and the one that holds the most first."""
+        return sorted(self.owners, key=lambda it: (it not in self.model.beats, -len(self.held(it))))[number]
 
     def held(self, owner: int) -> list[str]:
         return [delivery.id for delivery in self.model.adopt(owner)]
