@@ -53,7 +53,7 @@ class Kept:
 
     @property
     def delivery(self) -> Delivery:
-        return Delivery(self.id, self.data, self.attempts, self.crashes, self.redeliveries)
+        return Delivery(self.id, self.data, self.attempts, self.crashes, self.redeliveries, self.error)
 
     def wait(self, delay: float, place: Place) -> None:
         """Wait again, or for the first time."""
@@ -161,7 +161,7 @@ class Model:
         held = self._held(owner, [retrial.id for retrial in retrials])
         for id, kept in held.items():
             first = next(retrial for retrial in retrials if retrial.id == id)
-            kept.attempts += 1
+            kept.attempts, kept.error = kept.attempts + 1, first.error
             kept.wait(first.delay, Place.ANYWHERE)
         return set(held)
 
@@ -190,7 +190,8 @@ class Model:
         held = [self.messages[delivery.id] for delivery in self.adopt(owner)]
         for kept in held:
             kept.redeliveries += running is None
-            kept.crashes += running is not None and kept.id in running
+            if running is not None and kept.id in running:
+                kept.crashes, kept.error = kept.crashes + 1, running[kept.id]
         self.release(owner, [kept.id for kept in held], 0.0)
         return len(held)
 
@@ -208,6 +209,7 @@ class Model:
         dead = self.dead(ids)
         for kept in dead:
             kept.attempts = kept.crashes = kept.redeliveries = 0
+            kept.error = ""
             kept.wait(0.0, Place.ANYWHERE)
         return len(dead)
 
