@@ -58,7 +58,8 @@ class Executor:
         except InvalidMessage as error:
             logger.error("%s rejected: %s", delivery.id, error)
             return Outcome(Action.REJECT, error=_describe(error), charge=0)
-        if message.eta is not None and (early := message.eta - time.time()) > 0:
+        # What was lent is due by the backend's clock, whatever ours says.
+        if message.eta is not None and not self._lease and (early := message.eta - time.time()) > 0:
             return Outcome(Action.RELEASE, delay=early)
         try:
             command_class = self._registry.get_class(message.command)

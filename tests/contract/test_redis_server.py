@@ -74,6 +74,7 @@ def test_a_full_server_refuses_messages_but_can_be_drained(queue: RedisQueue, ad
     with pytest.raises(BackendError, match="memory"):
         queue.write(b"one too many")
     queue.enroll(fresh)
+    assert queue.beat([fresh]) == {fresh}
     until(lambda: lent(queue, fresh) is not None and queue.stats().leased == 7, "all were lent")
     queue.release(fresh, ids[:1])
     queue.retry(fresh, [Retrial(ids[1], 0.0, "again")])

@@ -87,3 +87,16 @@ def test_an_atomic_command_never_takes_effect_twice_whatever_is_killed(site: Sit
 
     assert Counter(site.notes(mark)) == Counter(f"{mark} {number}" for number in range(count))
     assert site.queue.stats() == (0, 0, 0, 0)
+
+
+def test_who_only_stood_beside_a_killer_is_not_buried_with_it(site: Site) -> None:
+    consumer = site.consumer(threads=3)
+    commands.be_killed(site.file())
+    for number in range(4):
+        commands.append(site.file("innocent"), number, 0.2)
+
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+
+    (letter,) = site.queue.dead_letters()
+    assert (letter.crashes, len(commands.lines(site.file()))) == (3, 3)
+    assert {line.split()[0] for line in commands.lines(site.file("innocent"))} == set("0123")

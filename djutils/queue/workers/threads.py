@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -57,6 +58,7 @@ class Threads:
         self._wake = wake
         self._changed = threading.Condition()
         self._closed = False
+        self._process = os.getpid()
         self._threads = [
             threading.Thread(target=self._work, args=(number,), name=f"worker-{number}", daemon=True)
             for number in range(count)
@@ -105,6 +107,8 @@ class Threads:
             self.moved_at = started = monotonic()
             pad.start(channel, delivery.id)
             outcome = self._execute(channel, delivery, pad)
+            if os.getpid() != self._process:
+                os._exit(0)  # a child that the command forked and let return: the work is not its own
             # On the board first: if we die before the ack, whoever reads it acks for us.
             pad.finish(outcome is ACKED)
             finished.append(Finished(number, channel, delivery, outcome))

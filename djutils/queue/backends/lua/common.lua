@@ -12,6 +12,9 @@ local function now()  -- in microseconds, by the server's clock
   return time[1] * 1000000 + time[2]
 end
 
+-- A script that begins by freeing may go on when the server's memory is full: so the queue can be drained.
+local function begin_by_freeing() redis.call('HDEL', OWNERS, '') end
+
 local function in_parts(list, act)  -- a call takes only some thousand arguments
   for first = 1, #list, 500 do
     act({unpack(list, first, math.min(first + 499, #list))})
