@@ -73,6 +73,15 @@ class Consumer:
         alive = self.members()
         return [pid for pid in map(int, READY.findall(self.log())) if pid in alive]
 
+    def maintainer(self) -> int:
+        """The process id of the maintainer, once every worker is ready; 0 before."""
+        others = self.members() - {self.pid, *self.workers()}
+        return others.pop() if len(others) == 1 and len(self.workers()) == self.processes else 0
+
+    def is_running(self) -> bool:
+        """Has the supervisor not ended?"""
+        return self._process.poll() is None
+
     def members(self) -> set[int]:
         """Every process of this consumer that is alive."""
         return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _group_of(path) == self.pid}
@@ -86,6 +95,10 @@ class Consumer:
         wait_until(lambda: self._process.poll() is not None, timeout, why=self.log)
         wait_until(lambda: not self.members(), why=lambda: f"left behind: {self.members()}\n{self.log()}")
         return int(self._process.returncode)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to every process of it at once."""
+        os.killpg(self.pid, number)
 
     def stop(self) -> int:
         """SIGTERM; the exit code when all has ended."""

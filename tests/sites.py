@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Site:
             "DJUTILS_TEST_QUEUE_NAME": name,
             "DJUTILS_TEST_QUEUE_CONNECTION": connection or "",
         }
+        self.wired: dict[str, str] = {}
+        """What leads a consumer through a proxy, to be put over ``environment``."""
         stack.callback(self._leave_nothing)
 
     @property
@@ -61,11 +64,23 @@ class Site:
         """A path for commands to write to."""
         return str(self.folder / name)
 
-    def consumer(self, *options: str, log: str = "log", periodic: bool = False, **numbers: int) -> Consumer:
-        """Start a consumer; it is gone when the test is over. ``numbers``: processes, threads."""
+    def consumer(
+        self,
+        *options: str,
+        log: str = "log",
+        periodic: bool = False,
+        environment: Mapping[str, str] | None = None,
+        **numbers: int,
+    ) -> Consumer:
+        """Start a consumer; it is gone when the test is over. ``numbers``: processes, threads.
+
+        ``environment`` is put over that of the site.
+        """
         if not periodic:
             options = (*options, "-n")
-        consumer = Consumer(self.environment, self.folder / log, *options, **numbers)
+        consumer = Consumer(
+            self.environment | dict(environment or {}), self.folder / log, *options, **numbers
+        )
         return self._stack.enter_context(consumer)
 
     def wait_until_empty(self, timeout: float = 30.0) -> None:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random, SystemRandom
 
 import pytest
 from pytest_django import Settings
 
-from tests import servers
 from tests.conftest import DatabaseStarter, Starter
-from tests.sites import REDIS, Site
 
-from .driver import Field, Row
+from .catalogue import Fault
+from .driver import Row
+from .field import Field
+from .grounds import Grounds
 
 SEED = os.environ.get("DJUTILS_CHAOS_SEED") or str(SystemRandom().randrange(10**6))
 ROWS: list[Row] = []
 
-HEADS = ("fault", "backend", "sent", "executed", "dead", "lost", "doubled", "recovery s", "took s")
+HEADS = (
+    *("fault", "backend", "tried", "sent", "executed", "dead", "lost", "doubled", "doubled within a lease"),
+    *("recovery s", "took s"),
+)
 
-FieldMaker = Callable[[str], Field]
+FieldMaker = Callable[[str, Fault], Field]
 
 
 @pytest.fixture
@@ -30,23 +33,16 @@ def make_field(
     request: pytest.FixtureRequest,
     sqlite_alias: str,
     settings: Settings,
-    tmp_path: Path,
     own_server: Starter,
     own_database: DatabaseStarter,
 ) -> Iterator[FieldMaker]:
     """Makes a field on a backend whose server is the test's own."""
     with ExitStack() as stack:
+        grounds = Grounds(settings, request.getfixturevalue("tmp_path"), stack, own_server, own_database)
 
-        def make(backend: str) -> Field:
+        def make(backend: str, fault: Fault) -> Field:
             random = Random(f"{SEED} {request.node.name}")
-            if backend == "postgres":
-                server, own = own_database(servers.postgres)
-                return Field(Site(settings, tmp_path, stack, own), server, random)
-            if backend == "sqlite":
-                return Field(Site(settings, tmp_path, stack, sqlite_alias), servers.Server("sqlite"), random)
-            server = own_server(servers.redis, appendonly=True)
-            site = Site(settings, tmp_path, stack, sqlite_alias, backend=REDIS, connection=server.url)
-            return Field(site, server, random)
+            return grounds.field(backend, sqlite_alias, random, fault)
 
         yield make
 
@@ -80,5 +76,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = row.verdict
-    counts = (verdict.sent, verdict.executed, verdict.dead, len(verdict.lost), verdict.doubled)
+    counts = (
+        *(row.tried, verdict.sent, verdict.executed, verdict.dead, len(verdict.lost)),
+        *(verdict.doubled, len(verdict.doubled_within_lease)),
+    )
     return (row.fault, row.backend, *map(str, counts), f"{row.recovery:.1f}", f"{row.took:.1f}")

@@ -1,4 +1,4 @@
-"""Faults: each a function that breaks something in a field, and mends what would stay broken."""
+"""Faults of processes: what the kernel, an operator or a deploy does to them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,68 @@ import os
 import signal
 from contextlib import suppress
 
+from tests.consumers import Consumer
 from tests.waiting import wait_until
 
-from .driver import Field
+from .catalogue import EVERYWHERE, fault
+from .field import PATIENCE, THREADS, Field
 
 
+def kill(pid: int) -> None:
+    """Without a chance to say anything; one that has ended is passed over."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_for_workers(consumer: Consumer) -> list[int]:
+    """The workers' process ids, when all are ready."""
+    wait_until(lambda: len(consumer.workers()) == consumer.processes, PATIENCE, why=consumer.log)
+    return consumer.workers()
+
+
+@fault(EVERYWHERE, times=10, short=("sqlite", "postgres", "redis"), says="was killed by SIGKILL")
+def worker_killed(field: Field) -> None:
+    """One of the worker processes, as when memory runs out."""
+    workers = wait_until(field.consumer.workers, why=field.consumer.log)
+    kill(field.random.choice(workers))
+
+
+@fault(EVERYWHERE, times=5, says="handed back", settings={"QUEUE_MAX_CRASHES": "1"})
+def worker_killed_between_receive_and_start(field: Field) -> None:
+    """While it holds more than it runs: only what ran is charged, and one crash is fatal here."""
+    threads = THREADS * len(wait_for_workers(field.consumer))
+    wait_until(lambda: field.queue.stats().leased > threads or field.is_done(), PATIENCE, every=0.001)
+    kill(field.random.choice(wait_for_workers(field.consumer)))
+
+
+@fault(EVERYWHERE, times=3, short=("redis",), says="its supervisor is gone")
+def supervisor_killed(field: Field) -> None:
+    """Its workers and its maintainer notice and end; then a new one."""
+    consumer = field.consumer
+    wait_for_workers(consumer)
+    kill(consumer.pid)
+    consumer.exit_code()
+    field.start_consumer()
+
+
+@fault(EVERYWHERE, times=5)
+def maintainer_killed(field: Field) -> None:
+    """The process that beats; the supervisor makes another."""
+    pid = wait_until(field.consumer.maintainer, PATIENCE, why=field.consumer.log)
+    kill(pid)
+    wait_until(lambda: field.consumer.maintainer() not in {0, pid}, PATIENCE, why=field.consumer.log)
+
+
+@fault(EVERYWHERE, times=4, short=("sqlite",), says="was silent for 3 s")
 def whole_consumer_killed(field: Field) -> None:
     """Supervisor, maintainer and workers at the same moment, as when the machine goes; then a new one."""
     field.consumer.kill_all()
     field.start_consumer()
 
 
-def worker_killed(field: Field) -> None:
-    """One of the worker processes, as when memory runs out."""
-    workers = wait_until(field.consumer.workers, why=field.consumer.log)
-    with suppress(ProcessLookupError):
-        os.kill(field.random.choice(workers), signal.SIGKILL)
-
-
-def server_killed(field: Field) -> None:
-    """The backend's server, without a chance to save anything; then it comes up again by itself."""
-    field.server.kill()
-    field.pause(0.0, 1.0)
-    field.server.start()
+@fault(EVERYWHERE, times=15, says="was silent for 3 s")
+def whole_consumer_killed_again_and_again(field: Field) -> None:
+    """Before it has got anywhere, often before it has started."""
+    field.consumer.kill_all()
+    field.start_consumer()
+    field.pause(0.0, 0.5)

@@ -3,59 +3,132 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue
+from djutils.queue.exceptions import InvalidMessage
+from djutils.queue.message import DeadLetter
 from djutils.queue.registry import registry
-from tests.project.app import commands
+from tests.project.app import trials
+from tests.project.app.files import lines
+
+Key = tuple[int, int]
+"""A number, and how often it had been sent before: two messages if the first answer never came."""
+
+CRASHED = "processes that died"
+
+
+class Run(NamedTuple):
+    """One begin of one message, as the command itself noted it."""
+
+    key: Key
+    process: str
+    begun: float
+    rivals: tuple[str, ...]
+    """Processes that had begun the same message before and were alive at this moment."""
 
 
 class History:
-    """The numbers of one run. The file is written by the commands: it knows nothing of the backend."""
+    """The numbers of one run of the driver, in ``folder``.
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    The files are written by the commands: they know nothing of the backend.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        Path(folder).mkdir()
         self.sent: set[int] = set()
         """The backend said it has them."""
         self.doubtful: set[int] = set()
-        """Sent once more because the first answer never came: two runs of these are nobody's fault."""
+        """Sent once more because the first answer never came."""
+        self.silenced: set[int] = set()
+        """Processes that a fault kept silent for longer than the lease."""
+        self.forgetful: list[float] = []
+        """Moments at which the backend may have lost what it had acknowledged."""
+
+    def _events(self, kind: str) -> list[list[str]]:
+        written = (line.split(" ") for line in lines(Path(self.folder, trials.HISTORY)))
+        return [words for words in written if words[0] == kind]
 
     def executed(self) -> Counter[int]:
-        """How often each number ran."""
-        return Counter(int(line.split()[0]) for line in commands.lines(self.path))
+        """How often each number ran to its end."""
+        return Counter(_key(words[1])[0] for words in self._events("end"))
+
+    def runs(self) -> list[Run]:
+        """Every begin, in order."""
+        return [
+            Run(_key(key), process, float(begun), tuple(filter(None, rivals.split(","))))
+            for _, key, process, begun, rivals in self._events("begin")
+        ]
 
     def verdict(self, queue: BaseQueue) -> Verdict:
         """Compare, when nothing runs any more."""
-        executed, dead = self.executed(), dead_numbers(queue)
-        doubled = {number: runs for number, runs in executed.items() if runs > 1}
+        executed, runs = self.executed(), self.runs()
+        letters = [(number_of(letter, queue.name), letter) for letter in queue.dead_letters(count=100_000)]
+        dead = {number for number, _ in letters if number is not None}
+        begun = {run.key[0] for run in runs}
         return Verdict(
             sent=len(self.sent),
             executed=len(executed),
-            dead=len(dead),
-            lost=sorted(self.sent - executed.keys() - dead.keys()),
+            dead=len(letters),
+            lost=sorted(self.sent - executed.keys() - dead),
             unexpected=sorted(executed.keys() - self.sent - self.doubtful),
-            unexplained=sorted(number for number, reason in dead.items() if not reason),
-            doubled=sum(runs - 1 for number, runs in doubled.items() if number not in self.doubtful),
+            unexplained=sorted(letter.id for _, letter in letters if not letter.reason),
+            blamed=sorted(
+                number
+                for number, letter in letters
+                if number is not None and CRASHED in letter.reason and number not in begun
+            ),
+            doubled=len(runs) - len({run.key for run in runs}),
+            doubled_within_lease=self._doubled_within_lease(runs),
         )
+
+    def _doubled_within_lease(self, runs: list[Run]) -> list[Run]:
+        """Runs that began while another one's process lived, held its lease, and nothing had been forgotten."""
+        first: dict[tuple[Key, str], float] = {}
+        doubled = []
+        for run in runs:
+            if any(not self._is_excused(first[run.key, rival], rival, run.begun) for rival in run.rivals):
+                doubled.append(run)
+            first.setdefault((run.key, run.process), run.begun)
+        return doubled
+
+    def _is_excused(self, first: float, rival: str, second: float) -> bool:
+        pid = int(rival.partition("/")[0])
+        return pid in self.silenced or any(first < moment < second for moment in self.forgetful)
 
 
 class Verdict(NamedTuple):
-    """Counts, and the numbers that break a promise."""
+    """Counts, and what breaks a promise."""
 
     sent: int
     executed: int
     dead: int
     lost: list[int]
     unexpected: list[int]
-    unexplained: list[int]
+    """Ran, and nobody sent them."""
+    unexplained: list[str]
+    """Dead letters without a reason."""
+    blamed: list[int]
+    """Dead for the death of processes that they never ran in."""
     doubled: int
+    doubled_within_lease: list[Run]
 
 
-def dead_numbers(queue: BaseQueue) -> dict[int, str]:
-    """The numbers among the dead letters, each with its reason."""
-    found = {}
-    for letter in queue.dead_letters(count=100_000):
-        command = registry.get_command_for_message(codec.decode(letter.data, queue.name))
-        found[command.data[0][1]] = letter.reason
-    return found
+def _key(text: str) -> Key:
+    number, _, sending = text.partition(".")
+    return int(number), int(sending)
+
+
+def number_of(letter: DeadLetter, queue: str) -> int | None:
+    """The number of a dead letter; None if it is something else."""
+    try:
+        message = codec.decode(letter.data, queue)
+    except InvalidMessage:
+        return None
+    if message.command != trials.record.command_class.name:
+        return None
+    number: int = registry.get_command_for_message(message).data[0][1]
+    return number

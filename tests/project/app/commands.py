@@ -18,26 +18,14 @@ from djutils.queue.decorators import periodic_command, queue_command
 from djutils.queue.exceptions import Reject, Retry
 from djutils.queue.queue import QueueCommand
 
+from . import trials  # noqa: F401  (its commands are this app's, too)
+from .files import lines, write
 from .models import Note
 
 TICKS = "DJUTILS_TEST_TICKS"
 """In the environment of a consumer: the file where the clock's command leaves its lines."""
 
 hoard: list[bytes] = []
-
-
-def write(path: str | os.PathLike[str], line: object) -> None:
-    """Append a line in one piece, whoever else is writing."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, f"{line}\n".encode())
-    finally:
-        os.close(descriptor)
-
-
-def lines(path: str | os.PathLike[str]) -> list[str]:
-    """What was written so far."""
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
 class Keep(QueueCommand):

@@ -1,0 +1,170 @@
+"""Where a fault happens: a queue, its server, consumers, somebody who sends, and a history."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from random import Random
+from typing import NamedTuple
+
+from django.db import connections
+
+from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.redis_backend import RedisQueue
+from djutils.queue.exceptions import BackendError
+from tests.consumers import Consumer
+from tests.project.app import trials
+from tests.servers import Server
+from tests.sites import Site
+from tests.waiting import wait_until
+
+from .history import History
+from .proxy import Proxy
+
+LEASE = 3.0
+PATIENCE = 60.0
+BEFORE = 0.6
+"""The share of the commands that wait already when the consumer starts."""
+PROCESSES = 2
+THREADS = 2
+_KEPT_IN_REDIS = {"count", "wake"}
+_KEPT_FOR_THE_DEAD = {"messages", "about", "dead"}
+
+
+class Wires(NamedTuple):
+    """What lies between the backend and those who use it."""
+
+    consumers: Proxy
+    producers: Proxy
+
+
+class Field:
+    """What a fault can reach. ``queue`` leads to the backend directly, whatever lies between."""
+
+    def __init__(
+        self, site: Site, server: Server, random: Random, queue: BaseQueue, wires: Wires | None = None
+    ) -> None:
+        self.site = site
+        self.server = server
+        self.random = random
+        self.queue = queue
+        self._wires = wires
+        self.history = History(site.file("trials"))
+        self.pauses: list[float] = []
+        self.exit_code = 0
+        """What the consumers must end with."""
+        self.others: list[Consumer] = []
+        self.start_consumer()
+
+    @property
+    def wires(self) -> Wires:
+        assert self._wires, "this fault needs wired=True"
+        return self._wires
+
+    # Who consumes.
+
+    def start_consumer(self, *options: str) -> Consumer:
+        """Start one; where there was one, in its place."""
+        self.consumer: Consumer = self._start("log", *options)
+        return self.consumer
+
+    def start_another(self, *, directly: bool = False) -> Consumer:
+        """Start one beside the first, as on another host; ``directly``: not through the proxy."""
+        another = self._start(f"{len(self.others) + 2}.log", directly=directly)
+        self.others.append(another)
+        return another
+
+    def _start(self, log: str, *options: str, directly: bool = False) -> Consumer:
+        changed = {} if directly or not self._wires else self.site.wired
+        return self.site.consumer(
+            "--lease",
+            str(LEASE),
+            *options,
+            log=log,
+            environment=changed,
+            processes=PROCESSES,
+            threads=THREADS,
+        )
+
+    def living(self) -> list[Consumer]:
+        """The consumers that run."""
+        return [consumer for consumer in (self.consumer, *self.others) if consumer.is_running()]
+
+    # Time.
+
+    def pause(self, least: float, most: float) -> None:
+        """Let things go on for a random time."""
+        end = time.monotonic() + self.random.uniform(least, most)
+        wait_until(lambda: time.monotonic() >= end, most + 1, every=0.001)
+
+    # Who sends.
+
+    def send(self, number: int) -> None:
+        """Send a command, and again until the backend says that it has it."""
+        sendings = iter(range(10**6))
+        wait_until(lambda: self._try_to_send(number, next(sendings)), PATIENCE, every=0.1)
+
+    def _try_to_send(self, number: int, sending: int) -> bool:
+        try:
+            trials.record(self.history.folder, number, sending, self.pauses[number])
+        except BackendError:
+            self.history.doubtful.add(number)
+            return False
+        self.history.sent.add(number)
+        return True
+
+    def send_all(self, count: int) -> threading.Thread:
+        """Send the first part, then the rest in a thread of its own while other things happen."""
+        self.pauses = [self.random.uniform(0.001, 0.002) for _ in range(count)]
+        first = round(count * BEFORE)
+        for number in range(first):
+            self.send(number)
+        rest = threading.Thread(target=self._send_slowly, args=(range(first, count),))
+        rest.start()
+        return rest
+
+    def _send_slowly(self, numbers: range) -> None:
+        for number in numbers:
+            self.send(number)
+        with suppress(BackendError):
+            connections.close_all()
+
+    def send_more(self, count: int, pause: float) -> None:
+        """Send commands that take longer, ``pause`` seconds each."""
+        first = len(self.pauses)
+        self.pauses += [pause] * count
+        for number in range(first, first + count):
+            self.send(number)
+
+    # What is left.
+
+    def wait_for(self, runs: int) -> None:
+        """Wait until so many different commands have run."""
+        wait_until(lambda: len(self.history.executed()) >= runs, PATIENCE, 0.01, self.site.logs)
+
+    def is_done(self) -> bool:
+        """Does nothing wait and is nothing lent?"""
+        with suppress(BackendError):
+            stats = self.queue.stats()
+            return not (stats.ready or stats.delayed or stats.leased)
+        return False
+
+    def knows_only_the_living(self) -> bool:
+        """Has every owner whose process died been struck off?"""
+        if not isinstance(self.queue, LeasedQueue):
+            return True
+        with suppress(BackendError):
+            return len(self.queue.owners()) == sum(consumer.processes for consumer in self.living())
+        return False
+
+    def leftovers(self) -> list[str]:
+        """What should not be there when every consumer has ended."""
+        found = [f"process {pid}" for one in (self.consumer, *self.others) for pid in one.members()]
+        if isinstance(self.queue, LeasedQueue):
+            found += [f"owner {owner}" for owner in self.queue.owners()]
+        if isinstance(self.queue, RedisQueue):
+            kept = _KEPT_IN_REDIS | (_KEPT_FOR_THE_DEAD if self.queue.stats().dead else set())
+            keys = self.queue.server.call("keys", f"*{{djq:{self.queue.name}}}*")
+            found += [f"key {key}" for key in map(bytes.decode, keys) if key.rpartition(":")[2] not in kept]
+        return found

@@ -1,0 +1,93 @@
+"""Lays out a field on each backend: the server, the database, the proxies, the settings."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+from django.db import connections
+from pytest_django import Settings
+
+from djutils.queue.backends import queues
+from tests import servers
+from tests.conftest import DatabaseStarter, Starter
+from tests.project.databases import to_url
+from tests.sites import REDIS, Site
+
+from .catalogue import SIMPLE, Fault
+from .field import Field, Wires
+from .proxy import Proxy
+
+FOLDER = "tests.contract.four_methods.FolderQueue"
+KINDS = {"postgres": servers.postgres, "mariadb": servers.mariadb}
+
+
+class Grounds:
+    """Makes fields; what they need is gone when ``stack`` closes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        stack: ExitStack,
+        own_server: Starter,
+        own_database: DatabaseStarter,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._stack = stack
+        self._own_server = own_server
+        self._own_database = own_database
+
+    def field(self, backend: str, sqlite_alias: str, random: Random, fault: Fault) -> Field:
+        """A field on ``backend``, with its consumer started."""
+        if backend in KINDS:
+            server, alias = self._own_database(KINDS[backend])
+            site = self._site(alias)
+        elif backend == "redis":
+            server = self._own_server(servers.redis, appendonly=True)
+            site = self._site(sqlite_alias, backend=REDIS, connection=server.url)
+        elif backend == SIMPLE:
+            server = servers.Server(backend)
+            site = self._site(sqlite_alias, backend=FOLDER, connection=str(self._folder / "queue"))
+        else:
+            server = servers.Server(backend)
+            site = self._site(sqlite_alias)
+        site.environment |= {f"DJUTILS_TEST_{name}": value for name, value in fault.settings.items()}
+        queue = queues.fresh(site.queue.name)
+        return Field(site, server, random, queue, self._wire(site, server) if fault.wired else None)
+
+    def _site(self, alias: str, **options: str) -> Site:
+        return Site(self._settings, self._folder, self._stack, alias, **options)
+
+    def _wire(self, site: Site, server: servers.Server) -> Wires:
+        """Lead consumers and producers through proxies; the site's own queue stays as it is."""
+        port = urlsplit(server.url).port or 0
+        consumers, producers = (self._stack.enter_context(Proxy(port)) for _ in range(2))
+        if site.environment["DJUTILS_TEST_QUEUE_BACKEND"] == REDIS:
+            site.wired["DJUTILS_TEST_QUEUE_CONNECTION"] = _through(server.url, consumers)
+            self._settings.QUEUE_CONNECTION = _through(server.url, producers)
+        else:
+            url = to_url(connections[site.alias].settings_dict)
+            site.wired["DJUTILS_TEST_DATABASE_URL"] = _through(url, consumers)
+            self._settings.QUEUE_CONNECTION = self._wired_alias(site.alias, producers)
+        return Wires(consumers, producers)
+
+    def _wired_alias(self, alias: str, proxy: Proxy) -> str:
+        wired = f"wired_{secrets.token_hex(4)}"
+        connections.settings[wired] = {**connections[alias].settings_dict, "PORT": str(proxy.port)}
+
+        def remove() -> None:
+            connections[wired].close()
+            del connections[wired], connections.settings[wired]
+
+        self._stack.callback(remove)
+        return wired
+
+
+def _through(url: str, proxy: Proxy) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()

@@ -1,0 +1,20 @@
+"""Lines in files: what a command leaves behind whatever becomes of its process and its database."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write(path: str | os.PathLike[str], line: object) -> None:
+    """Append a line in one piece, whoever else is writing."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+def lines(path: str | os.PathLike[str]) -> list[str]:
+    """What was written so far."""
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
