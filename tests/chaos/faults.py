@@ -9,8 +9,8 @@ from contextlib import suppress
 from tests.consumers import Consumer
 from tests.waiting import wait_until
 
-from .catalogue import EVERYWHERE, fault
-from .field import PATIENCE, THREADS, Field
+from .catalogue import EVERYWHERE, SIMPLE, fault
+from .field import LEASE, PATIENCE, THREADS, Field
 
 
 def kill(pid: int) -> None:
@@ -71,3 +71,60 @@ def whole_consumer_killed_again_and_again(field: Field) -> None:
     field.consumer.kill_all()
     field.start_consumer()
     field.pause(0.0, 0.5)
+
+
+@fault(EVERYWHERE, times=2)
+def worker_stopped_past_its_lease(field: Field) -> None:
+    """One worker stands still, its maintainer beats for it: what it holds stays its own."""
+    pid = field.random.choice(wait_for_workers(field.consumer))
+    os.kill(pid, signal.SIGSTOP)
+    field.pause(LEASE + 1, LEASE + 1.5)
+    os.kill(pid, signal.SIGCONT)
+
+
+@fault(
+    EVERYWHERE,
+    short=("postgres",),
+    says="was silent for 3 s(?s:.*)(was silent for too long|taken back before)",
+)
+def consumer_stopped_past_its_lease(field: Field) -> None:
+    """As when a virtual machine is moved: another host takes all it held, and its late acks are refused."""
+    wait_for_workers(field.consumer)
+    another = field.start_another()
+    wait_for_workers(another)
+    field.send_more(40, 0.1)
+    field.consumer.signal_all(signal.SIGSTOP)
+    field.history.silenced |= field.consumer.members()
+    wait_until(lambda: "was silent for" in another.log(), PATIENCE, why=another.log)
+    field.consumer.signal_all(signal.SIGCONT)
+
+
+@fault((*EVERYWHERE, SIMPLE), times=3, says="Stopped")
+def consumer_stopped_in_the_middle(field: Field) -> None:
+    """SIGTERM: running commands end, the others go back at once; then a new one."""
+    wait_for_workers(field.consumer)
+    assert field.consumer.stop() == 0, field.consumer.log()
+    field.start_consumer()
+
+
+@fault(EVERYWHERE, times=2, says="did not end and are killed")
+def consumer_stopped_twice(field: Field) -> None:
+    """The second SIGTERM ends what runs, without blame."""
+    wait_for_workers(field.consumer)
+    field.send_more(8, 5.0 if field.random.random() < 0.5 else 1.0)
+    wait_until(lambda: field.queue.stats().leased >= THREADS, PATIENCE, every=0.005)
+    field.consumer.signal(signal.SIGTERM)
+    wait_until(lambda: "Stopping" in field.consumer.log(), PATIENCE)
+    field.consumer.signal(signal.SIGTERM)
+    assert field.consumer.exit_code() in {0, 1}, field.consumer.log()
+    field.start_consumer()
+
+
+@fault(EVERYWHERE, times=6)
+def consumer_stopped_while_it_starts(field: Field) -> None:
+    """SIGTERM in the first second of its life: it ends, and leaves nothing; then a new one."""
+    assert field.consumer.stop() == 0, field.consumer.log()
+    hasty = field.start_consumer()
+    field.pause(0.0, 1.0)
+    assert hasty.stop() in {0, -signal.SIGTERM}, hasty.log()
+    field.start_consumer()

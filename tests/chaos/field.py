@@ -62,6 +62,11 @@ class Field:
         assert self._wires, "this fault needs wired=True"
         return self._wires
 
+    @property
+    def simple(self) -> bool:
+        """Has the backend only the four methods?"""
+        return not isinstance(self.queue, LeasedQueue)
+
     # Who consumes.
 
     def start_consumer(self, *options: str) -> Consumer:
@@ -152,7 +157,7 @@ class Field:
 
     def knows_only_the_living(self) -> bool:
         """Has every owner whose process died been struck off?"""
-        if not isinstance(self.queue, LeasedQueue):
+        if not isinstance(self.queue, LeasedQueue):  # nobody is known there
             return True
         with suppress(BackendError):
             return len(self.queue.owners()) == sum(consumer.processes for consumer in self.living())

@@ -65,6 +65,8 @@ class Grounds:
 
     def _wire(self, site: Site, server: servers.Server) -> Wires:
         """Lead consumers and producers through proxies; the site's own queue stays as it is."""
+        # At the end the site clears its queue, and then there is no proxy any more.
+        self._stack.callback(setattr, self._settings, "QUEUE_CONNECTION", self._settings.QUEUE_CONNECTION)
         port = urlsplit(server.url).port or 0
         consumers, producers = (self._stack.enter_context(Proxy(port)) for _ in range(2))
         if site.environment["DJUTILS_TEST_QUEUE_BACKEND"] == REDIS:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from . import faults
+from . import faults, faults_commands, faults_network, faults_servers
 from .catalogue import FAULTS, Fault
 from .conftest import SEED, FieldMaker
 from .driver import Row, run
@@ -16,7 +16,7 @@ from .driver import Row, run
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 FULL = os.environ.get("DJUTILS_CHAOS") == "full"
-LOADED = (faults,)
+LOADED = (faults, faults_network, faults_servers, faults_commands)
 """The modules that fill the catalogue."""
 
 

@@ -1,0 +1,94 @@
+"""Faults of the network between the backend and those who use it."""
+
+from __future__ import annotations
+
+from tests.waiting import wait_until
+
+from .catalogue import SERVERS, fault
+from .faults import wait_for_workers
+from .field import LEASE, PATIENCE, Field
+
+BACK = "The backend answers again"
+
+
+def cut(field: Field, keep: float) -> None:
+    """Cut one of the consumers' next replies, whichever it is, and one of the producers'."""
+    for proxy in field.wires:
+        cuts = proxy.cuts
+        proxy.cut_reply(field.random.randint(1, 20), keep)
+        wait_until(lambda: proxy.cuts > cuts or field.is_done(), PATIENCE, every=0.005)  # noqa: B023
+
+
+@fault(SERVERS, times=10, short=("redis",), wired=True, says=BACK)
+def reply_cut_in_the_middle(field: Field) -> None:
+    """Of an enqueue, a receive, an ack, a beat: it was carried out, and half of the answer comes."""
+    cut(field, field.random.uniform(0.1, 0.9))
+
+
+@fault(SERVERS, times=10, short=("postgres",), wired=True, says=BACK)
+def reply_swallowed(field: Field) -> None:
+    """It was carried out, and nothing of the answer comes."""
+    cut(field, 0.0)
+
+
+@fault(SERVERS, times=5, wired=True, says=BACK)
+def connections_reset(field: Field) -> None:
+    """Every connection breaks at the same moment."""
+    wait_for_workers(field.consumer)
+    for proxy in field.wires:
+        proxy.reset()
+
+
+@fault(SERVERS, times=3, wired=True, says=BACK)
+def connections_refused(field: Field) -> None:
+    """For a while nobody can connect."""
+    wait_for_workers(field.consumer)
+    for proxy in field.wires:
+        proxy.refuse()
+    field.pause(0.5, 2.0)
+    for proxy in field.wires:
+        proxy.mend()
+
+
+@fault(SERVERS, wired=True, count=400)
+def network_slow(field: Field) -> None:
+    """Half a second in each direction, for several leases."""
+    for proxy in field.wires:
+        proxy.delay = 0.5
+    field.pause(2 * LEASE, 2 * LEASE)
+    for proxy in field.wires:
+        proxy.mend()
+
+
+@fault(SERVERS, wired=True)
+def network_holed_for_longer_than_the_lease(field: Field) -> None:
+    """Nothing arrives and nobody is told; then what was sent arrives late. Nobody else was there."""
+    wait_for_workers(field.consumer)
+    for proxy in field.wires:
+        proxy.hole()
+    field.pause(LEASE + 1, LEASE + 2)
+    for proxy in field.wires:
+        proxy.mend()
+
+
+@fault(SERVERS, short=("redis",), wired=True, says="was silent for 3 s(?s:.*)was silent for too long")
+def consumer_cut_off_for_longer_than_the_lease(field: Field) -> None:
+    """Another host takes what it held; when it is back, it hears that it is not its own any more."""
+    wait_for_workers(field.consumer)
+    another = field.start_another(directly=True)
+    wait_for_workers(another)
+    field.send_more(40, 0.1)
+    field.wires.consumers.hole()
+    field.history.silenced |= field.consumer.members()
+    wait_until(lambda: "was silent for" in another.log(), PATIENCE, why=another.log)
+    field.wires.consumers.mend()
+
+
+@fault(SERVERS, wired=True)
+def consumer_cut_off_and_reset(field: Field) -> None:
+    """As with a firewall that forgets its connections: silence, then a reset."""
+    wait_for_workers(field.consumer)
+    field.wires.consumers.hole()
+    field.pause(LEASE + 1, LEASE + 2)
+    field.wires.consumers.reset()
+    field.wires.consumers.mend()

@@ -1,0 +1,225 @@
+"""Faults of the server behind the queue: it dies, refuses, blocks, or drops whoever is connected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import redis
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from tests.waiting import wait_until
+
+from .catalogue import SERVERS, fault
+from .faults import wait_for_workers
+from .field import PATIENCE, Field
+
+WAITING = "Waiting for it; running commands go on"
+TABLE = "djutils_queuemessage"
+WORKERS = "djutils_queueworker"
+
+
+@contextmanager
+def operator(field: Field) -> Iterator[BaseDatabaseWrapper]:
+    """A connection of somebody else to the database."""
+    with closing(connections[field.site.alias].copy()) as connection:
+        yield connection
+
+
+def ask(connection: BaseDatabaseWrapper, query: str) -> list[Any]:
+    """What the database answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def redis_operator(field: Field) -> Iterator[redis.Redis]:
+    """A client of somebody else."""
+    with closing(redis.Redis.from_url(field.server.url)) as client:
+        yield client
+
+
+def drop_clients(field: Field) -> None:
+    """End every session but our own."""
+    if "redis" in field.server.url:
+        with redis_operator(field) as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        return
+    with operator(field) as connection:
+        if connection.vendor == "postgresql":
+            ask(
+                connection,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid != pg_backend_pid()",
+            )
+            return
+        ours = ask(connection, "SELECT CONNECTION_ID()")[0][0]
+        sessions = ask(connection, "SELECT id FROM information_schema.processlist WHERE user = 'djutils'")
+        for session in (session for (session,) in sessions if session != ours):
+            drop_session(connection, session)
+
+
+def drop_session(connection: BaseDatabaseWrapper, session: int) -> None:
+    """End it; it may have ended by itself."""
+    with suppress(DatabaseError):
+        ask(connection, f"KILL {session}")
+
+
+@fault(SERVERS, times=3, short=("redis", "postgres"), says=WAITING)
+def server_killed(field: Field) -> None:
+    """Without a chance to save anything; then it comes up again by itself."""
+    wait_for_workers(field.consumer)
+    field.server.kill()
+    # Consumers do not wait for PostgreSQL's disk: their acks of the last moments may be gone.
+    field.history.forgetful.append(time.monotonic())
+    field.pause(0.0, 1.0)
+    field.server.start()
+
+
+@fault(SERVERS, times=2, says=WAITING)
+def server_restarted(field: Field) -> None:
+    """As for an upgrade: it saves everything, is gone for a moment and comes back."""
+    wait_for_workers(field.consumer)
+    field.server.stop()
+    field.pause(0.0, 2.0)
+    field.server.start()
+
+
+@fault(SERVERS, times=20, short=("mariadb",), says=WAITING)
+def clients_dropped(field: Field) -> None:
+    """Every session is ended by an operator, again and again."""
+    drop_clients(field)
+
+
+@fault(SERVERS, says="Stopping")
+def consumer_stopped_while_it_waits_for_the_server(field: Field) -> None:
+    """SIGTERM while there is no server: it ends after its grace; a new one waits until there is one."""
+    consumer = field.consumer
+    assert consumer.stop() == 0, consumer.log()
+    consumer = field.start_consumer("--grace", "2")
+    wait_for_workers(consumer)
+    field.server.kill()
+    field.history.forgetful.append(time.monotonic())
+    wait_until(lambda: WAITING in consumer.log(), PATIENCE, why=consumer.log)
+    assert consumer.stop() in {0, 1}, consumer.log()
+    field.start_consumer()
+    field.server.start()
+
+
+@fault(("redis",), says="OOM")
+def memory_full(field: Field) -> None:
+    """maxmemory is reached under noeviction; then there is room again."""
+    wait_for_workers(field.consumer)
+    with redis_operator(field) as client:
+        client.config_set("maxmemory", 1)
+        field.pause(2.0, 3.0)
+        client.config_set("maxmemory", 0)
+
+
+@fault(("redis",), times=2, says="READONLY")
+def server_read_only(field: Field) -> None:
+    """It is made a replica of somebody who does not answer; then it is nobody's any more."""
+    wait_for_workers(field.consumer)
+    with redis_operator(field) as client:
+        client.replicaof("127.0.0.1", 1)
+        field.pause(1.0, 2.0)
+        client.replicaof("NO", "ONE")
+
+
+@fault(("postgres",), times=3, says=WAITING)
+def statement_timeout(field: Field) -> None:
+    """The table is locked for longer than a statement may take."""
+    wait_for_workers(field.consumer)
+    with operator(field) as connection:
+        ask(connection, "ALTER ROLE postgres SET statement_timeout = 200")
+        drop_clients(field)
+        ask(connection, f"BEGIN; LOCK TABLE {TABLE} IN EXCLUSIVE MODE")
+        field.pause(1.0, 2.0)
+        ask(connection, "COMMIT; ALTER ROLE postgres RESET statement_timeout")
+    drop_clients(field)
+
+
+@fault(("postgres",), times=2)
+def transactions_serializable(field: Field) -> None:
+    """The project's own level makes transactions fail that would have waited."""
+    wait_for_workers(field.consumer)
+    with operator(field) as connection:
+        ask(connection, "ALTER ROLE postgres SET default_transaction_isolation = 'serializable'")
+        drop_clients(field)
+        field.pause(0.5, 1.0)
+        ask(connection, "ALTER ROLE postgres RESET default_transaction_isolation")
+
+
+@fault(("postgres",), says="too many clients")
+def too_many_connections(field: Field) -> None:
+    """Others have taken every connection there is; then they let go."""
+    wait_for_workers(field.consumer)
+    others = []
+    drop_clients(field)
+    try:
+        wait_until(lambda: not _took_another(field, others), PATIENCE, every=0.0)
+        # Whoever of ours was faster is sent away, and another one of theirs comes.
+        for _ in range(3):
+            drop_ours(field, others[0])
+            wait_until(lambda: not _took_another(field, others), PATIENCE, every=0.0)
+        field.pause(1.0, 2.0)
+    finally:
+        for connection in others:
+            connection.close()
+
+
+def _took_another(field: Field, others: list[BaseDatabaseWrapper]) -> bool:
+    connection = connections[field.site.alias].copy()
+    try:
+        ask(connection, "SET application_name = 'others'")
+    except DatabaseError:
+        return False
+    others.append(connection)
+    return True
+
+
+def drop_ours(field: Field, connection: BaseDatabaseWrapper) -> None:
+    """End the sessions of consumers and producers."""
+    ask(
+        connection,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE backend_type = 'client backend' AND application_name != 'others'",
+    )
+
+
+@fault(("postgres", "mariadb"), times=5)
+def deadlock(field: Field) -> None:
+    """Somebody locks messages in the wrong order, and waits for the ones that are being settled."""
+    wait_for_workers(field.consumer)
+    with operator(field) as connection:
+        ask(connection, "BEGIN")
+        try:
+            for order in ("DESC", "ASC"):
+                ask(connection, f"SELECT id FROM {TABLE} ORDER BY id {order} LIMIT 50 FOR UPDATE")
+                field.pause(0.2, 0.4)
+            ask(connection, f"SELECT owner FROM {WORKERS} FOR UPDATE")
+            field.pause(0.0, 0.2)
+        except DatabaseError:
+            pass  # we were the one to give way
+        finally:
+            ask(connection, "ROLLBACK")
+
+
+@fault(("mariadb",), times=2)
+def lock_wait_timeout(field: Field) -> None:
+    """Messages that are lent are locked for longer than a statement may wait."""
+    wait_for_workers(field.consumer)
+    with operator(field) as connection:
+        ask(connection, "SET GLOBAL innodb_lock_wait_timeout = 1")
+        drop_clients(field)
+        field.pause(0.0, 0.2)
+        ask(connection, "BEGIN")
+        ask(connection, f"SELECT id FROM {TABLE} FOR UPDATE")
+        field.pause(2.0, 3.0)
+        ask(connection, "ROLLBACK")
+        ask(connection, "SET GLOBAL innodb_lock_wait_timeout = 50")
+    drop_clients(field)
