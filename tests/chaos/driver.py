@@ -31,14 +31,14 @@ def run(fault: Fault, field: Field, backend: str) -> Row:
     Raises ``AssertionError`` if it does not end, or a consumer does not end as it should.
     """
     begun = time.monotonic()
-    sending = field.send_all(fault.count)
+    field.send_all(fault.count)
     for number in range(fault.times):
         share = 0.05 + 0.75 * (number + field.random.random()) / fault.times
         field.wait_for(round(share * fault.count))
         field.pause(0.0, 0.05)
         fault.inject(field)
     broken = time.monotonic()
-    sending.join(PATIENCE)
+    field.finish_sending()
     wait_until(field.is_done, PATIENCE, why=lambda: f"{field.queue.stats()}\n{field.site.logs()[-6000:]}")
     recovery = time.monotonic() - broken
     wait_until(field.knows_only_the_living, why=field.site.logs)

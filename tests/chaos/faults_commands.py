@@ -60,13 +60,6 @@ def command_forks(field: Field) -> None:
     wait_for_line(field, "harm")
 
 
-@fault(EVERYWHERE)
-def command_forks_and_the_child_returns(field: Field) -> None:
-    """A second process runs on in the worker's code, with its memory and its connections."""
-    harm.fork_and_return(field.site.file("harm"))
-    wait_for_line(field, "harm")
-
-
 @fault(EVERYWHERE, times=3)
 def command_changes_directory(field: Field) -> None:
     """To one that is gone."""

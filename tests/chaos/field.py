@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import NamedTuple
@@ -69,27 +70,24 @@ class Field:
 
     # Who consumes.
 
-    def start_consumer(self, *options: str) -> Consumer:
+    def start_consumer(self, *options: str, environment: Mapping[str, str] | None = None) -> Consumer:
         """Start one; where there was one, in its place."""
-        self.consumer: Consumer = self._start("log", *options)
+        self.consumer: Consumer = self._start("log", options, self.site.wired | dict(environment or {}))
         return self.consumer
 
-    def start_another(self, *, directly: bool = False) -> Consumer:
+    def start_another(
+        self, *, directly: bool = False, environment: Mapping[str, str] | None = None
+    ) -> Consumer:
         """Start one beside the first, as on another host; ``directly``: not through the proxy."""
-        another = self._start(f"{len(self.others) + 2}.log", directly=directly)
+        wired = {} if directly else self.site.wired
+        another = self._start(f"{len(self.others) + 2}.log", (), wired | dict(environment or {}))
         self.others.append(another)
         return another
 
-    def _start(self, log: str, *options: str, directly: bool = False) -> Consumer:
-        changed = {} if directly or not self._wires else self.site.wired
+    def _start(self, log: str, options: Sequence[str], environment: Mapping[str, str]) -> Consumer:
+        options = ("--lease", str(LEASE), *options)
         return self.site.consumer(
-            "--lease",
-            str(LEASE),
-            *options,
-            log=log,
-            environment=changed,
-            processes=PROCESSES,
-            threads=THREADS,
+            *options, log=log, environment=environment, processes=PROCESSES, threads=THREADS
         )
 
     def living(self) -> list[Consumer]:
@@ -119,15 +117,19 @@ class Field:
         self.history.sent.add(number)
         return True
 
-    def send_all(self, count: int) -> threading.Thread:
+    def send_all(self, count: int) -> None:
         """Send the first part, then the rest in a thread of its own while other things happen."""
         self.pauses = [self.random.uniform(0.001, 0.002) for _ in range(count)]
         first = round(count * BEFORE)
         for number in range(first):
             self.send(number)
-        rest = threading.Thread(target=self._send_slowly, args=(range(first, count),))
-        rest.start()
-        return rest
+        self._rest = threading.Thread(target=self._send_slowly, args=(range(first, count),))
+        self._rest.start()
+
+    def finish_sending(self) -> None:
+        """Wait until everything is sent."""
+        self._rest.join(PATIENCE)
+        assert not self._rest.is_alive(), self.site.logs()[-6000:]
 
     def _send_slowly(self, numbers: range) -> None:
         for number in numbers:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from djutils.queue import codec
@@ -45,8 +48,15 @@ class History:
         """Sent once more because the first answer never came."""
         self.silenced: set[int] = set()
         """Processes that a fault kept silent for longer than the lease."""
-        self.forgetful: list[float] = []
-        """Moments at which the backend may have lost what it had acknowledged."""
+        self.forgotten: list[tuple[float, float]] = []
+        """From when to when the backend was gone, and came back without what it had last acknowledged."""
+
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Inside, the backend goes and comes back, and may have forgotten its last acknowledgements."""
+        gone = monotonic()
+        yield
+        self.forgotten.append((gone, monotonic()))
 
     def _events(self, kind: str) -> list[list[str]]:
         written = (line.split(" ") for line in lines(Path(self.folder, trials.HISTORY)))
@@ -97,7 +107,11 @@ class History:
 
     def _is_excused(self, first: float, rival: str, second: float) -> bool:
         pid = int(rival.partition("/")[0])
-        return pid in self.silenced or any(first < moment < second for moment in self.forgetful)
+        return pid in self.silenced or any(
+            # What was lent before it went may have begun while it was gone.
+            first < back and second > gone
+            for gone, back in self.forgotten
+        )
 
 
 class Verdict(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from . import faults, faults_commands, faults_network, faults_servers
+from . import faults, faults_commands, faults_deploys, faults_messages, faults_network, faults_servers
 from .catalogue import FAULTS, Fault
 from .conftest import SEED, FieldMaker
 from .driver import Row, run
@@ -16,7 +16,9 @@ from .driver import Row, run
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 FULL = os.environ.get("DJUTILS_CHAOS") == "full"
-LOADED = (faults, faults_network, faults_servers, faults_commands)
+UNFORESEEN = re.compile(r"A process of the consumer failed|This worker process cannot go on|giving up")
+"""What a process says that ends for a reason nobody had thought of."""
+LOADED = (faults, faults_network, faults_servers, faults_commands, faults_messages, faults_deploys)
 """The modules that fill the catalogue."""
 
 
@@ -47,4 +49,5 @@ def test_nothing_is_lost(
     assert not verdict.doubled_within_lease, story
     assert field.queue.stats()[:3] == (0, 0, 0), story
     assert not field.leftovers(), story
+    assert not UNFORESEEN.findall(logs), story
     assert re.search(fault.says, logs), f"nobody says {fault.says!r}\n{story}"

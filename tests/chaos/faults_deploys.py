@@ -1,0 +1,134 @@
+"""Faults of time and of releases: clocks that are wrong, code that is older or newer than its messages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from djutils.models import QueueMessage, State
+from djutils.queue.backends.redis_backend import RedisQueue
+from tests.conftest import missing
+from tests.project.app import releases, trials
+from tests.project.app.files import lines
+from tests.waiting import wait_until
+
+from .catalogue import EVERYWHERE, fault
+from .faults import wait_for_workers
+from .field import PATIENCE, Field
+
+CLOCK = "clock"
+LATE = 30.0
+
+
+def hurry(field: Field) -> None:
+    """Make due at once what waits for its time: ten minutes are too long for a test."""
+    if isinstance(field.queue, RedisQueue):
+        delayed = f"{{djq:{field.queue.name}}}:delayed"
+        for id in field.queue.server.call("zrange", delayed, 0, -1):
+            field.queue.server.call("zadd", delayed, {id: 0}, False, True)
+        return
+    rows = QueueMessage.objects.using(field.site.alias).filter(queue=field.queue.name, state=State.DELAYED)
+    rows.update(due=0)
+
+
+def hurry_until_done(field: Field) -> None:
+    """Offer again and again what somebody did not know."""
+
+    def is_done() -> bool:
+        hurry(field)
+        return field.is_done()
+
+    wait_until(is_done, PATIENCE, every=0.05, why=field.site.logs)
+
+
+@fault(EVERYWHERE, short=("postgres",), says="UnknownCommand")
+def two_releases_side_by_side(field: Field) -> None:
+    """Half of the fleet is newer: what one does not know waits for the other; then only the new one is left."""
+    assert field.consumer.stop() == 0, field.consumer.log()
+    field.start_consumer(environment={releases.RELEASE: "old"})
+    newer = field.start_another(environment={releases.RELEASE: "new"})
+    wait_for_workers(newer)
+    path = field.site.file("lines")
+    for number in range(10):
+        releases.greet(path, f"greet {number}")
+        releases.welcome(path, f"welcome {number}")
+    hurry_until_done(field)
+    ran = set(lines(path))
+    assert len(ran) + field.queue.stats().dead == 20
+
+    assert field.consumer.stop() == 0, field.consumer.log()
+    field.queue.discard()
+    left = [releases.leave(path, "left"), releases.count(path, "counted")]
+    hurry_until_done(field)
+    letters = {letter.id: letter.reason for letter in field.queue.dead_letters()}
+    assert "UnknownCommand" in letters[left[0].id]
+    assert "TypeError" in letters[left[1].id]
+    assert set(lines(path)) == ran
+
+
+def faked(field: Field) -> dict[str, str]:
+    """The environment of a consumer whose clock is the file ``clock``; its monotonic clock stays right."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        missing("no libfaketime: install it (apt-get install faketime)")
+    return {
+        "LD_PRELOAD": str(found[-1]),
+        "FAKETIME_TIMESTAMP_FILE": field.site.file(CLOCK),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def set_clock(field: Field, offset: str) -> None:
+    """Set the clock of the consumers, at once and in mid-flow."""
+    draft = Path(field.site.file(CLOCK) + ".draft")
+    draft.write_text(f"{offset}\n")
+    draft.replace(field.site.file(CLOCK))
+
+
+def begin_anew_with_clock(field: Field, offset: str) -> None:
+    """A consumer whose clock is wrong, in place of the one that was right."""
+    set_clock(field, offset)
+    assert field.consumer.stop() == 0, field.consumer.log()
+    field.start_consumer(environment=faked(field))
+    wait_for_workers(field.consumer)
+
+
+def send_for_later(field: Field, seconds: float) -> None:
+    """Send commands that are due soon by the right clock, and wait until they have run."""
+    first = len(field.pauses)
+    field.pauses += [0.001] * 10
+    due = timezone.now() + timedelta(seconds=seconds)
+    for number in range(first, first + 10):
+        trials.record.using(run_after=due)(field.history.folder, number, 0, 0.001)
+        field.history.sent.add(number)
+    numbers = set(range(first, first + 10))
+    wait_until(lambda: numbers <= field.history.executed().keys(), LATE, why=field.site.logs)
+    assert timezone.now() >= due
+
+
+@fault(EVERYWHERE)
+def clock_an_hour_ahead(field: Field) -> None:
+    """Of a consumer: nothing is early, nobody is taken for dead."""
+    begin_anew_with_clock(field, "+1h")
+    send_for_later(field, 1.0)
+
+
+@fault(EVERYWHERE)
+def clock_an_hour_behind(field: Field) -> None:
+    """Of a consumer: nothing is late, nobody is taken for dead."""
+    begin_anew_with_clock(field, "-1h")
+    send_for_later(field, 1.0)
+
+
+@fault(EVERYWHERE, short=("redis",))
+def clock_stepped(field: Field) -> None:
+    """Of a consumer, an hour to and fro while it works."""
+    begin_anew_with_clock(field, "+0")
+    field.send_more(20, 0.05)
+    for offset in ("+1h", "-1h", "+1h", "+0"):
+        set_clock(field, offset)
+        field.pause(0.2, 0.5)

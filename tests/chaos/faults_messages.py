@@ -1,0 +1,195 @@
+"""Faults of what is stored: bytes that were damaged, forged, or taken away by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.test import override_settings
+
+from djutils.models import QueueMessage, QueueWorker
+from djutils.queue import codec
+from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.redis_backend import RedisQueue
+from djutils.queue.message import Envelope, Message, new_id
+from djutils.queue.registry import registry
+from tests.project.app import commands, trials
+from tests.waiting import wait_until
+
+from .catalogue import EVERYWHERE, SIMPLE, fault
+from .faults import wait_for_workers
+from .field import PATIENCE, Field
+
+FORGED = 10**6
+"""Numbers from here on are only in messages that must never run."""
+_TRIGGER = "fired"
+
+
+class Bomb:
+    """Whoever unpickles it leaves a file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return (os.mkdir, (self.path,))
+
+
+def message(field: Field, number: int = FORGED, queue: str = "") -> Message:
+    """A message as a producer makes it."""
+    command = trials.record.command(field.history.folder, number, 0)
+    return registry.get_message_for_command(command, queue or field.queue.name)
+
+
+def put(field: Field, payloads: list[bytes]) -> None:
+    """Put bytes into the queue, past everything that would look at them."""
+    if isinstance(field.queue, LeasedQueue):
+        field.queue.send([Envelope(new_id(), payload) for payload in payloads])
+        return
+    for payload in payloads:
+        field.queue.write(payload)
+
+
+def put_and_see_them_die(field: Field, payloads: list[bytes]) -> None:
+    """Each becomes a dead letter, and none of them runs."""
+    before = field.queue.stats().dead
+    put(field, payloads)
+    wait_until(lambda: field.queue.stats().dead >= before + len(payloads), PATIENCE, why=field.site.logs)
+
+
+@fault((*EVERYWHERE, SIMPLE), times=3, short=("sqlite", "redis"), says="The signature does not fit")
+def bits_flipped(field: Field) -> None:
+    """One bit anywhere in a message, in its header, its body or its signature."""
+    whole = codec.encode(message(field))
+    flipped = []
+    for _ in range(40):
+        bit = field.random.randrange(len(whole) * 8)
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        flipped.append(bytes(damaged))
+    put_and_see_them_die(field, flipped)
+
+
+@fault((*EVERYWHERE, SIMPLE), says="These bytes are not a message")
+def messages_truncated(field: Field) -> None:
+    """To any length, and to nothing at all."""
+    whole = codec.encode(message(field))
+    lengths = {0, 1, 3, 4, 8, 11, 12, 13, 40, len(whole) - 32, len(whole) - 1}
+    lengths |= set(field.random.sample(range(len(whole)), 30))
+    put_and_see_them_die(field, [whole[:length] for length in sorted(lengths)])
+
+
+@fault((*EVERYWHERE, SIMPLE), says="Signed for the queue")
+def messages_of_another_queue(field: Field) -> None:
+    """Rightly signed, but not for here."""
+    put_and_see_them_die(field, [codec.encode(message(field, queue="elsewhere")) for _ in range(10)])
+
+
+@fault((*EVERYWHERE, SIMPLE), says="Signed with a key this site does not have")
+def messages_of_another_site(field: Field) -> None:
+    """Rightly signed, by somebody whose SECRET_KEY is not ours; and one by ours with his key's name."""
+    with override_settings(SECRET_KEY="somebody else's"):
+        foreign = [codec.encode(message(field)) for _ in range(10)]
+    ours = codec.encode(message(field))
+    relabelled = [ours[:4] + whole[4:8] + ours[8:] for whole in foreign]
+    # Signed with a key anybody can make up, under the name of ours.
+    signed = ours[:-32]
+    made_up = signed + hmac.digest(b"made up", signed, hashlib.sha256)
+    put_and_see_them_die(field, [*foreign, *relabelled, made_up])
+
+
+@fault((*EVERYWHERE, SIMPLE), short=("postgres",), says="rejected")
+def pickle_bombs(field: Field) -> None:
+    """Pickles that would create a file: bare, in a message nobody signed, in one somebody else did."""
+    fired = field.site.file(_TRIGGER)
+    bomb = pickle.dumps(Bomb(fired), protocol=5)
+    loaded = message(field)._replace(body=bomb)
+    whole = codec.encode(loaded)
+    with override_settings(SECRET_KEY="somebody else's"):
+        foreign = codec.encode(loaded)
+    bombs = [
+        bomb,
+        pickle.dumps(Bomb(fired), protocol=0),
+        f"{trials.record.command_class.name}:".encode() + bomb,
+        whole[:-32],
+        whole[:-32] + bytes(32),
+        foreign,
+        whole[:4] + foreign[4:],
+        codec.encode(loaded._replace(queue="elsewhere")),
+    ]
+    put_and_see_them_die(field, bombs)
+    field.queue.dead_letters()
+    assert not Path(fired).exists()
+    pickle.loads(bomb)
+    assert Path(fired).exists(), "it would not have fired anyway: this proves nothing"
+
+
+@fault(("sqlite", "postgres", "redis"), says="rejected")
+def message_of_a_hundred_megabytes(field: Field) -> None:
+    """Written past the limit of the call: whoever receives it survives it."""
+    whole = codec.encode(message(field))
+    put_and_see_them_die(field, [whole + bytes(100 << 20)])
+    field.queue.discard()
+
+
+@fault((*EVERYWHERE, SIMPLE), says="Written in version 2")
+def message_of_a_newer_format(field: Field) -> None:
+    """An older consumer says what it needs, and keeps it."""
+    whole = codec.encode(message(field))
+    put_and_see_them_die(field, [whole[:3] + b"\x02" + whole[4:]])
+
+
+@fault(EVERYWHERE, says="taken back before")
+def message_deleted_while_it_runs(field: Field) -> None:
+    """By hand, in the database or in Redis: it runs to its end, and nobody minds."""
+    wait_for_workers(field.consumer)
+    gate = field.site.file("gate")
+    held = commands.hold(field.site.file("held"), gate)
+    wait_until(lambda: commands.lines(field.site.file("held")), PATIENCE, why=field.site.logs)
+    if isinstance(field.queue, RedisQueue):
+        prefix = f"{{djq:{field.queue.name}}}:"
+        for owner in field.queue.owners():
+            field.queue.server.call("srem", f"{prefix}lent:{owner}", held.id)
+        field.queue.server.call("hdel", f"{prefix}messages", held.id)
+    else:
+        QueueMessage.objects.using(field.site.alias).filter(message_id=held.id).delete()
+    commands.write(gate, "open")
+
+
+@fault(EVERYWHERE, says="was silent for too long")
+def owners_deleted(field: Field) -> None:
+    """Everybody the backend knows, by hand: they begin anew, and what they held comes back."""
+    wait_for_workers(field.consumer)
+    field.send_more(40, 0.1)
+    wait_until(lambda: field.queue.stats().leased, PATIENCE, every=0.005)
+    field.history.silenced |= field.consumer.members()
+    if isinstance(field.queue, RedisQueue):
+        field.queue.server.call("delete", f"{{djq:{field.queue.name}}}:owners")
+    else:
+        QueueWorker.objects.using(field.site.alias).filter(queue=field.queue.name).delete()
+    wait_until(lambda: "was silent for too long" in field.consumer.log(), PATIENCE, why=field.consumer.log)
+
+
+@fault(EVERYWHERE, says="rejected")
+def ten_thousand_dead_letters(field: Field) -> None:
+    """They lie there, and are no burden to the living."""
+    for _ in range(10):
+        put(field, [b"no message"] * 1000)
+    wait_until(lambda: field.queue.stats().dead == 10_000, 2 * PATIENCE, why=field.site.logs)
+
+
+@fault(EVERYWHERE, says="Stopped")
+def flushed_while_it_runs(field: Field) -> None:
+    """What was there is gone, what runs ends, what comes after is run."""
+    wait_for_workers(field.consumer)
+    field.finish_sending()
+    field.queue.flush()
+    # What was lent already may run all the same.
+    field.history.doubtful |= field.history.sent
+    field.history.sent.intersection_update(field.history.executed())
+    field.send_more(50, 0.001)
