@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import connections
 from pytest_django import Settings
 
-from djutils.queue.backends import queues
+from djutils.queue.backends import load_backend, queues
 from djutils.queue.backends.base import BaseQueue
 from tests.consumers import Consumer
 from tests.project.app.models import Note
@@ -43,7 +43,7 @@ class Site:
         name = f"q-{secrets.token_hex(6)}"
         settings.QUEUE_BACKEND = backend
         settings.QUEUE_NAME = name
-        settings.QUEUE_CONNECTION = alias if connection is None else connection
+        self._connection = settings.QUEUE_CONNECTION = alias if connection is None else connection
         self.environment = {
             "DJUTILS_TEST_DATABASE_URL": to_url(connections[alias].settings_dict),
             "DJUTILS_TEST_QUEUE_BACKEND": backend,
@@ -59,6 +59,11 @@ class Site:
         """The queue, seen from the test."""
         name = self.environment["DJUTILS_TEST_QUEUE_NAME"]
         return queues[name]
+
+    def direct_queue(self) -> BaseQueue:
+        """The queue as its backend was named in the beginning, whatever was put between since then."""
+        backend = load_backend(self.environment["DJUTILS_TEST_QUEUE_BACKEND"])
+        return backend(self.environment["DJUTILS_TEST_QUEUE_NAME"], self._connection)
 
     def file(self, name: str = "lines") -> str:
         """A path for commands to write to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ DATABASES = ("sqlite", "postgres", "mariadb")
 EVERYWHERE = (*DATABASES, "redis")
 SIMPLE = "folder"
 """A backend with four methods: nothing is lent, so what kills a process loses what it ran."""
+
+FULL = os.environ.get("DJUTILS_CHAOS") == "full"
+"""Every fault on every backend, or only the most telling ones?"""
 
 Inject = Callable[[Field], None]
 
@@ -33,6 +37,10 @@ class Fault(NamedTuple):
     """How many commands are sent."""
     wired: bool
     """Do consumers and producers reach the backend through a proxy?"""
+    small_disk: bool
+    """Does the database lie on a small disk of its own?"""
+    repeats: bool
+    """May it make any command run twice?"""
     settings: dict[str, str]
     """Settings of the queue in the consumers."""
     breaks: dict[str, str]
@@ -54,13 +62,16 @@ def fault(
     says: str = "",
     count: int = 1000,
     wired: bool = False,
+    small_disk: bool = False,
+    repeats: bool = True,
     settings: dict[str, str] | None = None,
     breaks: dict[str, str] | None = None,
 ) -> Callable[[Inject], Inject]:
     """Put a function into the catalogue, as a ``Fault`` with these fields."""
 
     def note(inject: Inject) -> Inject:
-        FAULTS.append(Fault(inject, on, times, short, says, count, wired, settings or {}, breaks or {}))
+        facts = (on, times, short, says, count, wired, small_disk, repeats, settings or {}, breaks or {})
+        FAULTS.append(Fault(inject, *facts))
         return inject
 
     return note

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from random import Random
 from typing import NamedTuple
 
 from django.db import connections
 
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.exceptions import BackendError
 from tests.consumers import Consumer
@@ -44,12 +44,19 @@ class Field:
     """What a fault can reach. ``queue`` leads to the backend directly, whatever lies between."""
 
     def __init__(
-        self, site: Site, server: Server, random: Random, queue: BaseQueue, wires: Wires | None = None
+        self,
+        site: Site,
+        server: Server,
+        random: Random,
+        stack: ExitStack,
+        wires: Wires | None = None,
     ) -> None:
         self.site = site
+        self.stack = stack
+        """Closed when the test is over."""
         self.server = server
         self.random = random
-        self.queue = queue
+        self.queue = site.direct_queue()
         self._wires = wires
         self.history = History(site.file("trials"))
         self.pauses: list[float] = []
@@ -114,7 +121,7 @@ class Field:
         except BackendError:
             self.history.doubtful.add(number)
             return False
-        self.history.sent.add(number)
+        self.history.note_sent(number)
         return True
 
     def send_all(self, count: int) -> None:
@@ -123,7 +130,7 @@ class Field:
         first = round(count * BEFORE)
         for number in range(first):
             self.send(number)
-        self._rest = threading.Thread(target=self._send_slowly, args=(range(first, count),))
+        self._rest = threading.Thread(target=self.send_slowly, args=(range(first, count),))
         self._rest.start()
 
     def finish_sending(self) -> None:
@@ -131,7 +138,8 @@ class Field:
         self._rest.join(PATIENCE)
         assert not self._rest.is_alive(), self.site.logs()[-6000:]
 
-    def _send_slowly(self, numbers: range) -> None:
+    def send_slowly(self, numbers: range) -> None:
+        """Send one after the other, in a thread that ends after it."""
         for number in numbers:
             self.send(number)
         with suppress(BackendError):

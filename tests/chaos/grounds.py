@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from djutils.queue.backends import queues
 from tests import servers
 from tests.conftest import DatabaseStarter, Starter
 from tests.project.databases import to_url
@@ -55,10 +59,10 @@ class Grounds:
             site = self._site(sqlite_alias, backend=FOLDER, connection=str(self._folder / "queue"))
         else:
             server = servers.Server(backend)
-            site = self._site(sqlite_alias)
+            site = self._site(self._on_small_disk(sqlite_alias) if fault.small_disk else sqlite_alias)
         site.environment |= {f"DJUTILS_TEST_{name}": value for name, value in fault.settings.items()}
-        queue = queues.fresh(site.queue.name)
-        return Field(site, server, random, queue, self._wire(site, server) if fault.wired else None)
+        wires = self._wire(site, server) if fault.wired else None
+        return Field(site, server, random, self._stack, wires)
 
     def _site(self, alias: str, **options: str) -> Site:
         return Site(self._settings, self._folder, self._stack, alias, **options)
@@ -78,16 +82,43 @@ class Grounds:
             self._settings.QUEUE_CONNECTION = self._wired_alias(site.alias, producers)
         return Wires(consumers, producers)
 
+    def _on_small_disk(self, alias: str) -> str:
+        """A copy of the SQLite file, on a file system that is soon full."""
+        disk = self._stack.enter_context(small_disk(self._folder / "disk"))
+        entry = connections[alias].settings_dict
+        copy = disk / "project.sqlite3"
+        with closing(sqlite3.connect(entry["NAME"])) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        return self._alias({**entry, "NAME": str(copy)})
+
     def _wired_alias(self, alias: str, proxy: Proxy) -> str:
-        wired = f"wired_{secrets.token_hex(4)}"
-        connections.settings[wired] = {**connections[alias].settings_dict, "PORT": str(proxy.port)}
+        return self._alias({**connections[alias].settings_dict, "PORT": str(proxy.port)})
+
+    def _alias(self, entry: dict[str, Any]) -> str:
+        alias = f"chaos_{secrets.token_hex(4)}"
+        connections.settings[alias] = entry
 
         def remove() -> None:
-            connections[wired].close()
-            del connections[wired], connections.settings[wired]
+            connections[alias].close()
+            del connections[alias], connections.settings[alias]
 
         self._stack.callback(remove)
-        return wired
+        return alias
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """A file system of four megabytes in memory; only root may have one."""
+    place.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounting.returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def _through(url: str, proxy: Proxy) -> str:

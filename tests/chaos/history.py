@@ -20,6 +20,9 @@ from tests.project.app.files import lines
 Key = tuple[int, int]
 """A number, and how often it had been sent before: two messages if the first answer never came."""
 
+_LAST = 1.0
+"""Seconds before its end that count as the last moments of a backend."""
+
 CRASHED = "processes that died"
 
 
@@ -48,15 +51,28 @@ class History:
         """Sent once more because the first answer never came."""
         self.silenced: set[int] = set()
         """Processes that a fault kept silent for longer than the lease."""
+        self.at_risk: set[int] = set()
+        """Sent just before the backend was replaced by one that may not have heard of them."""
+        self._sent_at: dict[int, float] = {}
         self.forgotten: list[tuple[float, float]] = []
         """From when to when the backend was gone, and came back without what it had last acknowledged."""
 
+    def note_sent(self, number: int) -> None:
+        """The backend said it has this one."""
+        self.sent.add(number)
+        self._sent_at[number] = monotonic()
+
     @contextmanager
-    def forgetting(self) -> Iterator[None]:
-        """Inside, the backend goes and comes back, and may have forgotten its last acknowledgements."""
+    def forgetting(self, sent: bool = False) -> Iterator[None]:
+        """Inside, the backend goes and comes back, and may have forgotten its last acknowledgements.
+
+        ``sent``: also of what was sent.
+        """
         gone = monotonic()
         yield
         self.forgotten.append((gone, monotonic()))
+        if sent:
+            self.at_risk |= {number for number, moment in self._sent_at.items() if moment > gone - _LAST}
 
     def _events(self, kind: str) -> list[list[str]]:
         written = (line.split(" ") for line in lines(Path(self.folder, trials.HISTORY)))

@@ -1,0 +1,158 @@
+"""Faults of places: a locked file, a full disk, a server that is another one; and a crowd that sends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.db import connections
+from redis import Redis
+
+from djutils.queue.backends.redis_backend import RedisQueue
+from tests import servers
+from tests.consumers import ROOT
+from tests.waiting import wait_until
+
+from .catalogue import EVERYWHERE, FULL, SERVERS, SIMPLE, fault
+from .faults import kill, wait_for_workers
+from .field import PATIENCE, Field
+
+LOCKED = 30.0 if FULL else 10.0
+"""Seconds; in the full form longer than anybody waits for a lock of SQLite."""
+_LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked(field: Field) -> Iterator[None]:
+    """Inside, another process holds the lock of the SQLite file."""
+    name = str(connections[field.site.alias].settings_dict["NAME"])
+    command = [sys.executable, "-c", _LOCK, name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        yield
+        process.communicate()
+
+
+@contextmanager
+def held_up(field: Field) -> Iterator[None]:
+    """Inside, the consumers do not reach the backend; what they hold goes on."""
+    if field.site.wired:
+        field.wires.consumers.hole()
+        yield
+        field.wires.consumers.mend()
+        return
+    with locked(field):
+        yield
+
+
+def runs_nothing(field: Field) -> bool:
+    """Has every run ended that has begun?"""
+    return len(field.history.runs()) == sum(field.history.executed().values())
+
+
+def waits_for_acks(field: Field) -> bool:
+    """Has all that was lent and begun been run, while nothing can be settled?"""
+    before = len(field.history.runs())
+    field.pause(0.3, 0.4)
+    return before == len(field.history.runs()) and runs_nothing(field)
+
+
+def _killed_between_finishing_and_ack(field: Field) -> None:
+    workers = wait_for_workers(field.consumer)
+    with held_up(field):
+        wait_until(lambda: waits_for_acks(field), PATIENCE)
+        for pid in workers:
+            kill(pid)
+    wait_for_workers(field.consumer)
+
+
+@fault(SERVERS, times=3, short=("redis",), wired=True, repeats=False, says="messages acked for it")
+def workers_killed_between_finishing_and_ack(field: Field) -> None:
+    """What they finished is on their boards: it is acked for them, and nothing runs again."""
+    _killed_between_finishing_and_ack(field)
+
+
+@fault(("sqlite",), times=3, repeats=False, says="messages acked for it")
+def workers_killed_before_the_ack(field: Field) -> None:
+    """As above, held up by a lock instead of the network."""
+    _killed_between_finishing_and_ack(field)
+
+
+@fault(("sqlite",), short=("sqlite",))
+def file_locked(field: Field) -> None:
+    """By another process, for half a minute in the full form."""
+    wait_for_workers(field.consumer)
+    with locked(field):
+        field.pause(LOCKED, LOCKED + 0.1)
+
+
+@fault(("sqlite",), times=2, small_disk=True, says="full")
+def disk_full(field: Field) -> None:
+    """Of the database, until somebody makes room."""
+    wait_for_workers(field.consumer)
+    fill = Path(connections[field.site.alias].settings_dict["NAME"]).with_name("fill")
+    with suppress(OSError), fill.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    field.pause(2.0, 3.0)
+    fill.unlink()
+
+
+@fault(("redis",), wired=True, says="cannot be used at the moment")
+def server_fails_over(field: Field) -> None:
+    """A replica is promoted and the address leads to it, as Sentinel does.
+
+    Redis replicates after it has answered: what was sent or acked in the last moments may be lost.
+    """
+    wait_for_workers(field.consumer)
+    replica = field.stack.enter_context(servers.redis(own=True, appendonly=True))
+    with Redis.from_url(replica.url) as client:
+        client.replicaof("127.0.0.1", field.server.port)
+        wait_until(lambda: client.info("replication")["master_link_status"] == "up", PATIENCE)
+        field.pause(0.1, 0.3)
+        with field.history.forgetting(sent=True):
+            field.server.kill()
+            client.replicaof("NO", "ONE")
+            for proxy in field.wires:
+                proxy.point_at(replica.port)
+    field.server = replica
+    field.queue = RedisQueue(field.queue.name, replica.url)
+
+
+@fault((*EVERYWHERE, SIMPLE))
+def twenty_threads_send_at_once(field: Field) -> None:
+    """Each on a connection of its own."""
+    first = len(field.pauses)
+    field.pauses += [0.0] * 400
+    threads = [
+        threading.Thread(target=field.send_slowly, args=(range(first + place * 20, first + place * 20 + 20),))
+        for place in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+@fault((*EVERYWHERE, SIMPLE))
+def twenty_processes_send_at_once(field: Field) -> None:
+    """Each on a connection of its own."""
+    first = len(field.pauses)
+    field.pauses += [0.0] * 400
+    command = [sys.executable, "-m", "tests.project.crowd", field.history.folder, str(first), "20", "20"]
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.project.settings"}
+    environment = {**os.environ, **field.site.environment, **settings}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=PATIENCE)
+    field.history.sent.update(range(first, first + 400))
