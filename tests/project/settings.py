@@ -17,7 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from . import clock
 from .databases import from_url, to_url
+
+if clock.CLOCK in os.environ:
+    clock.falsify()
 
 if find_spec("pymysql"):
     import_module("pymysql").install_as_MySQLdb()
