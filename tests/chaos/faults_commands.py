@@ -10,6 +10,7 @@ from .catalogue import DATABASES, EVERYWHERE, SIMPLE, fault
 from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
+LIVES_ON = "the child of a forking command lives on as a worker, for ever, with our board and connections"
 CRASHED = "It was running in 3 processes that died"
 
 
@@ -57,6 +58,13 @@ def command_raises_what_it_should_not(field: Field) -> None:
 def command_forks(field: Field) -> None:
     """Its child ends at once."""
     harm.fork(field.site.file("harm"))
+    wait_for_line(field, "harm")
+
+
+@fault(EVERYWHERE, breaks=dict.fromkeys(EVERYWHERE, LIVES_ON))
+def command_forks_and_the_child_returns(field: Field) -> None:
+    """A second process runs on in the worker's code, with its memory and its connections."""
+    harm.fork_and_return(field.site.file("harm"))
     wait_for_line(field, "harm")
 
 
