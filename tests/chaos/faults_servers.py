@@ -17,6 +17,7 @@ from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
 WAITING = "Waiting for it; running commands go on"
+OUT_OF_MEMORY = "an answer of OOM is not taken for an outage: the maintainer dies of it, again and again"
 TABLE = "djutils_queuemessage"
 WORKERS = "djutils_queueworker"
 
@@ -119,6 +120,16 @@ def consumer_stopped_while_it_waits_for_the_server(field: Field) -> None:
         wait_until(lambda: WAITING in consumer.log(), PATIENCE, why=consumer.log)
         assert consumer.stop() in {0, 1}, consumer.log()
         field.start_consumer()
+
+
+@fault(("redis",), says="maxmemory", breaks={"redis": OUT_OF_MEMORY})
+def memory_full(field: Field) -> None:
+    """maxmemory is reached under noeviction; then there is room again."""
+    wait_for_workers(field.consumer)
+    with redis_operator(field) as client:
+        client.config_set("maxmemory", 1)
+        field.pause(2.0, 3.0)
+        client.config_set("maxmemory", 0)
 
 
 @fault(("redis",), times=2, says="read only replica")
