@@ -50,6 +50,11 @@ class Fault(NamedTuple):
     def name(self) -> str:
         return self.inject.__name__
 
+    @property
+    def crashes(self) -> int:
+        """How many processes a command may kill here."""
+        return int(self.settings.get("QUEUE_MAX_CRASHES", 3))
+
 
 FAULTS: list[Fault] = []
 

@@ -75,9 +75,16 @@ def drop_others(connection: BaseDatabaseWrapper) -> None:
         )
         return
     ours = ask(connection, "SELECT CONNECTION_ID()")[0][0]
-    sessions = ask(connection, "SELECT id FROM information_schema.processlist WHERE user = 'djutils'")
-    for session in (session for (session,) in sessions if session != ours):
+    sessions = _sessions(connection) - {ours}
+    for session in sessions:
         drop_session(connection, session)
+    # Each ends when it comes to it.
+    wait_until(lambda: not sessions & _sessions(connection))
+
+
+def _sessions(connection: BaseDatabaseWrapper) -> set[int]:
+    rows = ask(connection, "SELECT id FROM information_schema.processlist WHERE user = 'djutils'")
+    return {session for (session,) in rows}
 
 
 def drop_session(connection: BaseDatabaseWrapper, session: int) -> None:

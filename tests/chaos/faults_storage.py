@@ -127,6 +127,7 @@ def server_fails_over(field: Field) -> None:
             client.replicaof("NO", "ONE")
             for proxy in field.wires:
                 proxy.point_at(replica.port)
+    field.server.start()  # nobody is led to it any more
     field.server = replica
     field.queue = RedisQueue(field.queue.name, replica.url)
 

@@ -108,10 +108,10 @@ class Grounds:
 
 @contextmanager
 def small_disk(place: Path) -> Iterator[Path]:
-    """A file system of four megabytes in memory; only root may have one."""
+    """A file system of 32 MiB in memory; only root may have one."""
     place.mkdir()
     mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if mounting.returncode:
         pytest.skip("only root can mount a small disk")

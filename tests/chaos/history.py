@@ -94,7 +94,6 @@ class History:
         executed, runs = self.executed(), self.runs()
         letters = [(number_of(letter, queue.name), letter) for letter in queue.dead_letters(count=100_000)]
         dead = {number for number, _ in letters if number is not None}
-        begun = {run.key[0] for run in runs}
         return Verdict(
             sent=len(self.sent),
             executed=len(executed),
@@ -102,11 +101,7 @@ class History:
             lost=sorted(self.sent - executed.keys() - dead),
             unexpected=sorted(executed.keys() - self.sent - self.doubtful),
             unexplained=sorted(letter.id for _, letter in letters if not letter.reason),
-            blamed=sorted(
-                number
-                for number, letter in letters
-                if number is not None and CRASHED in letter.reason and number not in begun
-            ),
+            crashed=sum(CRASHED in letter.reason for _, letter in letters),
             doubled=len(runs) - len({run.key for run in runs}),
             doubled_within_lease=self._doubled_within_lease(runs),
         )
@@ -141,8 +136,8 @@ class Verdict(NamedTuple):
     """Ran, and nobody sent them."""
     unexplained: list[str]
     """Dead letters without a reason."""
-    blamed: list[int]
-    """Dead for the death of processes that they never ran in."""
+    crashed: int
+    """Dead letters that are said to have killed their processes."""
     doubled: int
     doubled_within_lease: list[Run]
 
