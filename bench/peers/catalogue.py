@@ -1,0 +1,27 @@
+"""Which peers there are, read out of their modules without importing them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+NOT_MEASURED: dict[str, str] = {}
+"""Peers that were tried and left out, and why."""
+
+CONFIGURATIONS = ("default", "fastest")
+WORK = ("noop", "sleep", "cpu", "query", "payload")
+
+
+def modules() -> list[str]:
+    """The names of all peers' modules, such as ``with_rq``."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("with_*.py"))
+
+
+def declared(module: str) -> dict[str, Any]:
+    """The literal ``PEER`` of a peer's module; ``protocol.py`` says what is in it."""
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PEER"]:
+            return dict(ast.literal_eval(node.value))
+    raise LookupError(f"{module} declares no PEER")

@@ -1,0 +1,73 @@
+"""What a peer is, to the harness.
+
+A peer is a module ``with_*.py`` that runs in an environment of its own. The harness never imports it, for
+its libraries are not there; it reads the literal ``PEER`` out of its source:
+
+``name``, ``distribution``
+    what people call it, and whose version to tell
+``requirements``, ``python`` (optional)
+    what its environment is made of; which Python it needs where not every one will do
+``stores``
+    of ``redis``, ``postgres``, ``sqlite``
+``configurations``
+    ``default`` and ``fastest``, each a dictionary of
+
+    ``what``
+        one sentence
+    ``kept``, ``why``
+        what happens after ``kill -9`` of a worker to the command it runs: ``yes``, it runs again by itself;
+        ``failed``, it is marked as failed; ``stuck``, it stays marked as running; ``lost``, nobody knows of
+        it (a dictionary where it depends on the store); and one sentence
+    ``batch``
+        how many commands a worker process has received when it begins the first
+    ``few`` (optional)
+        how many commands are many for it
+    ``forks``
+        True when its own worker starts several processes; else the harness starts several workers
+``django``, ``apps``, ``settings`` (for Django's)
+    True; what to install; Django's settings per configuration, where ``PROCESSES`` stands for their number
+
+In its environment the module offers
+
+``prepare()`` (optional)
+    make tables
+``enqueue(*call)``
+    put one command, return when the store has answered
+``enqueue_many(calls)`` (optional)
+    the same for many at once, by the interface the peer has for it
+``session()`` (optional)
+    a context manager around all of these; when the three are coroutine functions, an asynchronous one
+``work(processes)``
+    run a worker until SIGTERM: with one process one thread works, with two as is best for two processors
+
+and reads its store and its configuration from the names below. ``child.py`` calls it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+STORE = os.environ.get("BENCH_STORE", "")
+URL = os.environ.get("BENCH_URL", "")
+FASTEST = os.environ.get("BENCH_CONFIGURATION") == "fastest"
+PROCESSES = int(os.environ.get("BENCH_PROCESSES", "1"))
+
+HOST = urlsplit(URL).hostname or ""
+PORT = urlsplit(URL).port or 0
+
+ROOT = Path(__file__).parents[2]
+
+
+def become(module: str, *arguments: str) -> NoReturn:
+    """Go on as ``python -m module``, the way people start this worker."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+
+
+def become_script(name: str, *arguments: str) -> NoReturn:
+    """Go on as a script of this environment."""
+    script = str(Path(sys.executable).with_name(name))
+    os.execv(script, [script, *arguments])

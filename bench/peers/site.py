@@ -1,0 +1,56 @@
+"""Django's settings in the environment of a peer that has Django."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from bench.peers.catalogue import declared
+from bench.peers.protocol import FASTEST, HOST, PORT, PROCESSES, STORE, URL
+
+_peer = declared(os.environ["BENCH_PEER"])
+
+
+def _database() -> dict[str, Any]:
+    if STORE != "postgres":
+        # As for djutils. The fastest flushes a commit to the system, not to the disk.
+        synchronous = "; PRAGMA synchronous = NORMAL" if FASTEST else ""
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": os.environ["BENCH_FOLDER"] + "/bench.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode = WAL" + synchronous,
+            },
+        }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": URL.rpartition("/")[2],
+        "USER": "postgres",
+        "HOST": HOST,
+        "PORT": PORT,
+        "CONN_MAX_AGE": None,
+    }
+
+
+SECRET_KEY = "only the measurements know this one"
+DEBUG = False
+USE_TZ = True
+INSTALLED_APPS = ["django.contrib.contenttypes", *_peer["apps"]]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": _database()}
+
+
+def _filled(value: Any) -> Any:
+    """What a literal cannot say stands in it as a name."""
+    if isinstance(value, dict):
+        return {name: _filled(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner) for inner in value]
+    return {"PROCESSES": PROCESSES, "URL": URL}.get(value, value) if isinstance(value, str) else value
+
+
+globals().update(_filled(_peer["settings"]["fastest" if FASTEST else "default"]))
+if "Q_CLUSTER" in globals():
+    globals()["Q_CLUSTER"] |= {"redis": URL} if STORE == "redis" else {"orm": "default"}
