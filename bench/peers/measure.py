@@ -1,0 +1,247 @@
+"""Measures one peer with one configuration on one store that runs; each figure begins with an empty store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from bench.peers.protocol import ROOT
+from bench.peers.slots import Tally
+from bench.processes import family
+from bench.stores import Store
+from tests.servers import answers
+
+_PATIENCE = 60.0
+_LAST_LINES = 15
+_FEW, _MANY = 100, 50_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to measure."""
+
+    drain_seconds: float
+    each_seconds: float
+    fill_seconds: float
+    samples: int
+    longest_gap: float
+    work: str = "noop"
+
+
+class Failed(Exception):
+    """The peer did not do what it should; the message ends with the last lines of its output."""
+
+
+@dataclass
+class Case:
+    """A peer, a configuration and a store, and what was learned about them on the way."""
+
+    module: str
+    peer: dict[str, Any]
+    configuration: str
+    store: Store
+    python: Path
+    folder: Path
+    work: str = "noop"
+    speeds: dict[int, float] = field(default_factory=dict)
+    filling: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.peer['name']} ({self.configuration}) on {self.store.name}"
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the peer declares of this configuration."""
+        return dict(self.peer["configurations"][self.configuration])
+
+    @property
+    def batch(self) -> int:
+        return int(self.said["batch"])
+
+    def environment(self, processes: int) -> dict[str, str]:
+        django = {"DJANGO_SETTINGS_MODULE": "bench.peers.site"} if self.peer.get("django") else {}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DJANGO"))
+        }
+        return (
+            kept
+            | django
+            | {
+                "PYTHONPATH": str(ROOT),
+                "PYTHONWARNINGS": "ignore",
+                "PATH": f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                "BENCH_PEER": self.module,
+                "BENCH_STORE": self.store.name,
+                "BENCH_URL": self.url,
+                "BENCH_FOLDER": str(self.folder),
+                "BENCH_CONFIGURATION": self.configuration,
+                "BENCH_PROCESSES": str(processes),
+                "BENCH_WORK": self.work,
+            }
+        )
+
+    @property
+    def url(self) -> str:
+        if self.store.name == "postgres":
+            return self.store.url.rpartition("/")[0] + "/bench"
+        return str(self.folder / "bench.sqlite3") if self.store.name == "sqlite" else self.store.url
+
+    # One child after another.
+
+    def begin(self) -> None:
+        """Empty the store and the folder, and let the peer make its tables."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        if self.store.name == "redis":
+            answers(urlsplit(self.store.url).port or 0, b"FLUSHALL\r\n")
+        if self.store.name == "postgres":
+            with psycopg.connect(self.store.url, autocommit=True) as connection:
+                connection.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)")
+                connection.execute("CREATE DATABASE bench")
+        self.about = self.ask("prepare")
+
+    def ask(self, verb: str, *arguments: object) -> dict[str, Any]:
+        """Let a child in the peer's environment do something, and answer what it found."""
+        log = self.folder / f"{verb}.log"
+        with log.open("wb") as output:
+            done = subprocess.run(
+                self._command(verb, *arguments),
+                env=self.environment(1),
+                cwd=self.folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_PATIENCE * 3,
+                check=False,
+            )
+        if done.returncode:
+            raise Failed(f"{verb} ended with {done.returncode}:\n{_last_lines(log)}")
+        return json.loads((self.folder / f"{verb}.json").read_text())
+
+    def _command(self, verb: str, *arguments: object) -> list[str]:
+        return [str(self.python), "-m", "bench.peers.child", self.module, verb, *map(str, arguments)]
+
+    @contextmanager
+    def worker(self, processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Run the peer's workers in the block; answers those we started."""
+        alone = 1 if self.said["forks"] else processes
+        log = self.folder / "worker.log"
+        with log.open("wb") as output:
+            children = [
+                subprocess.Popen(
+                    self._command("work", processes // alone),
+                    env=self.environment(processes // alone),
+                    cwd=self.folder,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                for _ in range(alone)
+            ]
+        try:
+            yield children
+        except (TimeoutError, Failed) as error:
+            raise Failed(f"{error}; the worker said:\n{_last_lines(log)}") from error
+        finally:
+            for child in children:
+                child.terminate()
+            for child in children:
+                _end(child)
+
+
+def _all_live(children: list[subprocess.Popen[bytes]]) -> None:
+    ended = [child.returncode for child in children if child.poll() is not None]
+    if ended:
+        raise TimeoutError(f"a worker ended by itself with {ended[0]}")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    # Whoever outlived its parent.
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+
+
+def pss(pids: list[int]) -> float:
+    """Megabytes of these processes and all under them; what they share is counted once."""
+    total = 0
+    for pid in {member for started in pids for member in family(started)}:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:  # it has just ended
+            continue
+        total += int(text.partition("Pss:")[2].split()[0])
+    return total / 1024
+
+
+# The figures.
+
+
+def enqueue(case: Case, plan: Plan) -> dict[str, float]:
+    """Calls per second, one by one and, where the peer has an interface for it, many at once."""
+    case.begin()
+    return case.ask("enqueue", plan.each_seconds)
+
+
+def drain(case: Case, processes: int, plan: Plan) -> dict[str, Any]:
+    """Fill the queue, then let workers empty it."""
+    few = int(case.said.get("few", _FEW))
+    about = None
+    if processes not in case.speeds:
+        # Once: how fast is it about?
+        about = _drain(case, processes, few)
+    speed = case.speeds[processes]
+    wanted = int(min(speed * plan.drain_seconds, case.filling * plan.fill_seconds, _MANY))
+    wanted = max(few, wanted, 4 * case.batch if speed > 1000 else 0)
+    return about if about and wanted == few else _drain(case, processes, wanted)
+
+
+def _drain(case: Case, processes: int, count: int) -> dict[str, Any]:
+    case.begin()
+    case.filling = case.ask("fill", count)["per s"]
+    tally = Tally(case.folder / "stamps")
+    with case.worker(processes) as children:
+        tally.wait_for(count, _PATIENCE, processes, check=lambda: _all_live(children))
+        memory = pss([child.pid for child in children])
+        time.sleep(0.2)  # what runs twice would come now
+    tally.look()
+    if tally.count != count:
+        raise Failed(f"{tally.count} commands began where {count} were put")
+    if tally.processes > processes and case.peer["distribution"] != "django-q2":
+        raise Failed(f"{tally.processes} processes ran commands where {processes} were asked for")
+    case.speeds[processes] = tally.per_second(min(case.batch, count // 2))
+    return {
+        "count": count,
+        "per s": case.speeds[processes],
+        "processes": tally.processes,
+        "pss mb": memory,
+    }
+
+
+def pick_up(case: Case, plan: Plan) -> list[float]:
+    """Milliseconds from the call to the start of the function, by one idle worker."""
+    case.begin()
+    with case.worker(1):
+        return list(case.ask("pick_up", plan.samples, plan.longest_gap)["ms"])
