@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import Retries
+
+from bench.peers import work as commands
+from bench.peers.protocol import FASTEST, URL, become
+
+PEER = {
+    "name": "Dramatiq",
+    "distribution": "dramatiq",
+    "requirements": ["dramatiq[redis]", "hiredis"],
+    "stores": ["redis"],
+    "configurations": {
+        "default": {
+            "what": "all default middleware, prefetch of 2 per thread; one thread per process",
+            "kept": "yes",
+            "why": "acknowledged after the run; what a dead worker held comes back after 60 s without heartbeat",
+            "batch": 2,
+            "forks": True,
+        },
+        "fastest": {
+            "what": "of the middleware only Retries, prefetch of 100; one thread per process",
+            "kept": "yes",
+            "why": "acknowledged after the run; what a dead worker held comes back after 60 s without heartbeat",
+            "batch": 100,
+            "forks": True,
+        },
+    },
+}
+
+broker = RedisBroker(url=URL, **({"middleware": [Retries()]} if FASTEST else {}))
+dramatiq.set_broker(broker)
+
+
+@dramatiq.actor
+def noop(a: int, b: int, c: int, text: str) -> None:
+    commands.run(a, b, c, text)
+
+
+def enqueue(*call: Any) -> None:
+    noop.send(*call)
+
+
+def work(processes: int) -> None:
+    if FASTEST:
+        os.environ["dramatiq_queue_prefetch"] = "100"  # noqa: SIM112  dramatiq's own name
+    become("dramatiq", "bench.peers.with_dramatiq", "--processes", str(processes), "--threads", "1")
