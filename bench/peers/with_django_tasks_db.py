@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management import call_command
+from django_tasks import task
+
+from bench.peers import work as commands
+from bench.peers.protocol import FASTEST, become
+
+PEER = {
+    "name": "django-tasks-db",
+    "distribution": "django-tasks-db",
+    "requirements": ["django-tasks-db[compat]", "psycopg[binary]"],
+    "stores": ["sqlite", "postgres"],
+    "django": True,
+    "apps": ["django_tasks", "django_tasks_db"],
+    "settings": {
+        "default": {"TASKS": {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}},
+        "fastest": {"TASKS": {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}},
+    },
+    "configurations": {
+        "default": {
+            "what": "db_worker as it comes, a look every second; SQLite in WAL with IMMEDIATE transactions",
+            "kept": "stuck",
+            "why": "its row stays RUNNING for ever",
+            "batch": 1,
+            "forks": False,
+        },
+        "fastest": {
+            "what": "db_worker with a look every 10 ms; SQLite with synchronous = NORMAL",
+            "kept": "stuck",
+            "why": "its row stays RUNNING for ever",
+            "batch": 1,
+            "forks": False,
+        },
+    },
+}
+
+
+@task
+def noop(a: int, b: int, c: int, text: str) -> None:
+    commands.run(a, b, c, text)
+
+
+def prepare() -> None:
+    call_command("migrate", verbosity=0)
+
+
+def enqueue(*call: Any) -> None:
+    noop.enqueue(*call)
+
+
+def work(processes: int) -> None:
+    pace = ["--interval", "0.01", "--no-startup-delay"] if FASTEST else []
+    become("django", "db_worker", "--verbosity", "0", *pace)
