@@ -10,6 +10,9 @@ from bench.peers.protocol import FASTEST, HOST, PORT, PROCESSES, STORE, URL
 
 _peer = declared(os.environ["BENCH_PEER"])
 
+# The fastest keeps its connections; by default Django's peers connect again for each command.
+_AGE = None if FASTEST else 0
+
 
 def _database() -> dict[str, Any]:
     if STORE != "postgres":
@@ -23,6 +26,7 @@ def _database() -> dict[str, Any]:
                 "timeout": 20,
                 "init_command": "PRAGMA journal_mode = WAL" + synchronous,
             },
+            "CONN_MAX_AGE": _AGE,
         }
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -30,7 +34,7 @@ def _database() -> dict[str, Any]:
         "USER": "postgres",
         "HOST": HOST,
         "PORT": PORT,
-        "CONN_MAX_AGE": None,
+        "CONN_MAX_AGE": _AGE,
     }
 
 

@@ -58,7 +58,7 @@ PEER = {
         },
         "fastest": {
             "what": "one thread per process, prefetch of 100, a look every 20 ms, finished rows deleted, neither "
-            "dispatcher nor scheduler; SQLite with synchronous = NORMAL",
+            "dispatcher nor scheduler; CONN_MAX_AGE = None; SQLite with synchronous = NORMAL",
             "kept": "failed",
             "why": "as by default",
             "batch": 100,

@@ -31,7 +31,7 @@ PEER = {
             "forks": True,
         },
         "fastest": {
-            "what": "one thread per process, a look every 10 ms; SQLite with synchronous = NORMAL",
+            "what": "one thread per process, a look every 10 ms; CONN_MAX_AGE = None; SQLite with synchronous = NORMAL",
             "kept": "yes",
             "why": "as by default",
             "batch": 1,

@@ -28,7 +28,7 @@ PEER = {
             "forks": False,
         },
         "fastest": {
-            "what": "db_worker with a look every 10 ms; SQLite with synchronous = NORMAL",
+            "what": "db_worker with a look every 10 ms; CONN_MAX_AGE = None; SQLite with synchronous = NORMAL",
             "kept": "stuck",
             "why": "its row stays RUNNING for ever",
             "batch": 1,
