@@ -27,15 +27,8 @@ from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejecti
 from .base import LeasedQueue
 from .database_sql.base import Dialect, Now
 from .database_sql.deadlock import Deadlock, is_deadlock, tried_again
-from .database_sql.mysql import MySQLDialect
-from .database_sql.postgresql import PostgresDialect
-from .database_sql.sqlite import SQLiteDialect
+from .database_sql.vendors import dialect_of
 
-DIALECTS: dict[str, type[Dialect]] = {
-    "postgresql": PostgresDialect,
-    "sqlite": SQLiteDialect,
-    "mysql": MySQLDialect,
-}
 _PROMOTED_AT_ONCE = 500
 _PROMOTION_EVERY = 1.0
 _ROWS_PER_INSERT = 100
@@ -310,12 +303,7 @@ class DatabaseQueue(LeasedQueue):
 
     def _sql(self, connection: BaseDatabaseWrapper) -> Dialect:
         if self._dialect is None:
-            if connection.vendor not in DIALECTS:
-                raise ConfigurationError(
-                    f"DatabaseQueue does not know {connection.display_name}: set QUEUE_CONNECTION "
-                    f"to the alias of a PostgreSQL, MariaDB, MySQL or SQLite database."
-                )
-            self._dialect = DIALECTS[connection.vendor](connection)
+            self._dialect = dialect_of(connection)
         return self._dialect
 
     def _messages(self, *states: State) -> QuerySet[QueueMessage]:

@@ -274,14 +274,16 @@ class Supervisor:
         with suppress(ChildProcessError):
             while (found := os.wait4(-1, os.WNOHANG))[0]:
                 pid, status, used = found
-                code = os.waitstatus_to_exitcode(status)
-                if pid == self._maintainer:
-                    self._maintainer = 0
-                    self._line = None
-                    if code:
-                        logger.error("The maintainer %s; there will be another one.", cause_of(code))
-                elif pid in self._workers:
-                    self._bury(self._workers.pop(pid), code, used.ru_maxrss // _KIB_PER_MIB)
+                self._note_death(pid, os.waitstatus_to_exitcode(status), used.ru_maxrss // _KIB_PER_MIB)
+
+    def _note_death(self, pid: int, code: int, peak: int) -> None:
+        if pid in self._workers:
+            self._bury(self._workers.pop(pid), code, peak)
+        elif pid == self._maintainer:
+            self._maintainer = 0
+            self._line = None
+            if code:
+                logger.error("The maintainer %s; there will be another one.", cause_of(code))
 
     def _bury(self, worker: Worker, code: int, peak: int) -> None:
         died = worker.obituary(code, peak, blameless=self._killing)
