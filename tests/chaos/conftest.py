@@ -17,8 +17,8 @@ from .driver import Row
 from .field import Field
 from .grounds import Grounds
 
-SEED = os.environ.get("DJUTILS_CHAOS_SEED") or str(SystemRandom().randrange(10**6))
-ROWS: list[Row] = []
+# In the environment, so that processes of pytest-xdist take the same.
+SEED = os.environ.setdefault("DJUTILS_CHAOS_SEED", str(SystemRandom().randrange(10**6)))
 
 HEADS = (
     *("fault", "backend", "tried", "sent", "executed", "dead", "lost", "doubled", "doubled within a lease"),
@@ -48,9 +48,9 @@ def make_field(
 
 
 @pytest.fixture
-def note_row() -> Callable[[Row], None]:
-    """Puts a row into the table at the end."""
-    return ROWS.append
+def note_row(record_property: Callable[[str, object], None]) -> Callable[[Row], None]:
+    """Puts a row into the table at the end, on whichever process the test runs."""
+    return lambda row: record_property("row", _cells(row))
 
 
 def pytest_report_header() -> str:
@@ -60,10 +60,14 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table."""
-    if not ROWS:
+    reports = [
+        report for kind in ("passed", "failed", "xfailed") for report in terminalreporter.stats.get(kind, ())
+    ]
+    rows = [value for report in reports for name, value in report.user_properties if name == "row"]
+    if not rows:
         return
     terminalreporter.section(f"chaos, DJUTILS_CHAOS_SEED={SEED}")
-    cells = [HEADS, *map(_cells, ROWS)]
+    cells = [HEADS, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         terminalreporter.write_line(

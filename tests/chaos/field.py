@@ -77,9 +77,12 @@ class Field:
 
     # Who consumes.
 
-    def start_consumer(self, *options: str, environment: Mapping[str, str] | None = None) -> Consumer:
+    def start_consumer(
+        self, *options: str, environment: Mapping[str, str] | None = None, processes: int = PROCESSES
+    ) -> Consumer:
         """Start one; where there was one, in its place."""
-        self.consumer: Consumer = self._start("log", options, self.site.wired | dict(environment or {}))
+        changed = self.site.wired | dict(environment or {})
+        self.consumer: Consumer = self._start("log", options, changed, processes)
         return self.consumer
 
     def start_another(
@@ -87,14 +90,17 @@ class Field:
     ) -> Consumer:
         """Start one beside the first, as on another host; ``directly``: not through the proxy."""
         wired = {} if directly else self.site.wired
-        another = self._start(f"{len(self.others) + 2}.log", (), wired | dict(environment or {}))
+        changed = wired | dict(environment or {})
+        another = self._start(f"{len(self.others) + 2}.log", (), changed, PROCESSES)
         self.others.append(another)
         return another
 
-    def _start(self, log: str, options: Sequence[str], environment: Mapping[str, str]) -> Consumer:
+    def _start(
+        self, log: str, options: Sequence[str], environment: Mapping[str, str], processes: int
+    ) -> Consumer:
         options = ("--lease", str(LEASE), *options)
         return self.site.consumer(
-            *options, log=log, environment=environment, processes=PROCESSES, threads=THREADS
+            *options, log=log, environment=environment, processes=processes, threads=THREADS
         )
 
     def living(self) -> list[Consumer]:
