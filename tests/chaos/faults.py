@@ -123,6 +123,7 @@ def consumer_stopped_twice(field: Field) -> None:
 @fault(EVERYWHERE, times=6)
 def consumer_stopped_while_it_starts(field: Field) -> None:
     """SIGTERM in the first second of its life: it ends, and leaves nothing; then a new one."""
+    wait_for_workers(field.consumer)
     assert field.consumer.stop() == 0, field.consumer.log()
     hasty = field.start_consumer()
     field.pause(0.0, 1.0)
