@@ -11,6 +11,7 @@ from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
 LIVES_ON = "the child of a forking command lives on as a worker, for ever, with our board and connections"
+NEIGHBOUR = "both go back to the head of the queue, meet in one process again, and die together"
 CRASHED = "It was running in 3 processes that died"
 
 
@@ -31,6 +32,22 @@ def wait_for_line(field: Field, name: str) -> None:
 def command_segfaults(field: Field) -> None:
     """Its process dies under it three times; then nobody runs it again."""
     wait_for_death(field, commands.segfault(field.site.file("harm")), CRASHED)
+
+
+@fault(EVERYWHERE, breaks=dict.fromkeys(EVERYWHERE, NEIGHBOUR))
+def command_segfaults_beside_another(field: Field) -> None:
+    """What ran in the same process is charged too, but must not be led to it again and again."""
+    field.finish_sending()
+    wait_until(field.is_done, PATIENCE, why=field.site.logs)
+    assert field.consumer.stop() == 0, field.consumer.log()
+    wait_for_workers(field.start_consumer(processes=1))
+    begun = len(field.history.runs())
+    number = len(field.pauses)
+    field.send_more(1, 1.0)
+    wait_until(lambda: len(field.history.runs()) > begun, PATIENCE, every=0.005)
+    wait_for_death(field, commands.segfault(field.site.file("harm")), CRASHED)
+    wait_until(field.is_done, PATIENCE, why=field.site.logs)
+    assert number in field.history.executed(), field.queue.dead_letters()
 
 
 @fault(EVERYWHERE, says="exited with code 9")
