@@ -14,8 +14,9 @@ import pytest
 from django.core.management import load_command_class
 from django.dispatch import Signal
 
-from djutils.queue import decorators, exceptions, retry, signals
+from djutils.queue import exceptions, retry, signals
 from djutils.queue.bin.options import ACTIONS, parse
+from djutils.queue.command_options import CALLED, DECLARED
 from djutils.queue.conf import NAMES, QueueSettings
 from djutils.queue.workers import maintainer
 from djutils.queue.workers.options import ConsumerOptions
@@ -69,7 +70,7 @@ def test_every_setting_is_in_the_reference(reference: dict[str, str], name: str)
     assert re.search(rf"\b{name}\b.*= {re.escape(repr(vars(QueueSettings)[name]))}", reference["settings"])
 
 
-@pytest.mark.parametrize("option", sorted({*decorators._DECLARED, *decorators._CALLED}))
+@pytest.mark.parametrize("option", sorted({*DECLARED, *CALLED}))
 def test_every_option_of_the_decorators_is_in_the_reference(reference: dict[str, str], option: str) -> None:
     assert re.search(rf'"{option}"', reference["decorators"])
 

@@ -10,10 +10,9 @@ from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.exceptions import BackendError
 from djutils.queue.executor import Executor
 from djutils.queue.workers.board import Board
-from djutils.queue.workers.channel import make_channel
+from djutils.queue.workers.channel import Channel, make_channel
 from djutils.queue.workers.options import ConsumerOptions
-from djutils.queue.workers.pump import Pump
-from djutils.queue.workers.threads import Threads
+from djutils.queue.workers.process import make_pump
 
 from .helpers import FlakyQueue, make_envelope, until
 
@@ -25,11 +24,14 @@ class Rig:
         self.owner = new_owner()
         self.board = Board(threads)
         executors = [Executor(queue.name) for queue in queues]
-        self.threads = Threads(threads, executors, self.board, lambda: self.pump.wake())  # noqa: PLW0108  (made below)
-        channels = [make_channel(queue, self.owner) for queue in queues]
         names = tuple(queue.name for queue in queues)
         given: dict[str, Any] = {"delay": 0.005, "max_delay": 0.02} | options
-        self.pump = Pump(channels, self.threads, self.board, ConsumerOptions(names, threads=threads, **given))
+
+        def make_channels() -> list[Channel]:
+            return [make_channel(queue, self.owner) for queue in queues]
+
+        chosen = ConsumerOptions(names, threads=threads, **given)
+        self.pump, self.threads = make_pump(chosen, executors, self.board, make_channels)
         self.ready = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

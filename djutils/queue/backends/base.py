@@ -32,6 +32,16 @@ def new_owner() -> int:
     return secrets.randbits(62) or 1
 
 
+def own_alias(alias: str) -> str:
+    """Answer the alias of the connection that a consumer keeps for itself to the database ``alias``."""
+    return f"{alias} for djutils"
+
+
+def is_own_alias(alias: str) -> bool:
+    """Answer whether ``alias`` is one that ``own_alias`` answers."""
+    return alias.endswith(own_alias(""))
+
+
 class BaseQueue:
     """A named line of messages: ``write``, ``read``, ``flush``, ``__len__``, as in 2011.
 

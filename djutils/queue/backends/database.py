@@ -24,7 +24,7 @@ from djutils.models import QueueKey, QueueMessage, QueueWorker, State
 from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError, OwnerLost
 from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejection, Retrial, Running, Stats
 
-from .base import LeasedQueue
+from .base import LeasedQueue, own_alias
 from .database_sql.base import Dialect, Now
 from .database_sql.deadlock import Deadlock, is_deadlock, tried_again
 from .database_sql.vendors import dialect_of
@@ -42,12 +42,13 @@ class DatabaseQueue(LeasedQueue):
     caller's transaction: it commits with the caller's data, or is rolled back with it.
     """
 
+    batch = 250
     transactional = True
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
         self._dialect: Dialect | None = None
-        self._dedicated = False
+        self._own = ""
         self._tuned: object = None
         self._promoted = float("-inf")
 
@@ -55,6 +56,10 @@ class DatabaseQueue(LeasedQueue):
     def alias(self) -> str:
         """The database alias its table is in."""
         return self.connection or router.db_for_write(QueueMessage)
+
+    @property
+    def _using(self) -> str:
+        return self._own or self.alias
 
     @property
     def transaction_alias(self) -> str:  # type: ignore[override]
@@ -67,14 +72,16 @@ class DatabaseQueue(LeasedQueue):
         return connections[self.alias].vendor == "postgresql"
 
     def open(self) -> None:
-        """Tune the caller's thread's connection for lending; the thread must do nothing else."""
-        self._dedicated = True
+        """Take a connection of its own: what commands do to theirs must not reach it, nor ours them."""
+        own = own_alias(self.alias)
+        connections.settings.setdefault(own, connections.settings[self.alias])
+        self._own = own
 
     def close(self) -> None:
         """Close the calling thread's connection."""
         if self._dialect:
             self._dialect.close()
-        connections[self.alias].close()
+        connections[self._using].close()
 
     # The hot path, raw SQL.
 
@@ -140,8 +147,8 @@ class DatabaseQueue(LeasedQueue):
 
     @tried_again
     def send_once(self, key: str, envelope: Envelope) -> bool:
-        keys = QueueKey.objects.using(self.alias)
-        with self._database(), transaction.atomic(using=self.alias):
+        keys = QueueKey.objects.using(self._using)
+        with self._database(), transaction.atomic(using=self._using):
             keys.filter(used__lt=Now() - _KEY_KEPT).delete()
             _, new = keys.get_or_create(key=f"{self.name}:{key}", defaults={"used": Now()})
             if new:
@@ -150,7 +157,7 @@ class DatabaseQueue(LeasedQueue):
 
     def enroll(self, owner: int) -> None:
         with self._database():
-            workers = QueueWorker.objects.using(self.alias)
+            workers = QueueWorker.objects.using(self._using)
             workers.bulk_create([QueueWorker(owner=owner, queue=self.name)], ignore_conflicts=True)
 
     @tried_again
@@ -204,7 +211,7 @@ class DatabaseQueue(LeasedQueue):
 
     @tried_again
     def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
-        with self._database(), transaction.atomic(using=self.alias):
+        with self._database(), transaction.atomic(using=self._using):
             worker = self._workers().filter(owner=owner)
             if beats is not None and not worker.filter(beats=beats).delete()[0]:
                 return 0
@@ -270,14 +277,14 @@ class DatabaseQueue(LeasedQueue):
     def _database(self) -> Iterator[BaseDatabaseWrapper]:
         """Answer the connection; inside, the driver's errors become ours."""
         try:
-            connection = connections[self.alias]
+            connection = connections[self._using]
         except ConnectionDoesNotExist as error:
             raise ConfigurationError(
                 f"QUEUE_CONNECTION = {self.connection!r} is not an alias in DATABASES "
                 f"(there are: {', '.join(connections)})."
             ) from error
         try:
-            if self._dedicated:
+            if self._own:
                 self._tune(connection)
             yield connection
         except (OperationalError, InterfaceError) as error:
@@ -307,7 +314,7 @@ class DatabaseQueue(LeasedQueue):
         return self._dialect
 
     def _messages(self, *states: State) -> QuerySet[QueueMessage]:
-        rows = QueueMessage.objects.using(self.alias).filter(queue=self.name)
+        rows = QueueMessage.objects.using(self._using).filter(queue=self.name)
         return rows.filter(state__in=states) if states else rows
 
     def _dead(self, ids: Collection[str] | None) -> QuerySet[QueueMessage]:
@@ -315,12 +322,12 @@ class DatabaseQueue(LeasedQueue):
         return dead if ids is None else dead.filter(message_id__in=list(ids))
 
     def _workers(self) -> QuerySet[QueueWorker]:
-        return QueueWorker.objects.using(self.alias).filter(queue=self.name)
+        return QueueWorker.objects.using(self._using).filter(queue=self.name)
 
     @contextmanager
     def _holding(self, owner: int, ids: Collection[str]) -> Iterator[dict[str, int]]:
         """Answer message id -> primary key of those that are lent to ``owner``, and lock them."""
-        with self._database(), transaction.atomic(using=self.alias):
+        with self._database(), transaction.atomic(using=self._using):
             lent = self._messages(State.LEASED).filter(owner=owner, message_id__in=list(ids))
             yield dict(lent.select_for_update().values_list("message_id", "id"))
 

@@ -44,6 +44,7 @@ class RedisQueue(LeasedQueue):
     gets connections of its own.
     """
 
+    batch = 250
     blocking = True
 
     def __init__(self, name: str, connection: str = "") -> None:

@@ -12,6 +12,7 @@ from django.db import connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from djutils.queue.backends.base import is_own_alias
 from djutils.queue.command import Command
 
 from .base import Run
@@ -34,7 +35,8 @@ _opened = _Opened()
 
 
 def _note_connection(*, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    _opened.connections[id(connection)] = connection
+    if not is_own_alias(connection.alias):
+        _opened.connections[id(connection)] = connection
 
 
 # To ask Django for them after each command would cost more than most of what is done here.

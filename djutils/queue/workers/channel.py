@@ -50,6 +50,10 @@ class Channel(ABC):
         """Get ready, in the thread that will use this; raises ``BackendError``."""
 
     @abstractmethod
+    def join(self) -> None:
+        """Get ready to help, in another thread, whoever has opened a channel for the same owner."""
+
+    @abstractmethod
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         """Ack ``done`` and answer up to ``count`` deliveries, waiting up to ``wait`` seconds."""
 
@@ -80,6 +84,10 @@ class LeasedChannel(Channel):
     def open(self) -> None:
         self._queue.open()
         self._queue.enroll(self._owner)
+
+    def join(self) -> None:
+        # Not enrolled again: an owner that was struck off must hear of it.
+        self._queue.open()
 
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         with self._doubting(done):
@@ -152,6 +160,9 @@ class PopChannel(Channel):
     def open(self) -> None:
         with border(self._queue):
             len(self._queue)
+
+    def join(self) -> None:
+        """Nothing is needed."""
 
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         """As ``Channel.receive``; what is not yet due goes to the end of the queue, once around."""

@@ -8,7 +8,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from djutils.queue.backends import queues
@@ -18,9 +18,11 @@ from djutils.queue.executor import Executor
 from djutils.queue.middleware.database import database_connections, keep_connections
 
 from .board import Board
-from .channel import make_channel
+from .channel import Channel, make_channel
+from .inline import Inline, Relief
 from .options import ConsumerOptions, Hooks
 from .pump import Pump
+from .runner import Runner
 from .threads import Threads
 
 logger = logging.getLogger("djutils.queue.workers.process")
@@ -40,10 +42,12 @@ class WorkerProcess:
         self._hooks = hooks
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
-        channels = [make_channel(queues.fresh(name), owners[name]) for name in options.queues]
         executors = [make_executor(name, owners[name]) for name in options.queues]
-        self._threads = Threads(options.threads, executors, board, lambda: self._pump.wake())  # noqa: PLW0108  (made below)
-        self._pump = Pump(channels, self._threads, board, options)
+
+        def make_channels() -> list[Channel]:
+            return [make_channel(queues.fresh(name), owners[name]) for name in options.queues]
+
+        self._pump, self._runner = make_pump(options, executors, board, make_channels)
         self._ended = threading.Event()
         self._failed = False
 
@@ -79,13 +83,30 @@ class WorkerProcess:
     def _reason_to_end(self) -> str:
         if os.getppid() != self._parent:
             return "its supervisor is gone"
-        if not self._threads.alive:
+        if not self._runner.alive:
             return "one of its threads has died"
         if self._options.max_memory and time.monotonic() - self._memory_checked > _MEMORY_EVERY:
             self._memory_checked = time.monotonic()
             if (used := resident_mebibytes()) > self._options.max_memory:
                 return f"it uses {used} MiB"
         return ""
+
+
+def make_pump(
+    options: ConsumerOptions,
+    executors: Sequence[Executor],
+    board: Board,
+    make_channels: Callable[[], Sequence[Channel]],
+) -> tuple[Pump, Runner]:
+    """Answer a pump, and what runs the commands it receives: itself if that is one at a time."""
+    if options.threads > 1:
+        threads = Threads(options.threads, executors, board, lambda: pump.wake())  # noqa: PLW0108  (made below)
+        pump = Pump(make_channels(), threads, board, options)
+        return pump, threads
+    inline = Inline(executors, board)
+    pump = Pump(make_channels(), inline, board, options)
+    Relief(inline, pump.is_stuck, pump.relieve, make_channels).start()
+    return pump, inline
 
 
 def make_executor(name: str, owner: int) -> Executor:

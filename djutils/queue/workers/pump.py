@@ -1,4 +1,4 @@
-"""The pump of a worker process: receives for its threads, and settles what they finished."""
+"""The pump of a worker process: receives for whoever runs commands, and settles what was finished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from djutils.queue.message import ACKED, RELEASED, SETTLED, Delivery
 from .board import Board
 from .channel import Channel, Settled
 from .options import ConsumerOptions
-from .threads import Finished, Threads, Waiting
+from .runner import Finished, Runner, Waiting
 
 logger = logging.getLogger("djutils.queue.workers.pump")
 
@@ -31,19 +31,19 @@ _OUTAGE = (0.05, 5.0)
 
 
 class Pump:
-    """Keeps the threads of one process supplied, in a thread of its own.
+    """Keeps the runner of one process supplied, in a thread of its own.
 
     Its life: open the channels, turn until asked to stop, then give back what was not begun, wait
     for what runs, settle it and leave. A backend that does not answer is waited out.
     """
 
     def __init__(
-        self, channels: Sequence[Channel], threads: Threads, board: Board, options: ConsumerOptions
+        self, channels: Sequence[Channel], runner: Runner, board: Board, options: ConsumerOptions
     ) -> None:
         self.received = 0
-        """How many deliveries it has handed to the threads."""
+        """How many deliveries it has handed to the runner."""
         self._channels = channels
-        self._threads = threads
+        self._runner = runner
         self._board = board
         self._options = options
         self._done: list[list[Finished]] = [[] for _ in channels]
@@ -73,20 +73,48 @@ class Pump:
         Raises ``BackendError`` if the backend fails in a way that waiting cannot mend.
         """
         try:
+            with self._runner.duty:
+                self._live(ready)
+        finally:
+            self._runner.close()
+
+    def is_stuck(self) -> bool:
+        """Is there something to do that cannot wait for the end of the running commands?"""
+        moved_at = self._runner.moved_at
+        undone = self._runner.buffer or self._unsettled()
+        return bool(undone) and (self._stopping.is_set() or time.monotonic() - moved_at > STUCK)
+
+    def relieve(self, channels: Sequence[Channel]) -> None:
+        """Do the duties over ``channels``: give back what was not begun, settle what has ended."""
+        mine, self._channels = self._channels, channels
+        try:
+            self._collect()
+            self._give_back()
+            for number in range(len(channels)):
+                self._receive(number, room=0)
+        except BackendUnavailable:
+            self._unsure = True
+            raise
+        finally:
+            self._channels = mine
+
+    def _live(self, ready: Callable[[], object]) -> None:
+        """From the first opening to the last settlement."""
+        try:
             while not self._patiently(self._open):
                 if self._stopping.is_set():
                     return
             ready()
             while not self._stopping.is_set():
                 self._patiently(self._turn)
+                self._runner.run(self._stopping)
             self._patiently(self._give_back)
-            while self._threads.busy or self._unsettled():
+            while self._runner.busy or self._unsettled():
                 self._patiently(self._finish)
             while not self._patiently(self._leave):
                 pass
         except OwnerLost:
             self._abandon()
-        self._threads.close()
 
     def _patiently(self, step: Callable[[], None]) -> bool:
         """Take ``step`` and answer True; False when the backend did not answer and some time has passed."""
@@ -106,7 +134,7 @@ class Pump:
     def _open(self) -> None:
         for channel in self._channels:
             channel.open()
-        self._threads.start()
+        self._runner.start()
         self._unsure = False
         self._outages = 0
 
@@ -125,11 +153,11 @@ class Pump:
 
     def _has_had_enough(self) -> bool:
         most = self._options.max_commands
-        return bool(most) and self.received >= most and not (self._threads.busy or self._unsettled())
+        return bool(most) and self.received >= most and not (self._runner.busy or self._unsettled())
 
     def _collect(self) -> None:
-        """Sort what the threads finished by what is to be done with it."""
-        finished = self._threads.finished
+        """Sort what was finished by what is to be done with it."""
+        finished = self._runner.finished
         while finished:
             self._delay = self._options.delay
             one = finished.popleft()
@@ -166,9 +194,9 @@ class Pump:
             self._held[number].update(delivery.id for delivery in deliveries)
             self.received += len(deliveries)
             waiting = [(number, delivery) for delivery in deliveries]
-            if any(delivery.crashes for delivery in deliveries) and self._threads.count > 1:
+            if any(delivery.crashes for delivery in deliveries) and self._runner.count > 1:
                 waiting = self._set_aside(waiting)
-            self._threads.put(waiting)
+            self._runner.put(waiting)
 
     def _set_aside(self, waiting: list[Waiting]) -> list[Waiting]:
         """Keep back what was running in too many processes that died, and answer the rest.
@@ -180,47 +208,46 @@ class Pump:
         return [one for one in waiting if one[1].crashes < last]
 
     def _try_suspect(self) -> None:
-        threads = self._threads
-        self._alone = self._alone and threads.busy
-        if self._suspects and not threads.busy:
-            threads.put([self._suspects.pop(0)])
+        runner = self._runner
+        self._alone = self._alone and runner.busy
+        if self._suspects and not runner.busy:
+            runner.put([self._suspects.pop(0)])
             self._alone = True
-        elif self._suspects and not self._alone and time.monotonic() - threads.moved_at > STUCK:
+        elif self._suspects and not self._alone and time.monotonic() - runner.moved_at > STUCK:
             self._give_back_suspects(delay=_TO_BE_ALONE)
 
     def _room(self, channel: Channel) -> int:
         """Answer how many to ask for: the budget's worth, nothing while every thread is stuck."""
-        threads = self._threads
+        runner = self._runner
         if self._suspects or self._alone:
             return 0
         if not channel.prefetches:
-            return max(0, threads.idle - len(threads.buffer))
-        if not threads.idle and time.monotonic() - threads.moved_at > BUDGET:
+            return max(0, runner.idle - len(runner.buffer))
+        if not runner.idle and time.monotonic() - runner.moved_at > BUDGET:
             return 0
-        budget = int(threads.count * BUDGET / max(threads.cost, 1e-6))
-        # While one batch runs the next one is on its way.
-        most = max(threads.count, min(2 * channel.batch, budget))
-        threads.low = max(threads.count, most - channel.batch)
-        room = min(channel.batch, most - len(threads.buffer))
+        budget = int(runner.count * BUDGET / max(runner.cost, 1e-6))
+        most = max(runner.count, min(runner.batches * channel.batch, budget))
+        runner.low = max(runner.count, most - channel.batch)
+        room = min(channel.batch, most - len(runner.buffer))
         if self._options.max_commands:
             room = min(room, self._options.max_commands - self.received)
         return max(0, room)
 
     def _wait(self, channel: Channel) -> float:
         """Answer how long the backend may wait for a message by itself."""
-        if not channel.blocking or len(self._channels) > 1 or self._threads.buffer:
+        if not channel.blocking or len(self._channels) > 1 or self._runner.buffer:
             return 0.0
         wait = self._lengthen()
-        return min(wait, _SHORT_WAIT) if self._threads.idle < self._threads.count else wait
+        return min(wait, _SHORT_WAIT) if self._runner.idle < self._runner.count else wait
 
     def _release_stuck(self) -> None:
-        threads = self._threads
-        if threads.buffer and time.monotonic() - threads.moved_at > STUCK:
+        runner = self._runner
+        if runner.buffer and time.monotonic() - runner.moved_at > STUCK:
             self._give_back()
 
     def _give_back(self) -> None:
         """Give back what no thread has begun."""
-        for number, delivery in self._threads.take_back():
+        for number, delivery in self._runner.take_back():
             self._others[number].append((delivery, RELEASED))
             self.received -= 1
         self._give_back_suspects(delay=0.0)
@@ -235,7 +262,9 @@ class Pump:
     def _pause(self, got: int) -> None:
         """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
         self._outages = 0
-        if self._threads.buffer or self._suspects:
+        if self._runner.buffer and self._runner.here:
+            return
+        if self._runner.buffer or self._suspects:
             self._woken.wait(_LOOK_AGAIN)
         elif not got and not self._waited_in_backend():
             self._woken.wait(self._lengthen())
@@ -247,7 +276,7 @@ class Pump:
         return delay
 
     def _waited_in_backend(self) -> bool:
-        return len(self._channels) == 1 and self._channels[0].blocking and self._threads.idle > 0
+        return len(self._channels) == 1 and self._channels[0].blocking and self._runner.idle > 0
 
     def _recover(self) -> None:
         """After an outage: ask for what was lent in replies that were lost."""
@@ -269,7 +298,7 @@ class Pump:
             self._receive(number, room=0)
 
     def _unsettled(self) -> bool:
-        return bool(self._threads.finished) or any(self._done) or any(self._others)
+        return bool(self._runner.finished) or any(self._done) or any(self._others)
 
     def _leave(self) -> None:
         for channel in self._channels:
@@ -278,7 +307,7 @@ class Pump:
     def _abandon(self) -> None:
         """We were taken for dead: whatever we hold belongs to others now."""
         logger.error("This worker was silent for too long and its messages were taken back; it begins anew.")
-        self._threads.take_back()
-        while self._threads.busy:
+        self._runner.take_back()
+        while self._runner.busy:
             self._woken.wait(_LOOK_AGAIN)
             self._woken.clear()

@@ -1,0 +1,105 @@
+"""One command at a time, in the pump's own thread, and who stands in for the pump meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from djutils.queue.exceptions import BackendError
+from djutils.queue.executor import Executor
+
+from .board import Board
+from .channel import Channel
+from .runner import Runner
+
+logger = logging.getLogger("djutils.queue.workers.inline")
+
+_LOOK_EVERY = 0.2
+
+
+class Inline(Runner):
+    """Runs in the thread that calls ``run()``: with one command at a time nothing is handed over.
+
+    A thread beside the pump would cost more than most commands do: both would fight for the
+    interpreter each time one of them comes back from the store.
+    """
+
+    here = True
+    batches = 1
+
+    def __init__(self, executors: Sequence[Executor], board: Board) -> None:
+        super().__init__(1, executors, board)
+        self.duty: threading.Lock = threading.Lock()
+        self.closed = threading.Event()
+        self._running = False
+
+    @property
+    def idle(self) -> int:
+        return 0 if self._running else 1
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Run what is in the buffer, until it is empty or ``stopping`` is set; off duty meanwhile."""
+        duty = self.duty
+        while not stopping.is_set() and (waiting := self._take()) is not None:
+            self._running = True
+            duty.release()
+            self._run(0, waiting)
+            duty.acquire()
+            self._running = False
+
+
+class Relief:
+    """A thread that does what cannot wait for the end of a slow command.
+
+    It has connections of its own, which it makes when it needs them for the first time.
+    """
+
+    def __init__(
+        self,
+        inline: Inline,
+        is_needed: Callable[[], bool],
+        relieve: Callable[[Sequence[Channel]], None],
+        make_channels: Callable[[], Sequence[Channel]],
+    ) -> None:
+        self._inline = inline
+        self._is_needed = is_needed
+        self._relieve = relieve
+        self._make_channels = make_channels
+        self._channels: Sequence[Channel] = ()
+
+    def start(self) -> None:
+        """Watch until the pump has ended."""
+        threading.Thread(target=self._watch, name="relief", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._inline.closed.wait(_LOOK_EVERY):
+            if self._is_called_for() and self._inline.duty.acquire(blocking=False):
+                self._take_over()
+
+    def _take_over(self) -> None:
+        try:
+            # Between the look and the duty another command may have begun.
+            if self._is_called_for():
+                self._do_duty()
+        finally:
+            self._inline.duty.release()
+
+    def _is_called_for(self) -> bool:
+        return not self._inline.idle and self._is_needed()
+
+    def _do_duty(self) -> None:
+        try:
+            if not self._channels:
+                channels = self._make_channels()
+                for channel in channels:
+                    channel.join()
+                self._channels = channels
+            self._relieve(self._channels)
+        except BackendError as error:  # the pump will meet it too, and knows what to do
+            logger.warning("While a command runs: %s", error)
+            time.sleep(_LOOK_EVERY)

@@ -1,0 +1,126 @@
+"""What every way of running has in common: a buffer to take from, and how one command is run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+from djutils.queue.executor import Executor
+from djutils.queue.message import ACKED, Action, Delivery, Outcome
+
+from .board import Board, Pad
+
+logger = logging.getLogger("djutils.queue.workers.runner")
+
+
+class Finished(NamedTuple):
+    """What one thread made of one delivery."""
+
+    thread: int
+    channel: int
+    delivery: Delivery
+    outcome: Outcome
+
+
+Waiting = tuple[int, Delivery]
+"""A channel's number and what it received."""
+
+_WEIGHT = 0.1
+_AFTER_A_FAULT = 30.0
+
+
+class Runner(ABC):
+    """Runs what is put, at most ``count`` at a time, and leaves what came of it in ``finished``."""
+
+    here = False
+    """Does it run in the pump's own thread, when ``run()`` is called?"""
+    batches = 2
+    """How many to have at hand: while one runs, the next is on its way."""
+    duty: AbstractContextManager[Any] = nullcontext()
+    """Held by whoever does the pump's duties."""
+
+    def __init__(self, count: int, executors: Sequence[Executor], board: Board) -> None:
+        self.count = count
+        self.buffer: deque[Waiting] = deque()
+        self.finished: deque[Finished] = deque()
+        self.low = count
+        """How many are left in the buffer when the pump is woken to bring more."""
+        self.cost = 0.01
+        """A moving average of the seconds one command takes."""
+        self.moved_at = time.monotonic()
+        """When the buffer last moved; if that is long ago and it is not empty, all are stuck."""
+        self._executors = executors
+        self._pads = board.pads
+        self._process = os.getpid()
+
+    @property
+    @abstractmethod
+    def idle(self) -> int:
+        """How many more could run at this moment."""
+
+    @property
+    def busy(self) -> bool:
+        """Is anything running or waiting to run?"""
+        return bool(self.buffer) or self.idle < self.count
+
+    @property
+    def alive(self) -> bool:
+        """Is everyone there who should run commands?"""
+        return True
+
+    def start(self) -> None:  # noqa: B027  (most need nothing)
+        """Get ready to run."""
+
+    def put(self, waiting: Sequence[Waiting]) -> None:
+        """Hand over deliveries, to be begun in this order."""
+        if not self.buffer:
+            self.moved_at = time.monotonic()
+        self.buffer.extend(waiting)
+
+    def run(self, stopping: threading.Event) -> None:  # noqa: B027
+        """Run what is in the buffer, if it is not run by others anyway."""
+
+    def take_back(self) -> list[Waiting]:
+        """Answer what was not begun; it will not be."""
+        taken: list[Waiting] = []
+        while (waiting := self._take()) is not None:
+            taken.append(waiting)
+        return taken
+
+    def close(self) -> None:  # noqa: B027
+        """Nothing more will be put."""
+
+    def _take(self) -> Waiting | None:
+        try:
+            return self.buffer.popleft()
+        except IndexError:
+            return None
+
+    def _run(self, number: int, waiting: Waiting) -> Outcome:
+        """Run one delivery in the calling thread, which is the ``number``-th."""
+        pad = self._pads[number]
+        channel, delivery = waiting
+        self.moved_at = started = time.monotonic()
+        pad.start(channel, delivery.id)
+        outcome = self._execute(channel, delivery, pad)
+        if os.getpid() != self._process:
+            os._exit(0)  # a child that the command forked and let return: the work is not its own
+        # On the board first: if we die before the ack, whoever reads it acks for us.
+        pad.finish(outcome is ACKED)
+        self.finished.append(Finished(number, channel, delivery, outcome))
+        self.cost += (time.monotonic() - started - self.cost) * _WEIGHT
+        return outcome
+
+    def _execute(self, channel: int, delivery: Delivery, pad: Pad) -> Outcome:
+        try:
+            return self._executors[channel].execute(delivery, pad)
+        except BaseException:  # a fault of ours or of the settings, not of the command
+            logger.exception("%s could not be tried; it goes back for a while.", delivery.id)
+            return Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
