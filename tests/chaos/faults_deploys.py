@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from djutils.models import QueueMessage, State
@@ -33,7 +35,8 @@ def hurry(field: Field) -> None:
             field.queue.server.call("zadd", delayed, {id: 0}, False, True)
         return
     rows = QueueMessage.objects.using(field.site.alias).filter(queue=field.queue.name, state=State.DELAYED)
-    rows.update(due=0)
+    with suppress(DatabaseError):  # a consumer may have to go first: next time
+        rows.update(due=0)
 
 
 def hurry_until_done(field: Field) -> None:
