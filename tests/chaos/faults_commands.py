@@ -10,8 +10,6 @@ from .catalogue import DATABASES, EVERYWHERE, SIMPLE, fault
 from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
-LIVES_ON = "the child of a forking command lives on as a worker, for ever, with our board and connections"
-NEIGHBOUR = "both go back to the head of the queue, meet in one process again, and die together"
 CRASHED = "It was running in 3 processes that died"
 
 
@@ -34,7 +32,7 @@ def command_segfaults(field: Field) -> None:
     wait_for_death(field, commands.segfault(field.site.file("harm")), CRASHED)
 
 
-@fault(EVERYWHERE, breaks=dict.fromkeys(EVERYWHERE, NEIGHBOUR))
+@fault(EVERYWHERE)
 def command_segfaults_beside_another(field: Field) -> None:
     """What ran in the same process is charged too, but must not be led to it again and again."""
     field.finish_sending()
@@ -78,7 +76,7 @@ def command_forks(field: Field) -> None:
     wait_for_line(field, "harm")
 
 
-@fault(EVERYWHERE, breaks=dict.fromkeys(EVERYWHERE, LIVES_ON))
+@fault(EVERYWHERE)
 def command_forks_and_the_child_returns(field: Field) -> None:
     """A second process runs on in the worker's code, with its memory and its connections."""
     harm.fork_and_return(field.site.file("harm"))

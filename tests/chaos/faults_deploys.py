@@ -21,9 +21,6 @@ from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
 HOUR = 3600
-CONSULTED = (
-    "the executor asks its own clock about what the backend has found due: it is late by the difference"
-)
 LATE = 12.0
 
 
@@ -109,7 +106,7 @@ def clock_an_hour_ahead(field: Field) -> None:
     send_for_later(field, 1.0)
 
 
-@fault(EVERYWHERE, breaks=dict.fromkeys(EVERYWHERE, CONSULTED))
+@fault(EVERYWHERE)
 def clock_an_hour_behind(field: Field) -> None:
     """Of a consumer: nothing is late, nobody is taken for dead."""
     begin_anew_with_clock(field, -HOUR)

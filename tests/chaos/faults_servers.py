@@ -17,7 +17,6 @@ from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
 WAITING = "Waiting for it; running commands go on"
-OUT_OF_MEMORY = "an answer of OOM is not taken for an outage: the maintainer dies of it, again and again"
 TABLE = "djutils_queuemessage"
 WORKERS = "djutils_queueworker"
 
@@ -129,7 +128,7 @@ def consumer_stopped_while_it_waits_for_the_server(field: Field) -> None:
         field.start_consumer()
 
 
-@fault(("redis",), says="maxmemory", breaks={"redis": OUT_OF_MEMORY})
+@fault(("redis",), says="maxmemory")
 def memory_full(field: Field) -> None:
     """maxmemory is reached under noeviction; then there is room again."""
     wait_for_workers(field.consumer)

@@ -290,7 +290,8 @@ class Supervisor:
         self._graves.append(died)
         self._tell_of_the_dead()
         if died.reason:
-            logger.error("Worker process %d is gone. %s", worker.pid, died.reason.partition("\n")[0])
+            headline = died.reason.partition("\n")[0].removeprefix("Its process ")
+            logger.error("Worker process %d %s", worker.pid, headline)
         # The end of its pipe may be heard before its death, or after.
         if code and worker.pid in {*self._stillborn, *self._unready.values()}:
             self._boot_failures += 1
