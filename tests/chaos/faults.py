@@ -58,7 +58,7 @@ def maintainer_killed(field: Field) -> None:
     wait_until(lambda: field.consumer.maintainer() not in {0, pid}, PATIENCE, why=field.consumer.log)
 
 
-@fault(EVERYWHERE, times=4, short=("sqlite",), says="was silent for 3 s")
+@fault(EVERYWHERE, times=4, short=("sqlite", "postgres", "redis"), says="was silent for 3 s")
 def whole_consumer_killed(field: Field) -> None:
     """Supervisor, maintainer and workers at the same moment, as when the machine goes; then a new one."""
     field.consumer.kill_all()

@@ -118,7 +118,11 @@ def test_a_log_that_cannot_be_written_ends_nothing(
     assert "found" in (tmp_path / "logs" / "log").read_text()
 
 
-def test_what_cannot_be_encoded_is_written_all_the_same(tmp_path: Path) -> None:
+def test_what_cannot_be_encoded_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nor must pytest hear of it: it could not tell it from one process to another.
+    monkeypatch.setattr(logging.getLogger("djutils"), "propagate", False)
     logs.to_file(tmp_path / "log", "INFO")
     logger.info("half a character: \ud800")
     assert r"\ud800" in (tmp_path / "log").read_text()
