@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 from django.dispatch import Signal
@@ -140,7 +141,7 @@ class Executor:
         delay = _delay(policy, attempt, error)
         text = _describe(error)
         reason = text.partition("\n")[0]
-        told = None if isinstance(error, Reject | Retry) else error
+        told = None if isinstance(error, Reject | Retry) else (type(error), error, _users_part(error))
         name = f"{message.id} {message.command}"
         if delay is None:
             logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
@@ -172,13 +173,21 @@ def _send(signal: Signal, sender: type[Command], **facts: Any) -> None:
                 logger.error("The signal receiver %r failed.", receiver, exc_info=answer)
 
 
+def _users_part(error: BaseException) -> TracebackType | None:
+    """Answer the traceback from where the command's own code begins; all of it if it never did."""
+    part = error.__traceback__
+    while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith("djutils.queue."):
+        part = part.tb_next
+    return part or error.__traceback__
+
+
 def _describe(error: BaseException) -> str:
     """Answer one line with the exception, then its traceback; at most 16 KiB."""
     headline = traceback.TracebackException(type(error), error, None)
     headline.__notes__ = None
     *_, last = headline.format_exception_only()
     summary = last.strip().partition("\n")[0]
-    text = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
     if len(text) > _ERROR_SIZE:
         text = f"[...]\n{text[-_ERROR_SIZE:]}"
     return f"{summary[:500]}\n\n{text}"
