@@ -128,7 +128,7 @@ def consumer_stopped_while_it_waits_for_the_server(field: Field) -> None:
         field.start_consumer()
 
 
-@fault(("redis",), says="maxmemory")
+@fault(("redis",))
 def memory_full(field: Field) -> None:
     """maxmemory is reached under noeviction; then there is room again."""
     wait_for_workers(field.consumer)
