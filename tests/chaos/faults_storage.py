@@ -21,6 +21,7 @@ from tests.waiting import wait_until
 from .catalogue import EVERYWHERE, FULL, SERVERS, SIMPLE, fault
 from .faults import kill, wait_for_workers
 from .field import PATIENCE, Field
+from .sentinel import Sentinel
 
 LOCKED = 30.0 if FULL else 10.0
 """Seconds; in the full form longer than anybody waits for a lock of SQLite."""
@@ -112,7 +113,7 @@ def disk_full(field: Field) -> None:
 
 @fault(("redis",), wired=True, says="cannot be used at the moment")
 def server_fails_over(field: Field) -> None:
-    """A replica is promoted and the address leads to it, as Sentinel does.
+    """Sentinel promotes a replica, and the address is made to lead to it.
 
     Redis replicates after it has answered: what was sent or acked in the last moments may be lost.
     """
@@ -121,10 +122,13 @@ def server_fails_over(field: Field) -> None:
     with Redis.from_url(replica.url) as client:
         client.replicaof("127.0.0.1", field.server.port)
         wait_until(lambda: client.info("replication")["master_link_status"] == "up", PATIENCE)
-        field.pause(0.1, 0.3)
+        sentinel = Sentinel(field.server.binary, field.server.port)
+        field.stack.callback(sentinel.remove)
+        sentinel.start()
+        wait_until(sentinel.replicas, PATIENCE)
         with field.history.forgetting(sent=True):
             field.server.kill()
-            client.replicaof("NO", "ONE")
+            wait_until(lambda: sentinel.primary() == replica.port, PATIENCE)
             for proxy in field.wires:
                 proxy.point_at(replica.port)
     field.server.start()  # nobody is led to it any more
