@@ -1,4 +1,4 @@
-"""A real consumer for the measurements: one process, one thread, its log in a file at INFO."""
+"""A real consumer for the measurements: one process, one thread, its log in a file at WARNING."""
 
 from __future__ import annotations
 
