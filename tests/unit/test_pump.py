@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from djutils.queue.workers import pump as pump_module
 from djutils.queue.workers.board import Report
 
@@ -106,6 +108,18 @@ def test_a_slow_command_does_not_hold_the_others_hostage(
     assert ran[1:] == list(range(20))
     gates["slow"].set()
     until(lambda: empty(queue))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_slow_receiving_is_not_taken_for_a_slow_command(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(pump_module, "STUCK", 0.0)  # every receive is too slow
+    for number in range(10):
+        send(queue, record, number)
+    rig(queue, FlakyQueue(f"{queue.name}.other"), threads=threads)
+    until(lambda: empty(queue))
+    assert Counter(ran) == Counter(range(10))
 
 
 def test_while_every_thread_is_stuck_nothing_more_is_taken(

@@ -203,7 +203,7 @@ class Pump:
 
         What stood by is charged with what killed. The last time it is run alone: then it is known.
         """
-        last = settings.QUEUE_MAX_CRASHES - 1
+        last = max(1, settings.QUEUE_MAX_CRASHES - 1)
         self._suspects += [one for one in waiting if one[1].crashes >= last]
         return [one for one in waiting if one[1].crashes < last]
 
@@ -242,7 +242,7 @@ class Pump:
 
     def _release_stuck(self) -> None:
         runner = self._runner
-        if runner.buffer and time.monotonic() - runner.moved_at > STUCK:
+        if runner.buffer and not runner.idle and time.monotonic() - runner.moved_at > STUCK:
             self._give_back()
 
     def _give_back(self) -> None:
