@@ -1,4 +1,4 @@
-"""A consumer without the command line: used by tests until ``djutils.queue.bin.consumer`` takes over."""
+"""A consumer that stays in the foreground, with leases that a test can wait for."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from djutils.queue.workers.supervisor import Supervisor
 
 def options() -> ConsumerOptions:
     parser = argparse.ArgumentParser()
+    parser.add_argument("-q", dest="queues", action="append", default=[])
     parser.add_argument("-w", dest="processes", type=int, default=1)
     parser.add_argument("-t", dest="threads", type=int, default=1)
     parser.add_argument("-n", dest="periodic", action="store_false")
@@ -24,7 +25,9 @@ def options() -> ConsumerOptions:
     parser.add_argument("--grace", type=float, default=25.0)
     parser.add_argument("--max-commands", type=int, default=0)
     parser.add_argument("--max-memory", type=int, default=0)
-    return ConsumerOptions(queues=(settings.queue_name,), **vars(parser.parse_args()))
+    chosen = vars(parser.parse_args())
+    queues = tuple(chosen.pop("queues")) or (settings.queue_name,)
+    return ConsumerOptions(queues=queues, **chosen)
 
 
 if __name__ == "__main__":
@@ -33,5 +36,7 @@ if __name__ == "__main__":
     )
     django.setup()
     queue.autodiscover()
-    queues.fresh(settings.queue_name)  # imported once, not by each child
-    sys.exit(Supervisor(options()).run())
+    chosen = options()
+    for name in chosen.queues:
+        queues.fresh(name)  # imported once, not by each child
+    sys.exit(Supervisor(chosen).run())

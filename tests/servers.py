@@ -212,7 +212,8 @@ class MariaDBServer(OwnServer):
 
     def _place(self) -> list[str]:
         user = ["--user=root"] if os.geteuid() == 0 else []
-        return [*user, f"--datadir={self.directory / 'data'}"]
+        # One that starts removes the temporary tables of others, where they share a directory.
+        return [*user, f"--datadir={self.directory / 'data'}", f"--tmpdir={self.directory}"]
 
     def _command(self) -> list[str]:
         return [

@@ -3,7 +3,7 @@
 Without ``--full`` the most telling faults only, in less than four minutes; with it every fault on
 every backend, in less than 25. ``DJUTILS_CHAOS=full`` in the environment says the same to pytest
 itself. ``-n 2`` tries two at a time: a fault mostly waits. ``DJUTILS_CHAOS_SEED`` repeats a run; its
-seed is printed at the top and over the table.
+seed is printed at the top and over the table, which ``--csv FILE`` writes as the documentation has it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from random import Random, SystemRandom
 
 import pytest
@@ -12,6 +13,7 @@ from pytest_django import Settings
 
 from tests.conftest import DatabaseStarter, Starter
 
+from . import table
 from .catalogue import Fault
 from .driver import Row
 from .field import Field
@@ -19,11 +21,6 @@ from .grounds import Grounds
 
 # In the environment, so that processes of pytest-xdist take the same.
 SEED = os.environ.setdefault("DJUTILS_CHAOS_SEED", str(SystemRandom().randrange(10**6)))
-
-HEADS = (
-    *("fault", "backend", "tried", "sent", "executed", "dead", "lost", "doubled", "doubled within a lease"),
-    *("recovery s", "took s"),
-)
 
 FieldMaker = Callable[[str, Fault], Field]
 
@@ -50,7 +47,7 @@ def make_field(
 @pytest.fixture
 def note_row(record_property: Callable[[str, object], None]) -> Callable[[Row], None]:
     """Puts a row into the table at the end, on whichever process the test runs."""
-    return lambda row: record_property("row", _cells(row))
+    return lambda row: record_property("row", table.cells(row))
 
 
 def pytest_report_header() -> str:
@@ -58,8 +55,13 @@ def pytest_report_header() -> str:
     return f"chaos: DJUTILS_CHAOS_SEED={SEED}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """So that the documentation can have the table."""
+    parser.addoption("--csv", type=Path, metavar="FILE", help="write the table of the faults there")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table."""
+    """Print the table, and write it where it was asked for."""
     reports = [
         report for kind in ("passed", "failed", "xfailed") for report in terminalreporter.stats.get(kind, ())
     ]
@@ -67,21 +69,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not rows:
         return
     terminalreporter.section(f"chaos, DJUTILS_CHAOS_SEED={SEED}")
-    cells = [HEADS, *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        terminalreporter.write_line(
-            "  ".join(
-                cell.ljust(width) if place < 2 else cell.rjust(width)
-                for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-            )
-        )
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    verdict = row.verdict
-    counts = (
-        *(row.tried, verdict.sent, verdict.executed, verdict.dead, len(verdict.lost)),
-        *(verdict.doubled, len(verdict.doubled_within_lease)),
-    )
-    return (row.fault, row.backend, *map(str, counts), f"{row.recovery:.1f}", f"{row.took:.1f}")
+    for line in table.aligned(rows):
+        terminalreporter.write_line(line)
+    if path := terminalreporter.config.getoption("--csv"):
+        table.write_csv(rows, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.project.app import commands
 from tests.waiting import wait_until
 
 from .catalogue import SERVERS, fault
@@ -58,6 +59,20 @@ def network_slow(field: Field) -> None:
     field.pause(2 * LEASE, 2 * LEASE)
     for proxy in field.wires:
         proxy.mend()
+
+
+@fault(SERVERS, wired=True, count=100)
+def network_slow_for_one_thread_with_two_queues(field: Field) -> None:
+    """It asks for both in turn, and each answer takes longer than a command: neither queue starves."""
+    assert field.consumer.stop() == 0, field.consumer.log()
+    second = f"{field.queue.name}-second"
+    field.start_consumer("-q", field.queue.name, "-q", second, "-t", "1", processes=1)
+    wait_for_workers(field.consumer)
+    field.wires.consumers.delay = 0.2
+    for number in range(50):
+        commands.append.using(queue_name=second)(field.site.file("second"), number)
+    wait_until(lambda: len(commands.lines(field.site.file("second"))) == 50, PATIENCE, why=field.site.logs)
+    field.wires.consumers.mend()
 
 
 @fault(SERVERS, wired=True)
