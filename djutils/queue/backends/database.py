@@ -29,7 +29,6 @@ from .database_sql.base import Dialect, Now
 from .database_sql.deadlock import Deadlock, is_deadlock, tried_again
 from .database_sql.vendors import dialect_of
 
-_PROMOTED_AT_ONCE = 500
 _PROMOTION_EVERY = 1.0
 _ROWS_PER_INSERT = 100
 _KEY_KEPT = 24 * 3600 * 1000
@@ -68,8 +67,8 @@ class DatabaseQueue(LeasedQueue):
 
     @property
     def blocking(self) -> bool:  # type: ignore[override]
-        """Whether the database can wake a consumer that waits."""
-        return connections[self.alias].vendor == "postgresql"
+        """Whether a consumer that waits can be woken."""
+        return self._sql(connections[self.alias]).blocking
 
     def open(self) -> None:
         """Take a connection of its own: what commands do to theirs must not reach it, nor ours them."""
@@ -100,14 +99,16 @@ class DatabaseQueue(LeasedQueue):
         batch = self._receive(owner, count, done)
         if wait and count and not batch.deliveries and self.blocking:
             with self._database() as connection:
-                self._sql(connection).wait(connection, self.name, wait)
-            return batch._replace(deliveries=self._receive(owner, count, ()).deliveries)
+                woken = self._sql(connection).wait(connection, self.name, wait)
+            if woken:
+                return batch._replace(deliveries=self._receive(owner, count, ()).deliveries)
         return batch
 
     @tried_again
     def _receive(self, owner: int, count: int, done: Collection[str]) -> Batch:
         with self._database() as connection:
-            step = self._sql(connection).step(connection, self.name, owner, count, done)
+            sql = self._sql(connection)
+            step = sql.step(connection, self.name, owner, count, done)
             if not step.enrolled:
                 raise OwnerLost
             lent = step.deliveries
@@ -115,9 +116,8 @@ class DatabaseQueue(LeasedQueue):
             # may outrank what is ready.
             if len(lent) < count or time.monotonic() - self._promoted > _PROMOTION_EVERY:
                 self._promoted = time.monotonic()
-                if self._promote() and len(lent) < count:
-                    more = count - len(lent)
-                    lent += self._sql(connection).step(connection, self.name, owner, more, ()).deliveries
+                if sql.promote(connection, self.name) and len(lent) < count:
+                    lent += sql.step(connection, self.name, owner, count - len(lent), ()).deliveries
             return Batch(lent, frozenset(done) - step.acked)
 
     @tried_again
@@ -125,18 +125,11 @@ class DatabaseQueue(LeasedQueue):
         with self._database() as connection:
             return self._sql(connection).step(connection, self.name, owner, 0, ids).acked
 
-    def _promote(self) -> int:
-        due = self._messages(State.DELAYED).filter(due__lte=Now())
-        ids = list(due.order_by("due").values_list("id", flat=True)[:_PROMOTED_AT_ONCE])
-        if not ids:
-            return 0
-        return self._messages(State.DELAYED).filter(id__in=ids).update(state=State.READY, due=None)
-
     # Everything else, through the ORM.
 
     def read(self) -> bytes | None:
-        with self._database():
-            self._promote()
+        with self._database() as connection:
+            self._sql(connection).promote(connection, self.name)
             waiting = self._messages(State.READY).order_by("rank", "id")
             while (first := waiting.values_list("id", "message").first()) is not None:
                 id, message = first

@@ -14,6 +14,8 @@ from djutils.queue.message import Delivery, Envelope
 
 Row = tuple[Any, ...]
 
+_PROMOTED_AT_ONCE = 500
+
 COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error"
 """What a claim answers: the order first, then a Delivery."""
 
@@ -46,6 +48,8 @@ class Dialect:
     """SQL of one vendor, for the table of messages and the table of workers."""
 
     now = ""
+    blocking = False
+    """Can ``wait`` be woken?"""
     on_duplicate = " ON CONFLICT (message_id) DO NOTHING"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -60,8 +64,8 @@ class Dialect:
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """Wake a consumer of ``queue`` that waits, once the caller's transaction has committed."""
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> None:
-        """Wait until woken, at most ``seconds``; only where the vendor can."""
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
+        """Wait until woken, at most ``seconds``, and answer whether it was; only where it is ``blocking``."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -84,6 +88,23 @@ class Dialect:
                 f"VALUES {', '.join(rows)}{self.on_duplicate}",
                 params,
             )
+
+    def promote(self, connection: BaseDatabaseWrapper, queue: str) -> int:
+        """Make ready what is due, up to some hundreds, and answer how many that were."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT id FROM {self.messages} WHERE queue = %s AND state = 1 AND due <= {self.now} "
+                f"ORDER BY due LIMIT {_PROMOTED_AT_ONCE}",
+                [queue],
+            )
+            ids = [id for (id,) in cursor.fetchall()]
+            if not ids:
+                return 0
+            cursor.execute(
+                f"UPDATE {self.messages} SET state = 0, due = NULL WHERE state = 1 AND id IN ({marks(ids)})",
+                ids,
+            )
+            return int(cursor.rowcount)
 
     def step(
         self,

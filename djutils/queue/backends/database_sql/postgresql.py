@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .base import COLUMNS, Dialect, Row, Step, in_order
@@ -18,6 +19,8 @@ _WAKE_EVERY = 0.05
 
 class PostgresDialect(Dialect):
     """The statements for PostgreSQL."""
+
+    blocking = True
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
@@ -70,22 +73,23 @@ class PostgresDialect(Dialect):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> None:
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
         """LISTEN on a connection of its own, without a transaction."""
-        if self._listener is None or not self._listener.is_usable():
+        if self._listener is None:
             self._listener = connection.copy()
             with self._listener.cursor() as cursor:
                 cursor.execute(f"LISTEN {_CHANNEL}")
-            return  # something may have come before we listened
+            return True  # something may have come before we listened
         raw = self._listener.connection
         if not hasattr(raw, "notifies"):  # psycopg 2 cannot wait for one
             time.sleep(min(seconds, _WAKE_EVERY))
-            return
-        deadline = time.monotonic() + seconds
-        with self._listener.wrap_database_errors:
-            while (left := deadline - time.monotonic()) > 0:
-                if any(heard.payload == queue for heard in raw.notifies(timeout=left, stop_after=1)):
-                    return
+            return True
+        try:
+            with self._listener.wrap_database_errors:
+                return _hears(raw, queue, seconds)
+        except DatabaseError:
+            self.close()
+            raise
 
     def close(self) -> None:
         if self._listener is not None:
@@ -118,3 +122,15 @@ class PostgresDialect(Dialect):
         with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
             cursor.execute(self._step, params, prepare=True, binary=True)
             return list(cursor.fetchall())
+
+
+def _hears(raw: Any, queue: str, seconds: float) -> bool:
+    """Answer whether ``queue`` is called on a connection of psycopg's, at most after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        # The driver's own wait looks around ten times a second.
+        if not select.select([raw.fileno()], [], [], left)[0]:
+            break
+        if any(heard.payload == queue for heard in raw.notifies(timeout=0)):
+            return True
+    return False

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .base import COLUMNS, Dialect, Step, in_order, marks
+from .doorbell import Doorbell
 
 
 class SQLiteDialect(Dialect):
@@ -16,6 +20,12 @@ class SQLiteDialect(Dialect):
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
+        name = str(connection.settings_dict["NAME"])
+        in_memory = connection.is_in_memory_db()  # type: ignore[attr-defined]
+        # A URI names what only SQLite knows: there it is polled.
+        self.blocking = not in_memory and not name.startswith("file:")
+        self._bell = cache(partial(Doorbell, Path(os.path.realpath(name))))
+        self._mine: Doorbell | None = None
         self._enrolled = f"EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s)"
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
@@ -29,6 +39,18 @@ class SQLiteDialect(Dialect):
             cursor.execute("PRAGMA busy_timeout = 20000")
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 cursor.execute("PRAGMA synchronous = NORMAL")
+
+    def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        if self.blocking:
+            transaction.on_commit(self._bell(queue).ring, using=connection.alias, robust=True)
+
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
+        self._mine = self._bell(queue)
+        return self._mine.wait(seconds)
+
+    def close(self) -> None:
+        if self._mine is not None:
+            self._mine.close()
 
     def step(
         self,

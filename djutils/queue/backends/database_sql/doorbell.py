@@ -1,0 +1,102 @@
+"""A FIFO beside a SQLite file: whoever has sent something rings, and one who waits hears it at once.
+
+It carries no message and promises nothing: a ring that nobody hears costs the time until the next
+look. Who shares a SQLite file is on one machine, so the bell reaches everybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import select
+import time
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISFIFO
+
+logger = logging.getLogger("djutils.queue.backends.database")
+
+_MANY = 4096
+_PASSED_ON = 8
+_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Doorbell:
+    """The bell of one queue in the database file ``database``.
+
+    Any thread may ``ring``; only one waits. It is there as long as somebody waits for it.
+    """
+
+    def __init__(self, database: Path, queue: str) -> None:
+        name = hashlib.sha256(queue.encode()).hexdigest()[:12]
+        self._database = database
+        self._path = database.with_name(f"{database.name}-djutils-{name}")
+        self._fd = -1
+
+    def ring(self, times: int = 1) -> None:
+        """Wake one who waits, or ``times`` of them; nobody need be there."""
+        with suppress(OSError):  # nobody waits, or so many rings are unheard that one more says nothing
+            # Not kept open: a number that another thread has just closed may mean another file.
+            fd = os.open(self._path, os.O_WRONLY | _FLAGS)
+            try:
+                os.write(fd, b"1" * times)
+            finally:
+                os.close(fd)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it rings, at most ``seconds``; answer whether it did."""
+        try:
+            self._listen()
+        except OSError as error:
+            logger.info("There is no bell at %s (%s): this queue is polled.", self._path, error)
+            time.sleep(seconds)
+            return False
+        ready, _, _ = select.select([self._fd], [], [], seconds)
+        return bool(ready) and self._hear()
+
+    def _hear(self) -> bool:
+        try:
+            rings = len(os.read(self._fd, _MANY))
+        except BlockingIOError:  # somebody else was faster
+            return False
+        if rings > 1:
+            # The others may have work too. Ever fewer, or rings of busy times would go on for ever.
+            self.ring(min(rings - 1, _PASSED_ON))
+        return True
+
+    def _listen(self) -> None:
+        """Open the bell that producers find now; make one where there is none."""
+        with suppress(FileExistsError):
+            os.mkfifo(self._path)
+            self._share()
+        there = self._path.stat()
+        if self._fd >= 0 and os.path.samestat(there, os.fstat(self._fd)):
+            return
+        self._let_go()
+        if not S_ISFIFO(there.st_mode):
+            raise FileExistsError("something else has its name")
+        # To be its writer too: else it would seem to ring whenever the last producer hangs up.
+        self._fd = os.open(self._path, os.O_RDWR | _FLAGS)
+
+    def _share(self) -> None:
+        """Whoever may write the database may ring, as SQLite has it with its own files."""
+        database = self._database.stat()
+        with suppress(PermissionError):
+            os.chown(self._path, database.st_uid, database.st_gid)
+        self._path.chmod(database.st_mode & 0o666)
+
+    def close(self) -> None:
+        """Wait no more; the last to go takes the bell away."""
+        if self._fd < 0:
+            return
+        self._let_go()
+        try:
+            os.close(os.open(self._path, os.O_WRONLY | _FLAGS))
+        except OSError:  # nobody else listens
+            self._path.unlink(missing_ok=True)
+
+    def _let_go(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from djutils.queue.backends.database_sql.doorbell import Doorbell
+
+LONG = 30.0
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    database = tmp_path / "db.sqlite3"
+    database.touch()
+    database.chmod(0o664)
+    return database
+
+
+@pytest.fixture
+def bell(database: Path) -> Iterator[Doorbell]:
+    bell = Doorbell(database, "mail")
+    bell.wait(0)
+    yield bell
+    bell.close()
+
+
+def test_who_waits_is_woken(bell: Doorbell, database: Path) -> None:
+    ringing = threading.Timer(0.05, Doorbell(database, "mail").ring)
+    ringing.start()
+    began = time.monotonic()
+
+    assert bell.wait(LONG)
+
+    assert time.monotonic() - began < LONG / 2
+    ringing.join()
+
+
+def test_a_ring_before_the_wait_is_heard_once(bell: Doorbell, database: Path) -> None:
+    Doorbell(database, "mail").ring()
+
+    assert bell.wait(LONG)
+    assert not bell.wait(0.01)
+
+
+def test_the_bell_of_another_queue_wakes_nobody(bell: Doorbell, database: Path) -> None:
+    Doorbell(database, "thumbnails").ring()
+
+    assert not bell.wait(0.01)
+
+
+def test_nobody_need_be_there_when_it_rings(database: Path) -> None:
+    Doorbell(database, "mail").ring()
+
+    assert list(database.parent.iterdir()) == [database]
+
+
+def test_many_rings_wake_a_second_one_who_waits(bell: Doorbell, database: Path) -> None:
+    second = Doorbell(database, "mail")
+    second.wait(0)
+    Doorbell(database, "mail").ring(3)
+
+    assert bell.wait(LONG)
+    assert second.wait(LONG)
+    second.close()
+
+
+def test_rings_that_nobody_heard_in_busy_times_soon_come_to_an_end(bell: Doorbell, database: Path) -> None:
+    for _ in range(70):
+        Doorbell(database, "mail").ring(1000)
+
+    heard = 0
+    while bell.wait(0):
+        heard += 1
+    assert heard < 40
+
+
+def test_the_last_to_go_takes_it_away(bell: Doorbell, database: Path) -> None:
+    second = Doorbell(database, "mail")
+    second.wait(0)
+    (path,) = database.parent.glob("*-djutils-*")
+
+    bell.close()
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    second.close()
+    assert not path.exists()
+
+
+def test_one_that_was_removed_is_made_anew(bell: Doorbell, database: Path) -> None:
+    (path,) = database.parent.glob("*-djutils-*")
+    path.unlink()
+    bell.wait(0)
+    Doorbell(database, "mail").ring()
+
+    assert bell.wait(LONG)
+
+
+def test_whoever_may_write_the_database_may_ring(bell: Doorbell, database: Path) -> None:
+    (path,) = database.parent.glob("*-djutils-*")
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+
+
+def test_where_there_can_be_none_it_is_as_if_it_never_rang(database: Path) -> None:
+    bell = Doorbell(database, "mail")
+    bell.wait(0)
+    (path,) = database.parent.glob("*-djutils-*")
+    path.unlink()
+    path.write_text("not a bell")
+
+    assert not bell.wait(0.01)
+    assert path.read_text() == "not a bell"
