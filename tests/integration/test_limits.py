@@ -66,7 +66,7 @@ def test_a_dead_letter_tells_how_its_processes_died_and_what_they_said_last(site
     assert letter.crashes == len(commands.lines(site.file())) == 3
     assert letter.reason == "It was running in 3 processes that died."
     assert "Its process was killed by SIGKILL; at its peak it had" in letter.error
-    assert "WARNING app: the roof is on fire" in letter.error
+    assert "app: the roof is on fire" in letter.error
 
 
 @DATABASES

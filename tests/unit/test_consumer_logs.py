@@ -12,6 +12,7 @@ import pytest
 
 from djutils.queue.bin import logs
 from djutils.queue.exceptions import ConsumerError
+from tests.waiting import wait_until
 
 logger = logging.getLogger("djutils.queue.tests")
 CONSOLE = {
@@ -89,9 +90,21 @@ def test_the_file_may_be_moved_away(tmp_path: Path) -> None:
     logs.to_file(tmp_path / "log", "INFO")
     logger.info("first")
     (tmp_path / "log").rename(tmp_path / "log.1")
-    logger.info("second")
+    logger.warning("second")
     assert "second" in (tmp_path / "log").read_text()
     assert "second" not in (tmp_path / "log.1").read_text()
+
+
+def test_a_moved_file_is_noticed_soon_although_nothing_is_wrong(tmp_path: Path) -> None:
+    logs.to_file(tmp_path / "log", "INFO")
+    logger.info("first")
+    (tmp_path / "log").rename(tmp_path / "log.1")
+
+    def is_noticed() -> bool:
+        logger.info("more")
+        return (tmp_path / "log").exists()
+
+    wait_until(is_noticed)
 
 
 def test_a_hangup_makes_the_new_file_at_once(tmp_path: Path) -> None:

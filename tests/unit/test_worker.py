@@ -41,7 +41,7 @@ def test_what_it_logged_last_is_told() -> None:
     reason, _, rest = worker.obituary(9, 1, blameless=False).reason.partition("\n\n")
     assert reason == "Its process exited with code 9; at its peak it had 1 MiB."
     assert rest.startswith("The last lines it logged:\n")
-    assert rest.endswith("INFO somebody: the bridge is out")
+    assert rest.endswith(f"INFO [{pid}] somebody: the bridge is out")
 
 
 def test_without_a_cause_nothing_is_charged() -> None:
@@ -80,14 +80,14 @@ def test_of_many_lines_the_last_ones_are_kept_whole() -> None:
     words = LastWords()
     for number in range(SIZE):
         words.emit(record(f"line {number}"))
-    lines = words.read(lines=5).splitlines()
+    lines = words.read(count=5).splitlines()
     assert [line.rpartition(": ")[2] for line in lines] == [f"line {SIZE - n}" for n in range(5, 0, -1)]
-    assert 20 < len(words.read(lines=1000).splitlines()) < 120
+    assert 20 < len(words.read(count=1000).splitlines()) < 120
 
 
 def test_long_lines_and_bad_text_do_not_hurt() -> None:
     words = LastWords()
     for text in ("x" * 10_000, "half a character: \ud800", "ünï" * 3):
         words.emit(record(text))
-    assert words.read(lines=1).endswith("ünï" * 3)
+    assert words.read(count=1).endswith("ünï" * 3)
     assert r"\ud800" in words.read()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from contextlib import suppress
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
 
 from djutils.queue.exceptions import ConsumerError
+from djutils.queue.workers.log_lines import lines
 
 CANNOT_WRITE = 73
-FORMAT = "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
 _OURS = "djutils"
+_LOOK_EVERY = 1.0
+"""Seconds after which a moved file is noticed, if nothing worse than information comes before."""
 
 
 class LogFile(WatchedFileHandler):
@@ -22,14 +25,21 @@ class LogFile(WatchedFileHandler):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
-        self.setFormatter(logging.Formatter(FORMAT))
+        self.setFormatter(lines)
         self._standard: tuple[int, ...] = ()
+        self._looked = float("-inf")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write ``record``; a log that cannot be written must not end what is logged."""
+        """Write ``record`` at once; a log that cannot be written must not end what is logged."""
         try:
-            super().emit(record)
-        except OSError:
+            now = time.monotonic()
+            # There may be a line for each of thousands of commands a second.
+            if record.levelno > logging.INFO or now - self._looked > _LOOK_EVERY:
+                self._looked = now
+                self.reopenIfNeeded()
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            os.write(self.output.fileno(), line)
+        except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be written ends nothing)
             self.handleError(record)
 
     @property
@@ -74,7 +84,7 @@ def to_stderr(level: str) -> None:
     ours = _listen(level)
     if not any(_shows(handler, ours.getEffectiveLevel()) for handler in _streams(ours)):
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(lines)
         ours.addHandler(handler)
 
 

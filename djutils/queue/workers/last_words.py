@@ -6,6 +6,8 @@ import logging
 import mmap
 import struct
 
+from .log_lines import lines
+
 SIZE = 4096
 _LONGEST_LINE = 500
 _HEAD = struct.Struct("=Q")
@@ -16,7 +18,7 @@ class LastWords(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(lines)
         self._memory = mmap.mmap(-1, _HEAD.size + SIZE)
         self._written = 0
 
@@ -34,11 +36,11 @@ class LastWords(logging.Handler):
         self._written += len(line)
         _HEAD.pack_into(self._memory, 0, self._written)
 
-    def read(self, lines: int = 10) -> str:
-        """Answer the last ``lines`` lines, oldest first; in whatever process."""
+    def read(self, count: int = 10) -> str:
+        """Answer the last ``count`` lines, oldest first; in whatever process."""
         (written,) = _HEAD.unpack_from(self._memory)
         kept = self._memory[_HEAD.size :]
         at = written % SIZE
         text = (kept[at:] + kept[:at]) if written > SIZE else kept[:at]
         whole = text.decode(errors="replace").splitlines()
-        return "\n".join((whole[1:] if written > SIZE else whole)[-lines:])
+        return "\n".join((whole[1:] if written > SIZE else whole)[-count:])
