@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 from typing import Any
-
-from django.db import connections, transaction
 
 from . import codec
 from .backends import queues
-from .backends.base import BaseQueue, LeasedQueue
+from .backends.base import BaseQueue
 from .command import Command, refuse_hidden
 from .command_options import CALLED, DECLARED, check_options
 from .conf import settings
@@ -19,7 +17,7 @@ from .executor import Executor
 from .message import Envelope, Message
 from .registry import registry
 from .results import Result
-from .signals import command_enqueued
+from .sending import Parcel, send
 
 __all__ = [
     "Invoker",
@@ -82,29 +80,31 @@ class Invoker:
         ``EnqueueError``, or ``BackendError`` if the backend fails; then nothing was sent, except
         that after ``BackendUnavailable`` it may have been.
         """
-        given = {name: value for name, value in vars(command).items() if name in CALLED and value is not None}
-        check_options(given, CALLED, f"this '{command.name}'")
-        queue = queues[command.queue_name] if command.queue_name else self.queue
+        queue = self._queue_of(command)
         if settings.QUEUE_EAGER:
             return self._run_now(command, queue)
-        if command.priority and not queue.supports_priority:
-            raise UnsupportedOption(
-                f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
-                f"send the command to another queue."
-            )
-        if command.atomic and not queue.transactional:
-            raise UnsupportedOption(
-                f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
-                f"was sent. Use DatabaseQueue, or leave atomic out."
-            )
-        message = registry.get_message_for_command(command, queue.name)
-        data = codec.encode(message)
-        _check_size(data, command)
-        delay = max(0.0, message.eta - message.created) if message.eta else 0.0
-        envelope = Envelope(message.id, data, delay, message.priority)
-        waiting = _open_transactions(queue.transaction_alias)
-        _send_after(waiting, partial(_send, queue, envelope, type(command), message))
-        return Result(message.id, message.command, queue.name)
+        parcel = _parcel(command, queue)
+        send(queue, [parcel])
+        return _result(parcel.message)
+
+    def enqueue_many(self, commands: Iterable[Command]) -> list[Result]:
+        """Send all of ``commands``, each queue's in one round trip, and answer a handle for each.
+
+        As ``enqueue``. When one of them cannot be sent at all, none is; after ``BackendError`` some
+        may have been.
+        """
+        chosen = [(command, self._queue_of(command)) for command in commands]
+        if settings.QUEUE_EAGER:
+            return [self._run_now(command, queue) for command, queue in chosen]
+        results: list[Result] = []
+        by_queue: dict[BaseQueue, list[Parcel]] = {}
+        for command, queue in chosen:
+            parcel = _parcel(command, queue)
+            by_queue.setdefault(queue, []).append(parcel)
+            results.append(_result(parcel.message))
+        for queue, parcels in by_queue.items():
+            send(queue, parcels)
+        return results
 
     def dequeue(self) -> Command | None:
         """Take the next command off the queue, or None when there is none.
@@ -127,51 +127,50 @@ class Invoker:
     def __bool__(self) -> bool:
         return True
 
+    def _queue_of(self, command: Command) -> BaseQueue:
+        given = {name: value for name, value in vars(command).items() if name in CALLED and value is not None}
+        if given:
+            check_options(given, CALLED, f"this '{command.name}'")
+        return queues[command.queue_name] if command.queue_name else self.queue
+
     def _run_now(self, command: Command, queue: BaseQueue) -> Result:
-        message = registry.get_message_for_command(command, queue.name)
-        data = codec.encode(message)
-        _check_size(data, command)
+        message, data = _packed(command, queue)
         Executor(queue.name).run(codec.decode(data, queue.name))
-        return Result(message.id, message.command, queue.name)
+        return _result(message)
 
 
-def _check_size(data: bytes, command: Command) -> None:
+def _parcel(command: Command, queue: BaseQueue) -> Parcel:
+    """Answer ``command`` as it travels to ``queue``; ``EnqueueError`` if it cannot."""
+    if command.priority and not queue.supports_priority:
+        raise UnsupportedOption(
+            f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
+            f"send the command to another queue."
+        )
+    if command.atomic and not queue.transactional:
+        raise UnsupportedOption(
+            f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
+            f"was sent. Use DatabaseQueue, or leave atomic out."
+        )
+    message, data = _packed(command, queue)
+    delay = max(0.0, message.eta - message.created) if message.eta else 0.0
+    return Parcel(Envelope(message.id, data, delay, message.priority), message, type(command))
+
+
+def _packed(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
+    """Answer the message that asks for ``command``, and its bytes."""
+    message = registry.get_message_for_command(command, queue.name)
+    data = codec.encode(message)
     limit = settings.QUEUE_MAX_MESSAGE_SIZE
     if len(data) > limit:
         raise MessageTooLarge(
             f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
             f"{limit}; nothing was sent. Store the data and pass a reference to it."
         )
+    return message, data
 
 
-def _open_transactions(own: str | None) -> list[str]:
-    """Answer the aliases with an open transaction that a send does not take part in by itself."""
-    opened = connections.all(initialized_only=True)
-    return [c.alias for c in opened if c.in_atomic_block and c.alias != own]
-
-
-def _send_after(aliases: list[str], send: partial[None]) -> None:
-    """Call ``send`` when all the transactions on ``aliases`` have committed; never if one does not."""
-    open_ones = set(aliases)
-
-    def committed(alias: str) -> None:
-        open_ones.discard(alias)
-        if not open_ones:
-            send()
-
-    for alias in aliases:
-        transaction.on_commit(partial(committed, alias), using=alias)
-    if not aliases:
-        send()
-
-
-def _send(queue: BaseQueue, envelope: Envelope, command_class: type[Command], message: Message) -> None:
-    if isinstance(queue, LeasedQueue):
-        queue.send([envelope])
-    else:
-        queue.write(envelope.data)
-    if command_enqueued.receivers:
-        command_enqueued.send_robust(sender=command_class, message=message)
+def _result(message: Message) -> Result:
+    return Result(message.id, message.command, message.queue)
 
 
 invoker = Invoker()

@@ -52,6 +52,31 @@ def test_a_command_of_2011_travels(memory: MemoryQueue, ran: list[Any]) -> None:
     assert (len(invoker), ran) == (0, ["you"])
 
 
+def test_many_are_sent_each_queue_in_one_go(memory: MemoryQueue, ran: list[Any]) -> None:
+    commands = [record.command(1), elsewhere.command(3), record.command(2)]
+    results = invoker.enqueue_many(iter(commands))
+    assert [result.command for result in results] == [command.name for command in commands]
+    assert [result.queue_name for result in results] == [memory.name, commands[1].queue_name, memory.name]
+    assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == [1, 2]
+    assert ran == []
+
+
+def test_of_many_none_is_sent_when_one_cannot_be(memory: MemoryQueue) -> None:
+    with pytest.raises(NotPicklable):
+        invoker.enqueue_many([record.command(1), record.command(Unpicklable())])
+    assert len(memory) == 0
+
+
+def test_many_of_none_is_nothing(memory: MemoryQueue) -> None:
+    assert invoker.enqueue_many([]) == []
+
+
+def test_in_eager_mode_many_run_at_once(memory: MemoryQueue, settings: Settings, ran: list[Any]) -> None:
+    settings.QUEUE_EAGER = True
+    invoker.enqueue_many([record.command(1), record.command(2)])
+    assert ran == [1, 2]
+
+
 def test_dequeue_answers_none_when_there_is_nothing(memory: MemoryQueue) -> None:
     assert invoker.dequeue() is None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.test import TestCase
 from pytest_django import Settings
 
 from djutils.queue import codec
@@ -14,7 +15,7 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import (
     NotPicklable,
 )
-from djutils.queue.message import Message
+from djutils.queue.message import Envelope, Message
 from djutils.queue.queue import Invoker, invoker
 from djutils.queue.signals import command_enqueued
 
@@ -81,6 +82,60 @@ def test_a_rolled_back_savepoint_takes_its_calls_with_it(memory: MemoryQueue, sq
         record("after")
         assert len(memory) == 0
     assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == ["outer", "after"]
+
+
+class Counting(MemoryQueue):
+    """Remembers how many it was given at a time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.sent: list[int] = []
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        self.sent.append(len(envelopes))
+        super().send(envelopes)
+
+
+def test_what_one_transaction_calls_is_sent_together(memory: MemoryQueue, sqlite_alias: str) -> None:
+    queue = Counting("unit.together")
+    numbered = Invoker(queue)
+    with transaction.atomic():
+        for number in range(3):
+            numbered.enqueue(Greeting(number))
+        with transaction.atomic():
+            numbered.enqueue(Greeting(3))
+        numbered.enqueue_many([Greeting(4), Greeting(5)])
+        numbered.enqueue(Greeting(6))
+    assert sum(queue.sent) == 7
+    assert queue.sent[0] == 3
+    assert [command.data for command in iter(numbered.dequeue, None)] == list(range(7))
+
+
+def test_it_is_not_sent_before_what_was_to_happen_first(memory: MemoryQueue, sqlite_alias: str) -> None:
+    seen: list[int] = []
+    with transaction.atomic():
+        record(1)
+        transaction.on_commit(lambda: seen.append(len(memory)))
+        record(2)
+        transaction.on_commit(lambda: seen.append(len(memory)))
+    assert seen == [1, 2]
+
+
+class OneByOne(TestCase):
+    """What Django's own test case captures is what was called meanwhile."""
+
+    databases = frozenset({"default"})
+
+    def runTest(self) -> None:  # noqa: N802
+        record("before")
+        with self.captureOnCommitCallbacks(execute=True) as callbacks:
+            record("captured")
+        assert len(callbacks) == 1
+
+
+def test_a_test_case_captures_each_call(memory: MemoryQueue, sqlite_alias: str) -> None:
+    OneByOne().debug()
+    assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == ["captured"]
 
 
 def test_what_is_wrong_is_said_at_the_call_and_not_on_commit(memory: MemoryQueue, sqlite_alias: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,7 +30,6 @@ from .database_sql.deadlock import Deadlock, is_deadlock, tried_again
 from .database_sql.vendors import dialect_of
 
 _PROMOTION_EVERY = 1.0
-_ROWS_PER_INSERT = 100
 _KEY_KEPT = 24 * 3600 * 1000
 
 
@@ -89,10 +88,7 @@ class DatabaseQueue(LeasedQueue):
             return
         with self._database() as connection:
             sql = self._sql(connection)
-            # One row is one statement: it needs no transaction of its own.
-            with transaction.atomic(using=connection.alias) if envelopes[1:] else nullcontext():
-                for start in range(0, len(envelopes), _ROWS_PER_INSERT):
-                    sql.insert(connection, self.name, envelopes[start : start + _ROWS_PER_INSERT])
+            sql.insert(connection, self.name, envelopes)
             sql.wake(connection, self.name)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:

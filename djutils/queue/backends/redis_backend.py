@@ -28,6 +28,7 @@ from djutils.queue.message import (
 )
 
 _KEYS = ("messages", "ready", "ranked", "delayed", "about", "dead", "owners", "wake", "count")
+_MOST_AT_ONCE = 1000
 _MOST_BYTES = 4 * 1024 * 1024
 _DAY = 24 * 3600
 # Braces mark the part of a key that decides on its slot.
@@ -66,11 +67,14 @@ class RedisQueue(LeasedQueue):
     # In
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
-        if any(envelope.delay > 0 or envelope.priority for envelope in envelopes):
-            self._run("send", "", *chain.from_iterable(map(_pack, envelopes)))
-        elif envelopes:
-            plain = chain.from_iterable((envelope.id, envelope.data) for envelope in envelopes)
-            self.server.run("push", self._keys_of_push, tuple(plain))
+        # In parts: one script of a million messages would make everybody wait.
+        for start in range(0, len(envelopes), _MOST_AT_ONCE):
+            part = envelopes[start : start + _MOST_AT_ONCE]
+            if any(envelope.delay > 0 or envelope.priority for envelope in part):
+                self._run("send", "", *chain.from_iterable(map(_pack, part)))
+            else:
+                plain = chain.from_iterable((envelope.id, envelope.data) for envelope in part)
+                self.server.run("push", self._keys_of_push, tuple(plain))
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
         return bool(self._run("send", _DAY, *_pack(envelope), keys=[f"{self._prefix}once:{key}"]))

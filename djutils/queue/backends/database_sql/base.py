@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BigIntegerField, Func
 
@@ -15,6 +17,7 @@ from djutils.queue.message import Delivery, Envelope
 Row = tuple[Any, ...]
 
 _PROMOTED_AT_ONCE = 500
+_ROWS_PER_INSERT = 100
 
 COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error"
 """What a claim answers: the order first, then a Delivery."""
@@ -72,7 +75,13 @@ class Dialect:
         """Close what waiting needed."""
 
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
-        """Insert ``envelopes``; an id that is there already is passed over."""
+        """Insert all of ``envelopes`` or none; an id that is there already is passed over."""
+        # One row is one statement: it needs no transaction of its own.
+        with transaction.atomic(using=connection.alias) if envelopes[1:] else nullcontext():
+            for start in range(0, len(envelopes), _ROWS_PER_INSERT):
+                self._insert(connection, queue, envelopes[start : start + _ROWS_PER_INSERT])
+
+    def _insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
         rows: list[str] = []
         params: list[Any] = []
         for id, data, delay, priority in envelopes:
