@@ -6,14 +6,20 @@ bytes     what
 3         ``djq``
 1         version of this format
 4         which key signed it: the first bytes of the key's SHA-256
-4         length of the header, big-endian
-..        header: JSON with id, command, queue, created and, if set, eta, priority, attempt
+16        id, a UUID of version 7
+8         when it was enqueued, in seconds since the epoch
+8         not to be run before this moment, or not a number
+1         priority
+4         attempt
+2         length of the header
+..        header: JSON with command and queue, the same for all calls of one command
 ..        body: the command's data, pickled with protocol 5
 32        HMAC-SHA256 over everything before it
 ========  ==========================================================================
 
-The key is derived from ``SECRET_KEY``; ``SECRET_KEY_FALLBACKS`` are accepted too. The signature
-is verified before anything is parsed, and the queue's name is part of what is signed.
+Numbers are big-endian, moments IEEE 754 doubles. The key is derived from ``SECRET_KEY``;
+``SECRET_KEY_FALLBACKS`` are accepted too. The signature is verified before anything is parsed, and
+the queue's name is part of what is signed.
 """
 
 from __future__ import annotations
@@ -22,7 +28,9 @@ import hashlib
 import hmac
 import json
 import pickle
+import struct
 from functools import lru_cache
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -34,30 +42,52 @@ from .message import Message
 MAGIC = b"djq"
 VERSION = 1
 _PREFIX = MAGIC + bytes([VERSION])
-_HEADER_AT = 12
+_FACTS_AT = 8
+_FACTS = struct.Struct(">16sddbIH")
+_HEADER_AT = _FACTS_AT + _FACTS.size
 _MAC_SIZE = 32
 _SHORTEST = _HEADER_AT + _MAC_SIZE
 _PURPOSE = b"djutils.queue.envelope.v1"
+_NEWER = "upgrade this consumer, then replay the message."
 
-_quote = json.encoder.encode_basestring_ascii
-_load_header = json.JSONDecoder().raw_decode
+_pack_facts = _FACTS.pack
+_unpack_facts = _FACTS.unpack_from
+
+
+class _Key:
+    """HMAC-SHA256 under one key, both of its hashes begun once and copied for every message.
+
+    As in RFC 2104, section 4. The ``hmac`` module prepares them anew or wraps each copy, which
+    takes twice the time that the hashing takes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self.id = hashlib.sha256(key).digest()[:4]
+        padded = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def sign(self, data: bytes) -> bytes:
+        """Answer the code of ``data``."""
+        inner = self._inner.copy()
+        inner.update(data)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class _Keys(NamedTuple):
-    id: bytes
-    mac: hmac.HMAC
-    accepted: dict[bytes, hmac.HMAC]
+    signing: _Key
+    accepted: dict[bytes, _Key]
 
 
 @lru_cache(maxsize=1)
 def _keys() -> _Keys:
-    """Answer the keys, each as a code that is copied for every message: preparing it costs more."""
-    accepted = {}
-    for secret in reversed((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)):
-        raw = secret.encode() if isinstance(secret, str) else secret
-        key = hmac.digest(raw, _PURPOSE, "sha256")
-        accepted[hashlib.sha256(key).digest()[:4]] = hmac.new(key, digestmod="sha256")
-    return _Keys(*list(accepted.items())[-1], accepted)
+    """Answer the keys, prepared."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    raw = [secret.encode() if isinstance(secret, str) else secret for secret in secrets]
+    keys = [_Key(hmac.digest(secret, _PURPOSE, "sha256")) for secret in raw]
+    return _Keys(keys[0], {key.id: key for key in keys})
 
 
 def _forget_keys(*, setting: str, **kwargs: Any) -> None:
@@ -69,29 +99,32 @@ def _forget_keys(*, setting: str, **kwargs: Any) -> None:
 setting_changed.connect(_forget_keys)
 
 
-def _sign(mac: hmac.HMAC, data: bytes) -> bytes:
-    fresh = mac.copy()
-    fresh.update(data)
-    return fresh.digest()
+@lru_cache(maxsize=1024)
+def _header(command: str, queue: str) -> bytes:
+    return json.dumps({"command": command, "queue": queue}, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=1024)
+def _read_header(header: bytes) -> tuple[str, str]:
+    """Answer command and queue out of a header whose signature was verified."""
+    try:
+        fields = dict(json.loads(header))
+        command, queue = fields.pop("command"), fields.pop("queue")
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidMessage(f"Its header is not understood ({error}): {_NEWER}") from error
+    if fields:
+        raise InvalidMessage(f"Its header has more than command and queue ({', '.join(fields)}): {_NEWER}")
+    return command, queue
 
 
 def encode(message: Message) -> bytes:
     """Answer ``message`` as signed bytes."""
-    keys = _keys()
-    # Always these fields in this order: written out, it takes a quarter of what an encoder does.
-    text = (
-        f'{{"id":{_quote(message.id)},"command":{_quote(message.command)},'
-        f'"queue":{_quote(message.queue)},"created":{message.created!r}'
-    )
-    if message.eta is not None:
-        text += f',"eta":{message.eta!r}'
-    if message.priority:
-        text += f',"priority":{message.priority}'
-    if message.attempt != 1:
-        text += f',"attempt":{message.attempt}'
-    header = f"{text}}}".encode()
-    signed = b"".join((_PREFIX, keys.id, len(header).to_bytes(4, "big"), header, message.body))
-    return signed + _sign(keys.mac, signed)
+    id, command, queue, created, body, eta, priority, attempt = message
+    key, header = _keys().signing, _header(command, queue)
+    eta = nan if eta is None else eta
+    facts = _pack_facts(bytes.fromhex(id), created, eta, priority, attempt, len(header))
+    signed = b"".join((_PREFIX, key.id, facts, header, body))
+    return signed + key.sign(signed)
 
 
 def decode(data: bytes, queue: str) -> Message:
@@ -101,32 +134,28 @@ def decode(data: bytes, queue: str) -> Message:
     """
     if data[:4] != _PREFIX or len(data) < _SHORTEST:
         raise InvalidMessage(_explain_prefix(data))
-    mac = _keys().accepted.get(data[4:8])
-    if mac is None:
+    key = _keys().accepted.get(data[4:_FACTS_AT])
+    if key is None:
         raise InvalidMessage(
             "Signed with a key this site does not have: if SECRET_KEY was changed, keep the old "
             "one in SECRET_KEY_FALLBACKS until the queue is empty, and replay this message."
         )
-    if not hmac.compare_digest(_sign(mac, data[:-_MAC_SIZE]), data[-_MAC_SIZE:]):
+    if not hmac.compare_digest(key.sign(data[:-_MAC_SIZE]), data[-_MAC_SIZE:]):
         raise InvalidMessage("The signature does not fit: the message was damaged or tampered with.")
-    body_at = _HEADER_AT + int.from_bytes(data[8:_HEADER_AT], "big")
-    fields, _ = _load_header(data[_HEADER_AT:body_at].decode())
-    try:
-        message = Message(body=data[body_at:-_MAC_SIZE], **fields)
-    except TypeError as error:
-        raise InvalidMessage(
-            f"Its header is not understood ({error}): upgrade this consumer, then replay the message."
-        ) from error
-    if message.queue != queue:
-        raise InvalidMessage(f"Signed for the queue '{message.queue}', but found on '{queue}'.")
-    return message
+    id, created, eta, priority, attempt, size = _unpack_facts(data, _FACTS_AT)
+    body_at = _HEADER_AT + size
+    command, signed_for = _read_header(data[_HEADER_AT:body_at])
+    if signed_for != queue:
+        raise InvalidMessage(f"Signed for the queue '{signed_for}', but found on '{queue}'.")
+    body = data[body_at:-_MAC_SIZE]
+    return Message(id.hex(), command, queue, created, body, None if isnan(eta) else eta, priority, attempt)
 
 
 def _explain_prefix(data: bytes) -> str:
     if data[:3] == MAGIC and len(data) > 3 and data[3] != VERSION:
         return (
             f"Written in version {data[3]} of the message format, this djutils reads version "
-            f"{VERSION}: upgrade this consumer, then replay the message."
+            f"{VERSION}: {_NEWER}"
         )
     return "These bytes are not a message of djutils."
 

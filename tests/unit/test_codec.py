@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,10 @@ FULL = PLAIN._replace(eta=1_700_000_060.5, priority=-7, attempt=3)
 
 SAMPLE_KEY = "the key of the stored sample"
 SAMPLE = bytes.fromhex(
-    "646a7101d5d32a79000000a27b226964223a2230313862636665353638376237303030383030303030303030303030303032"
-    "61222c22636f6d6d616e64223a2273686f702e636f6d6d616e64732e636875726e5f64617461222c227175657565223a2273"
-    "686f70222c2263726561746564223a313730303030303030302e32352c22657461223a313730303030303036302e352c2270"
-    "72696f72697479223a2d372c22617474656d7074223a337d80059517000000000000008c02c3a9944b0386947d948c04666c"
-    "616794887386942ea123a58ae93339c7d72e7974f16c1f85abe616fca7fa9428da75e76fc2b404b5"
+    "646a7101d5d32a79018bcfe5687b7000800000000000002a41d954fc4010000041d954fc4f200000f90000000300357b2263"
+    "6f6d6d616e64223a2273686f702e636f6d6d616e64732e636875726e5f64617461222c227175657565223a2273686f70227d"
+    "80059517000000000000008c02c3a9944b0386947d948c04666c616794887386942ee3d55907497bc9dc6ff4e14986242da4"
+    "dbef5a3aaa678825853d4d4b7776a8ed"
 )
 SAMPLE_MESSAGE = Message(
     id="018bcfe5687b7000800000000000002a",
@@ -147,14 +145,21 @@ def test_the_secret_key_itself_signs_nothing(settings: Settings) -> None:
     assert hashlib.sha256(settings.SECRET_KEY.encode()).digest()[:4] != data[4:8]
 
 
-def test_a_genuine_message_with_a_field_of_a_newer_release_is_refused_like_any_other() -> None:
+@pytest.mark.parametrize(
+    "header", [b'{"command":"c","queue":"line","colour":"blue"}', b'{"command":"c"}', b"[1]", b"\xff", b""]
+)
+def test_a_genuine_message_with_a_header_of_a_newer_release_is_refused_like_any_other(header: bytes) -> None:
     data = codec.encode(PLAIN)
-    header_size = int.from_bytes(data[8:12], "big")
-    header = json.dumps(json.loads(data[12 : 12 + header_size]) | {"colour": "blue"}).encode()
-    signed = data[:8] + len(header).to_bytes(4, "big") + header + PLAIN.body
-    (mac,) = codec._keys().accepted.values()
-    with pytest.raises(InvalidMessage):
-        codec.decode(signed + codec._sign(mac, signed), "line")
+    signed = data[: codec._HEADER_AT - 2] + len(header).to_bytes(2, "big") + header + PLAIN.body
+    with pytest.raises(InvalidMessage, match="upgrade this consumer"):
+        codec.decode(signed + codec._keys().signing.sign(signed), "line")
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000])
+def test_the_signature_is_the_hmac_of_the_standard_library(settings: Settings, size: int) -> None:
+    key = hmac.digest(settings.SECRET_KEY.encode(), b"djutils.queue.envelope.v1", "sha256")
+    data = codec.encode(PLAIN._replace(body=bytes(size)))
+    assert data[-32:] == hmac.digest(key, data[:-32], "sha256")
 
 
 def test_decoding_unpickles_nothing(tmp_path: Path) -> None:
