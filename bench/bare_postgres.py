@@ -19,42 +19,31 @@ LEND = (
 )
 ACK = "DELETE FROM djutils_queuemessage WHERE id = ANY(%s)"
 
-write_is = "prepared INSERT + COMMIT"
-drain_is = "prepared UPDATE..RETURNING 100 SKIP LOCKED, DELETE 100 by key, a commit each"
-
 
 class Bare:
     """One connection, autocommit, the table and indexes that djutils made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool) -> None:
         self._connection = psycopg.connect(settings.URL, autocommit=True, prepare_threshold=0)
         self._cursor = self._connection.cursor(binary=True)
+        self._cursor.execute(f"SET synchronous_commit = {'on' if durable else 'off'}")
 
     def write(self, id: str, data: bytes) -> None:
         self._cursor.execute(INSERT, (id, data))
 
-    def fill(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    def write_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
         with self._connection.transaction():
             self._cursor.executemany(INSERT, messages)
 
-    def drain(self, count: int) -> None:
-        """Lend and acknowledge ``count`` messages by hundreds."""
+    def turn(self, done: Sequence[int]) -> list[int]:
+        """Acknowledge what was lent the last time, and lend a hundred more; a commit each."""
         execute = self._cursor.execute
-        execute("SET synchronous_commit = off")
-        for _ in range(count // 100):
-            lent = execute(LEND).fetchall()
-            if execute(ACK, ([row[0] for row in lent],)).rowcount != 100:
-                raise LookupError("fewer than a hundred were lent")
-        execute("SET synchronous_commit = on")
+        if done and execute(ACK, (done,)).rowcount != len(done):
+            raise LookupError("what was lent is gone")
+        return [row[0] for row in execute(LEND).fetchall()]
 
     def tidy(self) -> None:
         """Between rounds: what autovacuum would have done meanwhile."""
         self._cursor.execute("DELETE FROM djutils_queuemessage")
         self._cursor.execute("VACUUM (ANALYZE) djutils_queuemessage")
         self._cursor.execute("CHECKPOINT")
-
-    def queries(self) -> int | None:
-        """How many transactions the server has committed; the consumer commits each statement."""
-        query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-        row = self._cursor.execute(query).fetchone()
-        return int(row[0]) if row else None

@@ -9,35 +9,27 @@ from django.conf import settings
 
 LEND = """
 local ids = redis.call('RPOP', KEYS[1], 100)
-if not ids then return {} end
+if not ids then return {{}, {}} end
 redis.call('SADD', KEYS[2], unpack(ids))
 return {ids, redis.call('HMGET', KEYS[3], unpack(ids))}
 """
-ACK = "redis.call('SREM', KEYS[1], unpack(ARGV)) redis.call('HDEL', KEYS[2], unpack(ARGV))"
-
-write_is = "LPUSH of the payload"
-drain_is = "a script that moves 100 ids to a set and answers the payloads, a script that removes 100"
+ACK = "redis.call('SREM', KEYS[1], unpack(ARGV)) return redis.call('HDEL', KEYS[2], unpack(ARGV))"
 
 
 class Bare:
     """One connection; ids in a list, payloads in a hash, what is lent in a set."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool) -> None:
+        # It writes its file behind the back of its clients, for whoever asks.
         self._redis = redis.Redis.from_url(settings.URL, single_connection_client=True)
         self._lend = self._redis.script_load(LEND)
         self._ack = self._redis.script_load(ACK)
 
     def write(self, id: str, data: bytes) -> None:
+        """The payload alone: nothing that is one command can be less."""
         self._redis.lpush("bare:list", data)
 
-    def write_both(self, id: str, data: bytes) -> None:
-        """What a queue that keeps payloads apart from their order must write at least."""
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hset("bare:hash", id, data)
-        pipeline.lpush("bare:ids", id)
-        pipeline.execute()
-
-    def fill(self, messages: Sequence[tuple[str, bytes]]) -> None:
+    def write_many(self, messages: Sequence[tuple[str, bytes]]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         for start in range(0, len(messages), 500):
             part = messages[start : start + 500]
@@ -45,20 +37,16 @@ class Bare:
             pipeline.lpush("bare:ids", *(id for id, _ in part))
         pipeline.execute()
 
-    def drain(self, count: int) -> None:
-        """Lend and acknowledge ``count`` messages by hundreds."""
+    def turn(self, done: Sequence[bytes]) -> list[bytes]:
+        """Acknowledge what was lent the last time, and lend a hundred more."""
         evalsha = self._redis.evalsha
-        for _ in range(count // 100):
-            ids, payloads = evalsha(self._lend, 3, "bare:ids", "bare:lent", "bare:hash")
-            if None in payloads:
-                raise LookupError("a payload is missing")
-            evalsha(self._ack, 2, "bare:lent", "bare:hash", *ids)
+        if done and evalsha(self._ack, 2, "bare:lent", "bare:hash", *done) != len(done):
+            raise LookupError("what was lent is gone")
+        lent, payloads = evalsha(self._lend, 3, "bare:ids", "bare:lent", "bare:hash")
+        if None in payloads:
+            raise LookupError("a payload is missing")
+        return list(lent)
 
     def tidy(self) -> None:
         """Between rounds: begin with an empty store."""
         self._redis.flushdb()
-
-    def queries(self) -> int | None:
-        """How many scripts and sleeps the server has been asked for; nothing else comes from a consumer."""
-        calls = self._redis.info("commandstats")
-        return sum(calls.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "bzpopmin"))

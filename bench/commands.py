@@ -1,17 +1,11 @@
-"""The command that is measured."""
+"""The command that is measured, found by the consumer as any app's."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from bench.stamps import Stamps
+from bench.peers import work
 from djutils.queue.decorators import queue_command
-
-stamps = Stamps(Path(os.environ["BENCH_FOLDER"]) / "stamps")
 
 
 @queue_command
-def noop() -> None:
-    """Nothing but the note that it was run."""
-    stamps.hit()
+def noop(a: int, b: int, c: int, text: str) -> None:
+    work.run(a, b, c, text)

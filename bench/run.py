@@ -1,92 +1,254 @@
-"""The command: starts the stores, measures each in a process of its own, prints one table."""
+"""The command: djutils, its peers and the bare stores, in random order, several rounds.
+
+What it leaves with ``--json`` and takes with ``--from``::
+
+    {"date": "2026-11-24", "command": "how to repeat it", "seed": 7, "rounds": 3, "quick": false,
+     "work": "noop", "machine": {...},
+     "stores": {"redis": "what the server does before it answers a write", ...},
+     "versions": {"redis": "Redis 8.0.2", ...},
+     "peers": {"with_rq": {
+        "name": "RQ", "version": "3.0.0", "python": "3.11.7", "packages": {"redis": "8.1.0", ...},
+        "stores": {"redis": {"default": {
+            "what": "...", "kept": "yes", "why": "...",
+            "figures": {
+                "enqueue per s": FIGURE, "enqueue many per s": FIGURE (absent where there is no such interface),
+                "drain per s, 1 process": FIGURE, "drain per s, 2 processes": FIGURE,
+                "pick-up p50 ms": FIGURE, "pick-up p95 ms": FIGURE, "pick-up p99 ms": FIGURE,
+                "idle cpu s per min": FIGURE, "idle queries per s": FIGURE (absent where nobody counts),
+                "pss mb, 1 process": FIGURE}}}}}},
+     "failed": [{"peer": "RQ", "module": "with_rq", "store": "redis", "configuration": "default", "round": 1,
+                 "error": "... the last lines of its output"}],
+     "not measured": {"name": "reason"}}
+
+``with_djutils`` and ``with_bare`` stand among the peers. A FIGURE is ``{"median": 1.0, "min": 1.0, "max": 1.0, "all": [one per round]}``.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import platform
+import random
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import stores, table
+import psycopg
+
+from bench import guard, results, stores
+from bench.peers import summary
+from bench.peers.catalogue import CONFIGURATIONS, NOT_MEASURED, WORK, declared, modules
+from bench.peers.environments import NotInstalled, cache, environment
+from bench.peers.measure import Case, Failed, Plan, drain, enqueue, idle
 from bench.processes import is_linux
 from tests.servers import Unavailable
 
+FULL = Plan(
+    drain_seconds=3.0,
+    each_seconds=1.0,
+    fill_seconds=6.0,
+    samples=20,
+    longest_gap=1.0,
+    settle_seconds=3.0,
+    idle_seconds=5.0,
+)
+QUICK = Plan(
+    drain_seconds=0.7,
+    each_seconds=0.4,
+    fill_seconds=1.5,
+    samples=8,
+    longest_gap=0.5,
+    settle_seconds=0.5,
+    idle_seconds=1.5,
+)
+
+_FAILURES = (Failed, OSError, subprocess.SubprocessError, psycopg.Error, ArithmeticError, ValueError)
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Answer 1 when a store could not be measured, else 0, whatever the figures are."""
+    """Answer 1 when a case failed or the guard says no, else 0, whatever the figures are."""
     chosen = _parser().parse_args(argv)
     if not is_linux():
-        print("The measurements read processor times as Linux keeps them.", file=sys.stderr)
+        print("The measurements read processes as Linux shows them.", file=sys.stderr)
         return 1
-    found: dict[str, Any] = {"machine": _machine(), "stores": {}}
-    failed = 0
-    for name in chosen.store.split(","):
-        try:
-            found["stores"][name] = _measure(name, chosen)
-        except (Unavailable, subprocess.CalledProcessError) as error:
-            print(f"{name} could not be measured: {error}", file=sys.stderr)
-            failed = 1
-    print(table.render(found))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2) + "\n")
-    return failed
+    if chosen.guard:
+        return guard.main(chosen.store or list(guard.FLOORS))
+    found = json.loads(chosen.found.read_text()) if chosen.found else _measured(chosen)
+    text = results.render(found)
+    print(text)
+    left = {
+        chosen.json: json.dumps(found, indent=2) + "\n",
+        chosen.results: text,
+    }
+    for file, content in left.items():
+        if file:
+            file.write_text(content)
+    return 1 if found["failed"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--store", default=",".join(stores.NAMES), help="which ones; default %(default)s")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="leave every figure here as well")
-    parser.add_argument("--count", type=int, default=10_000, help="messages per drain; default %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of ours and bare; default %(default)s")
-    parser.add_argument("--samples", type=int, default=16, help="pick-ups; default %(default)s")
-    return parser
+    made = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure djutils, its peers and the bare stores."
+    )
+    made.add_argument(
+        "--guard", action="store_true", help="only see to it that djutils has not become slower"
+    )
+    made.add_argument("--quick", action="store_true", help="one round, short, the fastest configuration only")
+    made.add_argument(
+        "--peer",
+        action="append",
+        metavar="NAME",
+        help="only this one, such as rq, djutils or bare; again for more",
+    )
+    made.add_argument("--store", action="append", choices=stores.NAMES, help="only this one; again for more")
+    made.add_argument("--configuration", action="append", choices=CONFIGURATIONS, help="only this one")
+    made.add_argument("--work", default="noop", choices=WORK, help="what a command does; default %(default)s")
+    made.add_argument("--rounds", type=int, help="default 3, with --quick 1")
+    made.add_argument("--seed", type=int, default=random.randrange(10_000), help="of the order of turns")
+    made.add_argument(
+        "--from", type=Path, metavar="FILE", dest="found", help="measure nothing, take what --json left"
+    )
+    made.add_argument("--json", type=Path, metavar="FILE", help="leave every figure here")
+    made.add_argument(
+        "--results", type=Path, metavar="FILE", help="leave the text here, as bench/RESULTS.rst"
+    )
+    made.add_argument(
+        "--environments", type=Path, default=cache(), metavar="FOLDER", help="default %(default)s"
+    )
+    return made
 
 
-def _measure(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    if name not in stores.NAMES:
-        raise Unavailable(f"there is no store of this name, but {', '.join(stores.NAMES)}")
-    plan = {
-        "rounds": chosen.rounds,
-        "seconds": 0.4,
-        "count": chosen.count,
-        "idle": 8.0,
-        "samples": chosen.samples,
+def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Everything that was found; the schema stands above."""
+    plan = Plan(**(vars(QUICK if chosen.quick else FULL) | {"work": chosen.work}))
+    rounds = chosen.rounds or (1 if chosen.quick else 3)
+    found: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": _command(chosen, rounds),
+        "seed": chosen.seed,
+        "rounds": rounds,
+        "quick": chosen.quick,
+        "work": chosen.work,
+        "machine": _machine(),
+        "stores": {},
+        "versions": {},
+        "peers": {},
+        "failed": [],
+        "not measured": dict(NOT_MEASURED),
     }
-    with tempfile.TemporaryDirectory(prefix="djutils-bench-") as folder, _started(name, folder) as store:
-        print(f"{name}: {store.what} ...", file=sys.stderr)
-        environment = {
-            "DJANGO_SETTINGS_MODULE": "bench.settings",
-            "BENCH_STORE": store.name,
-            "BENCH_URL": store.url,
-            "BENCH_FOLDER": folder,
-        }
-        subprocess.run(
-            [sys.executable, "-m", "bench.measure", json.dumps(plan)],
-            env=os.environ | environment,
-            check=True,
-        )
-        return {"what": store.what} | json.loads((Path(folder) / "found.json").read_text())
+    _say(f"seed {chosen.seed}")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="djutils-bench-")))
+        cases = _cases(chosen, folder, stack, found)
+        order = random.Random(chosen.seed)
+        for number in range(1, rounds + 1):
+            order.shuffle(cases)
+            for case in cases:
+                _say(f"round {number}: {case}")
+                _turn(case, plan, number, found)
+    summary.close(found)
+    return found
 
 
-def _started(name: str, folder: str) -> Any:
-    return stores.running(name, Path(folder))
+def _cases(chosen: argparse.Namespace, folder: Path, stack: ExitStack, found: dict[str, Any]) -> list[Case]:
+    """What is to be measured: servers started, environments made."""
+    configurations = set(chosen.configuration or (["fastest"] if chosen.quick else CONFIGURATIONS))
+    running = _stores(chosen, folder, stack, found)
+    cases = []
+    for module in _chosen_modules(chosen.peer):
+        peer = declared(module)
+        wanted = [
+            name
+            for name in peer["stores"]
+            if name in running and (chosen.work != "query" or "django" in peer)
+        ]
+        try:
+            python = environment(module, chosen.environments) if wanted else Path()
+        except NotInstalled as error:
+            _failed(found, {"peer": peer["name"], "module": module, "error": str(error)})
+            continue
+        cases += [
+            Case(module, peer, configuration, running[name], python, folder / "case", work=chosen.work)
+            for name in wanted
+            for configuration in sorted(configurations)
+        ]
+    return cases
+
+
+def _chosen_modules(names: list[str] | None) -> list[str]:
+    if not names:
+        return modules()
+    wanted = ["with_" + name.lower().replace("-", "_").removeprefix("with_") for name in names]
+    unknown = set(wanted) - set(modules())
+    if unknown:
+        raise SystemExit(f"there is no {', '.join(sorted(unknown))}, but {', '.join(modules())}")
+    return wanted
+
+
+def _stores(
+    chosen: argparse.Namespace, folder: Path, stack: ExitStack, found: dict[str, Any]
+) -> dict[str, stores.Store]:
+    running = {}
+    for name in chosen.store or stores.NAMES:
+        try:
+            running[name] = stack.enter_context(stores.running(name, folder))
+        except Unavailable as error:
+            _failed(found, {"store": name, "error": str(error)})
+            continue
+        found["stores"][name] = running[name].what
+        found["versions"][name] = stores.version(running[name])
+    return running
+
+
+def _turn(case: Case, plan: Plan, number: int, found: dict[str, Any]) -> None:
+    """One round of one case."""
+    began = time.monotonic()
+    try:
+        turn = summary.Turn(enqueue(case, plan), drain(case, 1, plan), drain(case, 2, plan), idle(case, plan))
+    except _FAILURES as error:
+        place = {"store": case.store.name, "configuration": case.configuration, "round": number}
+        _failed(found, {"peer": case.peer["name"], "module": case.module, **place, "error": str(error)})
+        return
+    summary.add(found, case, turn)
+    _say(f"  {turn} in {time.monotonic() - began:.0f} s")
+
+
+def _failed(found: dict[str, Any], what: dict[str, Any]) -> None:
+    found["failed"].append(what)
+    _say("FAILED " + ", ".join(f"{name} {value}" for name, value in what.items()))
+
+
+def _command(chosen: argparse.Namespace, rounds: int) -> str:
+    """How to have the same again, in the same order."""
+    words = ["python -m bench", *(["--quick"] if chosen.quick else [])]
+    for option in ("peer", "store", "configuration"):
+        words += [f"--{option} {value}" for value in getattr(chosen, option) or ()]
+    if chosen.work != "noop":
+        words.append(f"--work {chosen.work}")
+    return " ".join([*words, f"--rounds {rounds} --seed {chosen.seed}"])
 
 
 def _machine() -> dict[str, Any]:
     return {
+        "processor": _processor(),
         "processors": os.cpu_count(),
         "load at the start": round(os.getloadavg()[0], 2),
-        "python": sys.version.split()[0],
-    } | {name: _version(name) for name in ("django", "psycopg", "redis", "hiredis")}
+        "python": platform.python_version(),
+    }
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

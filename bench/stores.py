@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+
+import psycopg
+import redis
 
 from tests import servers
+
+_OURS = ("cmdstat_client", "cmdstat_hello", "cmdstat_info")
+"""What a connection that only asks costs."""
 
 
 class Store(NamedTuple):
@@ -25,6 +32,36 @@ class DurablePostgres(servers.PostgresServer):
     SETTINGS: ClassVar = {
         name: value for name, value in servers.PostgresServer.SETTINGS.items() if name != "fsync"
     }
+
+
+def queries(store: Store) -> int | None:
+    """How many commands, those in scripts too, or transactions the server has had; None: nobody counts."""
+    if store.name == "redis":
+        calls = _redis_says(store, "commandstats")
+        return sum(one["calls"] for name, one in calls.items() if not name.startswith(_OURS))
+    if store.name == "postgres":
+        query = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database WHERE datname = 'bench'"
+        return int(_postgres_says(store, query))
+    return None
+
+
+def version(store: Store) -> str:
+    if store.name == "redis":
+        return f"Redis {_redis_says(store, 'server')['redis_version']}"
+    if store.name == "postgres":
+        return f"PostgreSQL {_postgres_says(store, 'SHOW server_version')}"
+    return f"SQLite {sqlite3.sqlite_version}"
+
+
+def _redis_says(store: Store, section: str) -> dict[str, Any]:
+    with redis.Redis.from_url(store.url) as client:
+        return dict(client.info(section))
+
+
+def _postgres_says(store: Store, query: str) -> str:
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        row = connection.execute(query).fetchone()
+        return str(row[0]) if row else ""
 
 
 @contextmanager

@@ -17,14 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from itertools import repeat
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.peers.protocol import FOLDER
 from bench.peers.slots import Tally
 from bench.peers.work import CALL
 
-FOLDER = Path(os.environ["BENCH_FOLDER"])
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 
 _CHUNK = 500
@@ -34,7 +33,7 @@ _PATIENCE = 60.0
 
 def fill(peer: ModuleType, count: int, found: dict[str, Any]) -> Iterator[Step]:
     """Put ``count``, as fast as the peer can."""
-    many = getattr(peer, "enqueue_many", None)
+    many = getattr(peer, "fill", None) or getattr(peer, "enqueue_many", None)
     started = time.perf_counter()
     if many is None:
         yield from repeat((peer.enqueue, CALL), count)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers.catalogue import declared, modules
+from bench.peers.protocol import ROOT
 
 
 class NotInstalled(Exception):
@@ -31,16 +32,23 @@ def environment(module: str, folder: Path) -> Path:
     Delete ``folder`` to have the newest releases of all peers.
     """
     peer = declared(module)
-    made_of = "\n".join([sys.version, peer.get("python", ""), *peer["requirements"]])
+    requirements = [word for one in peer["requirements"] for word in _resolved(one)]
+    made_of = "\n".join([sys.version, peer.get("python", ""), *requirements])
     place = folder / f"{module}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
     python = place / "bin" / "python"
     if not (place / "complete").exists():
         shutil.rmtree(place, ignore_errors=True)
         # Everybody runs on the Python that runs this, unless the peer asks for another one.
         _uv("venv", "--no-python-downloads", "--python", _python(peer), str(place))
-        _uv("pip", "install", "--python", str(python), *peer["requirements"])
+        _uv("pip", "install", "--python", str(python), *requirements)
         (place / "complete").touch()
     return python
+
+
+def _resolved(requirement: str) -> list[str]:
+    """``ROOT`` is this checkout, and goes on being it."""
+    name, bracket, extras = requirement.partition("[")
+    return ["--editable", f"{ROOT}{bracket}{extras}"] if name == "ROOT" else [requirement]
 
 
 def _python(peer: dict[str, Any]) -> str:

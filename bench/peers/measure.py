@@ -19,13 +19,13 @@ import psycopg
 
 from bench.peers.protocol import ROOT
 from bench.peers.slots import Tally
-from bench.processes import family
-from bench.stores import Store
+from bench.processes import cpu_seconds, family
+from bench.stores import Store, queries
 from tests.servers import answers
 
 _PATIENCE = 60.0
 _LAST_LINES = 15
-_FEW, _MANY = 100, 50_000
+_FEW, _MANY = 100, 150_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Plan:
     fill_seconds: float
     samples: int
     longest_gap: float
+    settle_seconds: float
+    idle_seconds: float
     work: str = "noop"
 
 
@@ -240,8 +242,24 @@ def _drain(case: Case, processes: int, count: int) -> dict[str, Any]:
     }
 
 
-def pick_up(case: Case, plan: Plan) -> list[float]:
-    """Milliseconds from the call to the start of the function, by one idle worker."""
+def idle(case: Case, plan: Plan) -> dict[str, Any]:
+    """One worker with nothing to do: how soon it begins when there is something, and what it costs else."""
+    if not case.peer.get("waits", True):
+        return {}
     case.begin()
-    with case.worker(1):
-        return list(case.ask("pick_up", plan.samples, plan.longest_gap)["ms"])
+    with case.worker(1) as children:
+        milliseconds = case.ask("pick_up", plan.samples, plan.longest_gap)["ms"]
+        time.sleep(plan.settle_seconds)
+        asked, used, began = queries(case.store), _cpu(children), time.monotonic()
+        time.sleep(plan.idle_seconds)
+        used, elapsed = _cpu(children) - used, time.monotonic() - began
+        answered = queries(case.store)
+    return {
+        "ms": milliseconds,
+        "cpu s per min": used / elapsed * 60,
+        "queries per s": None if asked is None or answered is None else (answered - asked) / elapsed,
+    }
+
+
+def _cpu(children: list[subprocess.Popen[bytes]]) -> float:
+    return sum(cpu_seconds(child.pid) for child in children)

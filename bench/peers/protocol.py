@@ -6,7 +6,8 @@ its libraries are not there; it reads the literal ``PEER`` out of its source:
 ``name``, ``distribution``
     what people call it, and whose version to tell
 ``requirements``, ``python`` (optional)
-    what its environment is made of; which Python it needs where not every one will do
+    what its environment is made of, ``ROOT`` for this checkout; which Python it needs where not every one
+    will do
 ``stores``
     of ``redis``, ``postgres``, ``sqlite``
 ``configurations``
@@ -21,11 +22,14 @@ its libraries are not there; it reads the literal ``PEER`` out of its source:
     ``batch``
         how many commands a worker process has received when it begins the first
     ``few`` (optional)
-        how many commands are many for it
+        how many commands are enough to learn how fast it is about, where 100 are too many or too few
     ``forks``
         True when its own worker starts several processes; else the harness starts several workers
+``waits`` (optional)
+    False where no worker waits for work: how soon it begins is not measured
 ``django``, ``apps``, ``settings`` (for Django's)
-    True; what to install; Django's settings per configuration, where ``PROCESSES`` stands for their number
+    True; what to install; Django's settings per configuration, and per store where they differ, where
+    ``PROCESSES`` stands for their number and ``URL`` for the store's
 
 In its environment the module offers
 
@@ -35,8 +39,10 @@ In its environment the module offers
     put one command, return when the store has answered
 ``enqueue_many(calls)`` (optional)
     the same for many at once, by the interface the peer has for it
+``fill(calls)`` (optional)
+    the same where that is no interface for people: it fills the queue, and is not measured
 ``session()`` (optional)
-    a context manager around all of these; when the three are coroutine functions, an asynchronous one
+    a context manager around all of these; when they are coroutine functions, an asynchronous one
 ``work(processes)``
     run a worker until SIGTERM: with one process one thread works, with two as is best for two processors
 
@@ -55,6 +61,7 @@ STORE = os.environ.get("BENCH_STORE", "")
 URL = os.environ.get("BENCH_URL", "")
 FASTEST = os.environ.get("BENCH_CONFIGURATION") == "fastest"
 PROCESSES = int(os.environ.get("BENCH_PROCESSES", "1"))
+FOLDER = Path(os.environ.get("BENCH_FOLDER", "."))
 
 HOST = urlsplit(URL).hostname or ""
 PORT = urlsplit(URL).port or 0

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from bench.peers.catalogue import declared
-from bench.peers.protocol import FASTEST, HOST, PORT, PROCESSES, STORE, URL
+from bench.peers.protocol import FASTEST, FOLDER, HOST, PORT, PROCESSES, STORE, URL
 
 _peer = declared(os.environ["BENCH_PEER"])
 
@@ -20,7 +20,7 @@ def _database() -> dict[str, Any]:
         synchronous = "; PRAGMA synchronous = NORMAL" if FASTEST else ""
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ["BENCH_FOLDER"] + "/bench.sqlite3",
+            "NAME": str(FOLDER / "bench.sqlite3"),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
@@ -55,6 +55,7 @@ def _filled(value: Any) -> Any:
     return {"PROCESSES": PROCESSES, "URL": URL}.get(value, value) if isinstance(value, str) else value
 
 
-globals().update(_filled(_peer["settings"]["fastest" if FASTEST else "default"]))
+for _chapter in ("fastest" if FASTEST else "default", STORE):
+    globals().update(_filled(_peer["settings"].get(_chapter, {})))
 if "Q_CLUSTER" in globals():
     globals()["Q_CLUSTER"] |= {"redis": URL} if STORE == "redis" else {"orm": "default"}

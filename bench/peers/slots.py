@@ -23,13 +23,13 @@ class Slots:
         self._kept = False
         os.register_at_fork(after_in_child=self._forget)
 
-    def hit(self) -> None:
-        """Note that a command has begun."""
+    def hit(self, count: int = 1) -> None:
+        """Note that a command has begun, or ``count`` of them."""
         try:
             stamps = self._local.stamps
         except AttributeError:
             stamps = self._claim()
-        stamps.hit()
+        stamps.hit(count)
 
     def keep_over_fork(self) -> None:
         """For a worker that forks for each command, one after another: the children write in its slot."""

@@ -7,8 +7,8 @@ import os
 import time
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 
+from bench.peers.protocol import FOLDER
 from bench.peers.slots import Slots
 
 WORK = os.environ.get("BENCH_WORK", "noop")
@@ -22,7 +22,7 @@ CALL: tuple[int, int, int, str] = (
 )
 """The arguments of every call."""
 
-slots = Slots(Path(os.environ["BENCH_FOLDER"]) / "stamps")
+slots = Slots(FOLDER / "stamps")
 
 
 def noop(a: int, b: int, c: int, text: str) -> None:

@@ -1,0 +1,105 @@
+"""The guard: is djutils still as near to the bare stores as it was? ``python -m bench --guard``.
+
+It measures djutils and the bare store in turns, so that whatever else the machine does meets both, and
+compares ratios only. The floors stand a third below what a quiet machine finds. What is below is measured
+again when all else was, three times at most: noise passes, what has become slower for good does not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psycopg
+
+from bench import stores
+from bench.peers.catalogue import declared
+from bench.peers.measure import Case, Failed
+from bench.text import aligned
+from tests.servers import Unavailable
+
+FLOORS = {
+    "sqlite": {"enqueue": 0.45, "drain": 0.17},
+    "postgres": {"enqueue": 0.44, "drain": 0.32},
+    "redis": {"enqueue": 0.39, "drain": 0.20},
+}
+ATTEMPTS = 3
+
+Measured = dict[str, dict[str, float]]
+"""For ``enqueue`` and ``drain``: ``ours`` and ``bare`` per second, their ``ratio``, later ``attempts``."""
+
+_MODULE = "with_djutils"
+_COLUMNS = ("store", "what", "djutils", "bare store", "ratio", "at least", "attempts", "verdict")
+
+
+def main(names: Sequence[str]) -> int:
+    """Answer 1 when something has become slower, or could not be measured."""
+    try:
+        found = tried(names, _measured)
+    except (Unavailable, Failed, psycopg.Error, subprocess.SubprocessError) as error:
+        print(f"A store could not be measured: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(table(found)))
+    return 1 if any(below(name, measured) for name, measured in found.items()) else 0
+
+
+def tried(names: Sequence[str], measure: Callable[[str, list[str]], Measured]) -> dict[str, Measured]:
+    """Answer the best attempt of each figure; ``measure`` is asked again for those below their floors."""
+    found: dict[str, Measured] = {name: {} for name in names}
+    for attempt in range(1, ATTEMPTS + 1):
+        for name, before in found.items():
+            if wanted := below(name, before):
+                _keep_better(before, measure(name, wanted), attempt)
+    return found
+
+
+def below(name: str, measured: Measured) -> list[str]:
+    """What is not as fast as it should be, or not measured yet."""
+    return [
+        what
+        for what, floor in FLOORS[name].items()
+        if what not in measured or measured[what]["ratio"] < floor
+    ]
+
+
+def _keep_better(before: Measured, now: Measured, attempt: int) -> None:
+    for what, one in now.items():
+        kept = max(before.get(what, one), one, key=lambda each: each["ratio"])
+        before[what] = kept | {"attempts": attempt}
+
+
+def _measured(name: str, wanted: list[str]) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="djutils-guard-") as place:
+        folder = Path(place)
+        with stores.running(name, folder) as store:
+            peer, python = declared(_MODULE), Path(sys.executable)
+            case = Case(_MODULE, peer, "default", store, python, folder / "case")
+            case.begin()
+            command = [sys.executable, "-m", "bench.turns", *wanted]
+            environment = case.environment(1)
+            done = subprocess.run(command, env=environment, cwd=place, stdout=subprocess.PIPE, check=True)
+            return dict(json.loads(done.stdout))
+
+
+def table(found: dict[str, Measured]) -> list[str]:
+    return aligned(
+        _COLUMNS,
+        [
+            (
+                store,
+                what,
+                f"{one['ours']:,.0f}/s",
+                f"{one['bare']:,.0f}/s",
+                f"{one['ratio']:.2f}",
+                f"{FLOORS[store][what]:.2f}",
+                f"{one['attempts']}",
+                "slower" if what in below(store, measured) else "",
+            )
+            for store, measured in found.items()
+            for what, one in measured.items()
+        ],
+    )

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management import call_command
+
+from bench.commands import noop
+from bench.peers.protocol import FASTEST, FOLDER, become
+from djutils.queue import codec
+from djutils.queue.backends import queues
+from djutils.queue.conf import settings
+from djutils.queue.message import Envelope
+from djutils.queue.registry import registry
+
+PEER = {
+    "name": "djutils",
+    "distribution": "djutils",
+    "requirements": ["ROOT[hiredis,postgres]"],
+    "stores": ["redis", "postgres", "sqlite"],
+    "django": True,
+    "apps": ["djutils", "bench"],
+    "settings": {
+        "default": {},
+        "fastest": {},
+        "redis": {
+            "QUEUE_BACKEND": "djutils.queue.backends.redis_backend.RedisQueue",
+            "QUEUE_CONNECTION": "URL",
+        },
+    },
+    "configurations": {
+        "default": {
+            "what": "one thread per process, signed, with leases, a line in the log file for each command (INFO)",
+            "kept": "yes",
+            "why": "another worker runs it again when the lease of 30 s of the dead one is over, at once if it "
+            "is of the same consumer",
+            "batch": 250,
+            "forks": True,
+            "few": 2000,
+        },
+        "fastest": {
+            "what": "as by default, with the log at WARNING; SQLite with synchronous = NORMAL",
+            "kept": "yes",
+            "why": "as by default",
+            "batch": 250,
+            "forks": True,
+            "few": 2000,
+        },
+    },
+}
+
+
+def message(call: Any) -> Envelope:
+    """A call of the command as it travels."""
+    made = registry.get_message_for_command(noop.command(*call), settings.queue_name)
+    return Envelope(made.id, codec.encode(made))
+
+
+def prepare() -> None:
+    call_command("migrate", verbosity=0)
+
+
+def enqueue(*call: Any) -> None:
+    noop(*call)
+
+
+def fill(calls: Sequence[Any]) -> None:
+    queues[settings.queue_name].send([message(call) for call in calls])
+
+
+def work(processes: int) -> None:
+    log = ["--logfile", str(FOLDER / "consumer.log"), *(["--log-level", "WARNING"] if FASTEST else [])]
+    become("djutils.queue.bin.consumer", "run", "--processes", str(processes), "--threads", "1", *log)

@@ -1,0 +1,172 @@
+"""What a run has found, as reStructuredText for people."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from bench.figures import BARE, STORES, Row, rows
+from bench.goals import Goal, goals
+from bench.text import aligned
+
+KEPT = {
+    "yes": "runs again",
+    "failed": "marked as failed",
+    "stuck": "stays as running",
+    "lost": "lost (at most once)",
+}
+
+_COLUMNS = {
+    "enqueue per s": "enqueue/s",
+    "enqueue many per s": "many/s",
+    "drain per s, 1 process": "drain/s, 1",
+    "drain per s, 2 processes": "drain/s, 2",
+    "pick-up p50 ms": "p50 ms",
+    "pick-up p95 ms": "p95 ms",
+    "pick-up p99 ms": "p99 ms",
+    "pss mb, 1 process": "PSS MB",
+    "idle cpu s per min": "idle CPU s/min",
+    "idle queries per s": "idle queries/s",
+}
+_RATIOS = {
+    "enqueue": "enqueue per s",
+    "enqueue many": "enqueue many per s",
+    "drain": "drain per s, 2 processes",
+}
+"""After which column the part of the bare store stands."""
+_PACKAGES = ("django", "psycopg", "asyncpg", "redis", "hiredis", "uvloop")
+_WIDTH = 118
+
+
+def render(found: dict[str, Any]) -> str:
+    """Answer the whole text; ``bench.run`` has the schema of ``found``."""
+    chapters = [_head(found), _goals(found)]
+    chapters += [_store(found, store) for store in STORES if store in found["stores"]]
+    chapters += [_kept(found), _versions(found), _left_out(found)]
+    return "\n\n".join("\n".join(lines) for lines in chapters if lines) + "\n"
+
+
+def _head(found: dict[str, Any]) -> list[str]:
+    machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+    return [
+        *_title("Results", "="),
+        *_paragraph(
+            f"Measured on {found['date']}: {machine}. Compare ratios, never the absolute figures: every "
+            f"round measured the peers, djutils and the bare stores one after another in random order."
+        ),
+        "",
+        *_paragraph(
+            f"Rounds: {found['rounds']}, seed {found['seed']}, command: {found['work']}. To repeat it::"
+        ),
+        "",
+        f"    {found['command']}",
+    ]
+
+
+def _goals(found: dict[str, Any]) -> list[str]:
+    text = (
+        "The best arrangement of djutils against the best arrangement of the other, over configurations "
+        "and numbers of processes. Upper limits hold for every configuration."
+    )
+    return [*_title("Goals", "-"), *_paragraph(text), "", *aligned(Goal._fields, goals(found))]
+
+
+# One store.
+
+
+def _store(found: dict[str, Any], store: str) -> list[str]:
+    text = (
+        f"{found['stores'][store]}. Medians of the rounds (smallest-largest). 'of bare' is the part of what "
+        f"the bare store does in the same configuration; of drains the better of one and two processes. "
+        f"p50 to p99 are milliseconds from the call until an idle worker begins it. An idle worker's queries "
+        f"are Redis's commands, those in scripts too, or PostgreSQL's transactions."
+    )
+    here = rows(found, store)
+    bare = {row.configuration: row for row in here if row.module == BARE}
+    columns = [name for name in _COLUMNS if any(name in row.figures for row in here)]
+    head = ["", "configuration", "after kill -9"]
+    for name in columns:
+        head += [_COLUMNS[name], *(["of bare"] if name in _RATIOS.values() and bare else [])]
+    lines = [_cells(row, columns, bare) for row in here]
+    return [*_title(STORES[store], "-"), *_paragraph(text), "", *aligned(head, lines)]
+
+
+def _cells(row: Row, columns: list[str], bare: dict[str, Row]) -> list[str]:
+    cells = [row.name, row.configuration, "" if row.module == BARE else KEPT[row.kept]]
+    for name in columns:
+        cells.append(_figure(row.figures.get(name)))
+        cells += [_part(row, measure, bare) for measure, after in _RATIOS.items() if after == name and bare]
+    return cells
+
+
+def _part(row: Row, measure: str, bare: dict[str, Row]) -> str:
+    mine = row.medians(measure)
+    most = bare[row.configuration].medians(measure) if row.configuration in bare else []
+    return f"{max(mine) / max(most):.3f}" if mine and most else ""
+
+
+def _figure(figure: dict[str, Any] | None) -> str:
+    if figure is None:
+        return ""
+    median, least, most = (_number(figure[name]) for name in ("median", "min", "max"))
+    return median if least == most else f"{median} ({least}-{most})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+# What stands behind the figures.
+
+
+def _kept(found: dict[str, Any]) -> list[str]:
+    lines = _title("After kill -9 of a worker", "-")
+    for module, peer in sorted(found["peers"].items()):
+        for configuration in _arrangements(peer) if module != BARE else {}:
+            lines += _paragraph(f"* {peer['name']}, {configuration}", "  ")
+    return lines
+
+
+def _arrangements(peer: dict[str, Any]) -> dict[str, None]:
+    """What a peer says of its configurations; what it says of all stores alike stands once."""
+    said: dict[str, None] = {}
+    for store, kept in peer["stores"].items():
+        for name, one in kept.items():
+            differs = len({other[name]["kept"] for other in peer["stores"].values() if name in other}) > 1
+            where = f" on {STORES[store]}" if differs else ""
+            said[f"{name}{where} ({one['what']}): {KEPT[one['kept']]}; {one['why']}."] = None
+    return said
+
+
+def _versions(found: dict[str, Any]) -> list[str]:
+    lines = _title("Versions", "-")
+    lines += [*_paragraph(", ".join(found["versions"].values()) + "."), ""]
+    for module, peer in sorted(found["peers"].items()):
+        if module == BARE:
+            continue
+        packages = {name.lower(): version for name, version in peer["packages"].items()}
+        used = [
+            f"Python {peer['python']}",
+            *(f"{one} {packages[one]}" for one in _PACKAGES if one in packages),
+        ]
+        lines += _paragraph(f"* {peer['name']} {peer['version']}: {', '.join(used)}", "  ")
+    return lines
+
+
+def _left_out(found: dict[str, Any]) -> list[str]:
+    lines = [f"* not measured: {name}, {reason}" for name, reason in found["not measured"].items()]
+    for failed in found["failed"]:
+        place = ", ".join(str(value) for name, value in failed.items() if name not in {"error", "module"})
+        # The last lines of its output stand in the JSON.
+        lines += _paragraph(f"* failed: {place}: {failed['error'].partition(chr(10))[0]}", "  ")
+    return [*_title("Left out", "-"), *lines] if lines else []
+
+
+def _title(text: str, rule: str) -> list[str]:
+    return [text, rule * len(text), ""]
+
+
+def _paragraph(text: str, further: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from docutils.core import publish_doctree
+
+from bench import guard, results
+from bench.goals import Goal, goals
+from bench.peers.catalogue import modules
+
+
+def figures(**medians: float) -> dict[str, Any]:
+    names = {
+        "enqueue": "enqueue per s",
+        "many": "enqueue many per s",
+        "one": "drain per s, 1 process",
+        "two": "drain per s, 2 processes",
+        "p50": "pick-up p50 ms",
+        "pss": "pss mb, 1 process",
+    }
+    return {
+        names[name]: {"median": value, "min": value * 0.9, "max": value * 1.1, "all": [value]}
+        for name, value in medians.items()
+    }
+
+
+def arranged(kept: str = "yes", **medians: float) -> dict[str, Any]:
+    return {"what": "as it comes", "kept": kept, "why": "so it is", "figures": figures(**medians)}
+
+
+def peer(name: str, **stores: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": "1.0",
+        "python": "3.11",
+        "packages": {"redis": "8.0", "Other": "1"},
+        "stores": stores,
+    }
+
+
+def found(**peers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "date": "2026-11-24",
+        "command": "python -m bench --rounds 3 --seed 7",
+        "seed": 7,
+        "rounds": 3,
+        "quick": False,
+        "work": "noop",
+        "machine": {"processors": 2},
+        "stores": {"redis": "appendonly=yes", "sqlite": "WAL"},
+        "versions": {"redis": "Redis 8.0"},
+        "peers": peers,
+        "failed": [{"peer": "arq", "module": "with_arq", "store": "redis", "error": "it broke\nthere"}],
+        "not measured": {"Other": "it does not start"},
+    }
+
+
+def on_redis() -> dict[str, Any]:
+    """djutils is 11 times as fast as Huey, and 0.25 of the bare store; RQ is behind both."""
+    return found(
+        with_djutils=peer(
+            "djutils",
+            redis={
+                "default": arranged(enqueue=900, one=9_000, two=20_000, p50=2, pss=50),
+                "fastest": arranged(enqueue=1_000, one=44_000, two=30_000, p50=1, pss=61),
+            },
+        ),
+        with_bare=peer(
+            "bare",
+            redis={
+                "default": arranged("stuck", enqueue=2_000, one=100_000, two=150_000, many=10),
+                "fastest": arranged("stuck", enqueue=1_900, one=110_000, two=176_000, many=10),
+            },
+        ),
+        with_huey=peer("Huey", redis={"default": arranged("lost", enqueue=1_100, one=2_000, two=4_000)}),
+        with_rq=peer("RQ <&>", redis={"default": arranged("failed", enqueue=500, one=100, two=200, many=9)}),
+    )
+
+
+def goal(data: dict[str, Any], what: str, wanted: str) -> Goal:
+    return next(one for one in goals(data) if one.what == what and wanted in one.wanted)
+
+
+# Goals.
+
+
+def test_a_goal_compares_the_best_arrangements() -> None:
+    assert goal(on_redis(), "drain, Redis", "every peer")[2:] == ("11.00 (Huey)", "reached")
+    assert goal(on_redis(), "drain, Redis", "bare")[2:] == ("0.25", "missed")
+
+
+def test_the_one_peer_ahead_is_named() -> None:
+    assert goal(on_redis(), "enqueue, Redis", "every peer")[2:] == ("0.91 (Huey)", "missed")
+
+
+def test_a_limit_holds_for_every_configuration() -> None:
+    assert goal(on_redis(), "PSS, Redis", "60")[2:] == ("61.0 MB", "missed")
+
+
+@pytest.mark.parametrize(
+    ("what", "wanted"),
+    [("drain, SQLite", "Huey"), ("enqueue many, Redis", "bare"), ("pick-up p50, SQLite", "5 ms")],
+)
+def test_a_goal_without_figures_is_not_measured(what: str, wanted: str) -> None:
+    assert goal(on_redis(), what, wanted)[2:] == ("", "not measured")
+
+
+def test_the_goals_name_peers_that_there_are() -> None:
+    named = {one.wanted.rpartition(" x ")[2] for one in goals(found())}
+
+    assert all(
+        f"with_{name.replace('-', '_')}" in modules()
+        for name in named - {"every peer", "every peer but pgqueuer"}
+        if not name.startswith(("bare", "at most"))
+    )
+
+
+# The text.
+
+
+def test_the_text_is_restructured_text() -> None:
+    publish_doctree(results.render(on_redis()), settings_overrides={"halt_level": 2, "report_level": 2})
+
+
+def test_a_case_is_compared_with_the_bare_store_in_the_same_configuration() -> None:
+    line = row(results.render(on_redis()), "djutils", "default")
+
+    assert line.split("  ")[0] == "djutils"
+    # Of enqueue, and of the better drain; there is no bulk enqueue.
+    assert [word for word in line.split() if word.startswith("0.")] == ["0.450", "0.133"]
+
+
+def test_what_a_kill_loses_is_told() -> None:
+    assert "lost (at most once)" in row(results.render(on_redis()), "Huey", "default")
+
+
+def row(text: str, name: str, configuration: str) -> str:
+    return next(
+        line
+        for line in text.splitlines()
+        if line.startswith(name) and line.split("  ")[1:] and configuration in line
+    )
+
+
+def test_what_failed_and_what_was_left_out_is_told() -> None:
+    text = results.render(on_redis())
+
+    assert "* failed: arq, redis: it broke\n" in text
+    assert "* not measured: Other, it does not start\n" in text
+
+
+# The guard.
+
+
+def measuring(*ratios: float) -> tuple[guard.Measured, list[list[str]]]:
+    """What is found when Redis has these ratios of enqueue one after another, and what was asked."""
+    asked: list[list[str]] = []
+    coming = iter(ratios)
+
+    def measure(name: str, wanted: list[str]) -> guard.Measured:
+        asked.append(wanted)
+        return {
+            what: {"ours": 1, "bare": 2, "ratio": next(coming) if what == "enqueue" else 0.9}
+            for what in wanted
+        }
+
+    return guard.tried(["redis"], measure)["redis"], asked
+
+
+def test_noise_passes_the_guard() -> None:
+    measured, asked = measuring(0.1, 0.6)
+
+    assert guard.below("redis", measured) == []
+    assert asked == [["enqueue", "drain"], ["enqueue"]]
+    assert measured["enqueue"]["attempts"] == 2
+
+
+def test_what_is_slower_three_times_does_not_pass_the_guard() -> None:
+    measured, asked = measuring(0.1, 0.3, 0.2)
+
+    assert guard.below("redis", measured) == ["enqueue"]
+    assert len(asked) == 3
+    assert measured["enqueue"]["ratio"] == 0.3
+
+
+def test_the_guard_says_what_has_become_slower() -> None:
+    measured, _ = measuring(0.1, 0.3, 0.2)
+
+    enqueue = next(line for line in guard.table({"redis": measured}) if "enqueue" in line)
+
+    assert enqueue.endswith("slower")
