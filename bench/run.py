@@ -41,7 +41,7 @@ from typing import Any
 
 import psycopg
 
-from bench import guard, results, stores
+from bench import chart, guard, results, stores
 from bench.peers import summary
 from bench.peers.catalogue import CONFIGURATIONS, NOT_MEASURED, WORK, declared, modules
 from bench.peers.environments import NotInstalled, cache, environment
@@ -85,6 +85,7 @@ def main(argv: list[str] | None = None) -> int:
     left = {
         chosen.json: json.dumps(found, indent=2) + "\n",
         chosen.results: text,
+        chosen.chart: chart.draw(found),
     }
     for file, content in left.items():
         if file:
@@ -117,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--json", type=Path, metavar="FILE", help="leave every figure here")
     made.add_argument(
         "--results", type=Path, metavar="FILE", help="leave the text here, as bench/RESULTS.rst"
+    )
+    made.add_argument(
+        "--chart", type=Path, metavar="FILE", help="leave a picture here, as docs/_static/speed.svg"
     )
     made.add_argument(
         "--environments", type=Path, default=cache(), metavar="FOLDER", help="default %(default)s"

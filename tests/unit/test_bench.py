@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from docutils.core import publish_doctree
 
-from bench import guard, results
+from bench import chart, guard, results
 from bench.goals import Goal, goals
 from bench.peers.catalogue import modules
 
@@ -148,6 +150,26 @@ def test_what_failed_and_what_was_left_out_is_told() -> None:
 
     assert "* failed: arq, redis: it broke\n" in text
     assert "* not measured: Other, it does not start\n" in text
+
+
+# The picture.
+
+
+def texts(picture: str) -> Iterator[str]:
+    for node in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}text"):
+        yield "".join(node.itertext())
+
+
+def test_the_picture_shows_the_fastest_first_and_the_bare_store_as_a_line() -> None:
+    shown = list(texts(chart.draw(on_redis())))
+
+    assert shown[:4] == ["Redis: commands per second", "djutils", "44,000", "Huey *"]
+    assert "RQ <&>" in shown
+    assert "bare Redis 176,000" in shown
+
+
+def test_a_store_that_was_not_measured_has_no_picture() -> None:
+    assert not any("SQLite" in text for text in texts(chart.draw(on_redis())))
 
 
 # The guard.
