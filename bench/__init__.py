@@ -1,1 +1,1 @@
-"""Measures the queue against the bare stores it stands on: ``python -m bench``."""
+"""Measures djutils, its peers and the bare stores they stand on: ``python -m bench``."""

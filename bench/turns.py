@@ -27,7 +27,7 @@ from djutils.queue.conf import settings
 
 _PATIENCE = 60.0
 _ROUNDS, _SECONDS = 5, 0.25
-_DRAINS, _COUNT, _BARE_SECONDS = 3, 6_000, 0.4
+_DRAINS, _COUNT, _BARE_SECONDS = 3, 10_000, 0.4
 _CHUNK = 500
 
 drainer = with_bare.Bare(durable=False)

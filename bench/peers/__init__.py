@@ -1,1 +1,1 @@
-"""Measures the peers of djutils, each in an environment of its own: ``python -m bench.peers``."""
+"""What is measured and how: djutils, its peers and the bare stores, each in an environment of its own."""
