@@ -36,6 +36,12 @@ _RATIOS = {
 """After which column the part of the bare store stands."""
 _PACKAGES = ("django", "psycopg", "asyncpg", "redis", "hiredis", "uvloop")
 _WIDTH = 118
+_LEGEND = (
+    "In the tables of the stores are medians of the rounds (smallest-largest). 'of bare' is the part of what the bare "
+    "store does in the same configuration; of drains the better of one and two processes. p50 to p99 are milliseconds "
+    "from the call until an idle worker begins it. PSS is of all processes of one worker. Queries are Redis's "
+    "commands, those in scripts too, or PostgreSQL's transactions."
+)
 
 
 def render(found: dict[str, Any]) -> str:
@@ -60,6 +66,8 @@ def _head(found: dict[str, Any]) -> list[str]:
         ),
         "",
         f"    {found['command']}",
+        "",
+        *_paragraph(_LEGEND),
     ]
 
 
@@ -75,20 +83,14 @@ def _goals(found: dict[str, Any]) -> list[str]:
 
 
 def _store(found: dict[str, Any], store: str) -> list[str]:
-    text = (
-        f"{found['stores'][store]}. Medians of the rounds (smallest-largest). 'of bare' is the part of what "
-        f"the bare store does in the same configuration; of drains the better of one and two processes. "
-        f"p50 to p99 are milliseconds from the call until an idle worker begins it. An idle worker's queries "
-        f"are Redis's commands, those in scripts too, or PostgreSQL's transactions."
-    )
     here = rows(found, store)
     bare = {row.configuration: row for row in here if row.module == BARE}
     columns = [name for name in _COLUMNS if any(name in row.figures for row in here)]
-    head = ["", "configuration", "after kill -9"]
+    head = ["case", "configuration", "after kill -9"]
     for name in columns:
         head += [_COLUMNS[name], *(["of bare"] if name in _RATIOS.values() and bare else [])]
     lines = [_cells(row, columns, bare) for row in here]
-    return [*_title(STORES[store], "-"), *_paragraph(text), "", *aligned(head, lines)]
+    return [*_title(STORES[store], "-"), *_paragraph(f"{found['stores'][store]}."), "", *aligned(head, lines)]
 
 
 def _cells(row: Row, columns: list[str], bare: dict[str, Row]) -> list[str]:
