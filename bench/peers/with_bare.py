@@ -15,8 +15,8 @@ from bench.peers.work import CALL, slots
 PEER = {
     "name": "bare",
     "distribution": "djutils",
-    "requirements": ["ROOT[hiredis,postgres]"],
-    "stores": ["redis", "postgres", "sqlite"],
+    "requirements": ["ROOT[hiredis,postgres]", "pymysql"],
+    "stores": ["redis", "postgres", "sqlite", "mariadb"],
     "django": True,
     "apps": ["djutils", "bench"],
     "settings": {"default": {}, "fastest": {}},

@@ -16,8 +16,8 @@ from djutils.queue.registry import registry
 PEER = {
     "name": "djutils",
     "distribution": "djutils",
-    "requirements": ["ROOT[hiredis,postgres]"],
-    "stores": ["redis", "postgres", "sqlite"],
+    "requirements": ["ROOT[hiredis,postgres]", "pymysql"],
+    "stores": ["redis", "postgres", "sqlite", "mariadb"],
     "django": True,
     "apps": ["djutils", "bench"],
     "settings": {

@@ -21,7 +21,7 @@ def test_a_peer_says_what_it_is_without_being_imported(module: str) -> None:
     assert set(peer["configurations"]) == set(CONFIGURATIONS)
     for configuration in peer["configurations"].values():
         assert {"what", "kept", "why", "batch", "forks"} <= set(configuration)
-    assert set(peer["stores"]) <= {"redis", "postgres", "sqlite"}
+    assert set(peer["stores"]) <= {"redis", "postgres", "sqlite", "mariadb"}
 
 
 def test_the_slots_of_all_threads_and_processes_are_added_up(tmp_path: Path) -> None:
