@@ -38,6 +38,9 @@ _COLUMNS = ("store", "what", "djutils", "bare store", "ratio", "at least", "atte
 
 def main(names: Sequence[str]) -> int:
     """Answer 1 when something has become slower, or could not be measured."""
+    if unknown := set(names) - set(FLOORS):
+        print(f"There is no floor for {', '.join(unknown)}.", file=sys.stderr)
+        return 1
     try:
         found = tried(names, _measured)
     except (Unavailable, Failed, psycopg.Error, subprocess.SubprocessError) as error:

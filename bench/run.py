@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
         print("The measurements read processes as Linux shows them.", file=sys.stderr)
         return 1
     if chosen.guard:
-        return guard.main([name for name in guard.FLOORS if name in (chosen.store or guard.FLOORS)])
+        return guard.main(chosen.store or list(guard.FLOORS))
     found = json.loads(chosen.found.read_text()) if chosen.found else _measured(chosen)
     text = results.render(found)
     print(text)

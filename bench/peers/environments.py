@@ -32,7 +32,7 @@ def environment(module: str, folder: Path) -> Path:
     Delete ``folder`` to have the newest releases of all peers.
     """
     peer = declared(module)
-    requirements = [word for one in peer["requirements"] for word in _resolved(one)]
+    requirements = [word for one in peer["requirements"] for word in resolved(one)]
     made_of = "\n".join([sys.version, peer.get("python", ""), *requirements])
     place = folder / f"{module}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
     python = place / "bin" / "python"
@@ -45,7 +45,7 @@ def environment(module: str, folder: Path) -> Path:
     return python
 
 
-def _resolved(requirement: str) -> list[str]:
+def resolved(requirement: str) -> list[str]:
     """``ROOT`` is this checkout, and goes on being it."""
     name, bracket, extras = requirement.partition("[")
     return ["--editable", f"{ROOT}{bracket}{extras}"] if name == "ROOT" else [requirement]

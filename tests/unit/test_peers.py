@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench.peers.catalogue import CONFIGURATIONS, declared, modules
-from bench.peers.slots import Tally
+from bench.peers.environments import resolved
+from bench.peers.protocol import ROOT
+from bench.peers.slots import Slots, Tally
 from bench.stamps import Stamps
 
 
@@ -22,6 +24,22 @@ def test_a_peer_says_what_it_is_without_being_imported(module: str) -> None:
     for configuration in peer["configurations"].values():
         assert {"what", "kept", "why", "batch", "forks"} <= set(configuration)
     assert set(peer["stores"]) <= {"redis", "postgres", "sqlite", "mariadb"}
+
+
+def test_djutils_is_measured_as_it_stands_in_this_checkout() -> None:
+    assert resolved("ROOT[postgres]") == ["--editable", f"{ROOT}[postgres]"]
+    assert resolved("rq[x]>=2") == ["rq[x]>=2"]
+
+
+def test_many_commands_that_began_at_once_count_each(tmp_path: Path) -> None:
+    slots = Slots(tmp_path)
+    tally = Tally(tmp_path)
+
+    slots.hit(100)
+    slots.hit(50)
+    tally.look()
+
+    assert tally.count == 150
 
 
 def test_the_slots_of_all_threads_and_processes_are_added_up(tmp_path: Path) -> None:
