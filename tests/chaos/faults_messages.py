@@ -154,8 +154,8 @@ def message_deleted_while_it_runs(field: Field) -> None:
     if isinstance(field.queue, RedisQueue):
         prefix = f"{{djq:{field.queue.name}}}:"
         for owner in field.queue.owners():
-            field.queue.server.call("srem", f"{prefix}lent:{owner}", held.id)
-        field.queue.server.call("hdel", f"{prefix}messages", held.id)
+            field.queue.server.call("SREM", f"{prefix}lent:{owner}", held.id)
+        field.queue.server.call("HDEL", f"{prefix}messages", held.id)
     else:
         QueueMessage.objects.using(field.site.alias).filter(message_id=held.id).delete()
     commands.write(gate, "open")
@@ -169,7 +169,7 @@ def owners_deleted(field: Field) -> None:
     wait_until(lambda: field.queue.stats().leased, PATIENCE, every=0.005)
     field.history.silenced |= field.consumer.members()
     if isinstance(field.queue, RedisQueue):
-        field.queue.server.call("delete", f"{{djq:{field.queue.name}}}:owners")
+        field.queue.server.call("DEL", f"{{djq:{field.queue.name}}}:owners")
     else:
         QueueWorker.objects.using(field.site.alias).filter(queue=field.queue.name).delete()
     wait_until(lambda: "was silent for too long" in field.consumer.log(), PATIENCE, why=field.consumer.log)

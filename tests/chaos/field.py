@@ -186,6 +186,6 @@ class Field:
             found += [f"owner {owner}" for owner in self.queue.owners()]
         if isinstance(self.queue, RedisQueue):
             kept = _KEPT_IN_REDIS | (_KEPT_FOR_THE_DEAD if self.queue.stats().dead else set())
-            keys = self.queue.server.call("keys", f"*{{djq:{self.queue.name}}}*")
+            keys = self.queue.server.call("KEYS", f"*{{djq:{self.queue.name}}}*")
             found += [f"key {key}" for key in map(bytes.decode, keys) if key.rpartition(":")[2] not in kept]
         return found

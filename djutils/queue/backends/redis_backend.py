@@ -58,7 +58,6 @@ class RedisQueue(LeasedQueue):
 
     def open(self) -> None:
         """Refuse a server that is too old or that may evict messages when its memory is full."""
-        self.server.dedicate()
         self.server.check()
 
     def close(self) -> None:
@@ -150,15 +149,15 @@ class RedisQueue(LeasedQueue):
 
     def held(self, owner: int, ids: Collection[str]) -> set[str]:
         asked = list(ids)
-        lent = self.server.call("smismember", self._lent_to(owner), asked) if asked else []
+        lent = self.server.call("SMISMEMBER", self._lent_to(owner), *asked) if asked else []
         return {id for id, is_lent in zip(asked, lent, strict=True) if is_lent}
 
     def beat(self, owners: Collection[int]) -> set[int]:
         return set(map(int, self._run("beat", *set(owners)))) if owners else set()
 
     def owners(self) -> dict[int, int]:
-        beats = self.server.call("hgetall", self._prefix + "owners")
-        return {int(owner): int(count) for owner, count in beats.items()}
+        beats = self.server.call("HGETALL", self._prefix + "owners")
+        return dict(zip(map(int, beats[::2]), map(int, beats[1::2]), strict=True))
 
     def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
         observed = "" if beats is None else beats
@@ -196,7 +195,7 @@ class RedisQueue(LeasedQueue):
 
     def _for_the_dead(self, script: str, ids: Collection[str] | None) -> int:
         # In parts: one script of a million ids would make everybody wait.
-        chosen = list(self.server.call("zrange", self._prefix + "dead", 0, -1) if ids is None else ids)
+        chosen = list(self.server.call("ZRANGE", self._prefix + "dead", 0, -1) if ids is None else ids)
         parts = (chosen[at : at + 500] for at in range(0, len(chosen), 500))
         return sum(self._run(script, *part) for part in parts)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
@@ -36,6 +39,9 @@ _OUTAGES = (
 _OUTAGE = re.compile(r"\b(LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|BUSY|OOM)\b")
 
 
+_STALE_AFTER = 1.0
+
+
 class _Script(NamedTuple):
     text: str
     sha: str
@@ -52,7 +58,7 @@ def _script(name: str) -> _Script:
 
 
 class RedisClient:
-    """Runs scripts and a few commands on the server a ``QUEUE_CONNECTION`` names.
+    """Sends commands and scripts to the server a ``QUEUE_CONNECTION`` names.
 
     It connects by its first call and may be used by many threads. After a fork the child gets
     connections of its own. Every error of the driver comes out as a ``BackendError``.
@@ -62,23 +68,20 @@ class RedisClient:
         self.options = _options_of(connection)
         # A call that waits must be answered well before the socket gives up on the answer.
         self._longest_pause = self.options["socket_timeout"] / 2
-        self._client: redis.Redis | None = None
-        self._alone = False
+        # The driver's own pool and its retries take as long as the round trip itself.
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self._process = os.getpid()
 
     @property
     def address(self) -> str:
         """Where the server is; never the user or the password."""
         return self.options.get("path") or "{host}:{port}/{db}".format_map(self.options)
 
-    def dedicate(self) -> None:
-        """From here on a single thread uses this: one connection will do, and no pool is asked for it."""
-        self.close()
-        self._alone = True
-
     def check(self) -> None:
         """Refuse a server that is too old or that may evict messages when its memory is full."""
-        info = self.call("info")
-        if tuple(map(int, str(info["redis_version"]).split(".")[:2])) < (6, 2):
+        lines = self.call("INFO").decode().splitlines()
+        info = dict(line.split(":", 1) for line in lines if ":" in line)
+        if tuple(map(int, info["redis_version"].split(".")[:2])) < (6, 2):
             raise ConfigurationError(
                 f"Redis at {self.address} is {info['redis_version']}; RedisQueue needs 6.2 or newer."
             )
@@ -90,59 +93,102 @@ class RedisClient:
                 " a server of its own."
             )
 
-    def call(self, command: str, *args: object) -> Any:
-        """Answer what redis-py's method ``command`` answers."""
-        with self._errors():
-            return getattr(self._connect(), command)(*args)
+    def call(self, *words: Any) -> Any:
+        """Answer what the server answers to a command, such as ``call("HLEN", key)``."""
+        connection = self._send(*words)
+        return self._read(connection)
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Answer what ``lua/<script>.lua`` answers for ``keys`` and ``args``."""
-        with self._errors():
-            client = self._connect()
+        return self.ask(script, keys, args)()
+
+    def ask(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Callable[[], Any]:
+        """Have ``lua/<script>.lua`` run, and answer a function that waits for what it answers."""
+        text, sha = _script(script)
+        operands = (len(keys), *keys, *args)
+        connection = self._send("EVALSHA", sha, *operands)
+
+        def answer() -> Any:
             try:
-                return client.evalsha(_script(script).sha, len(keys), *keys, *args)
+                return self._read(connection)
             except redis.exceptions.NoScriptError:
                 # A server that was restarted has forgotten the script, and has run nothing.
-                return client.eval(_script(script).text, len(keys), *keys, *args)
+                return self.call("EVAL", text, *operands)
+
+        return answer
 
     def wait(self, marker: str, seconds: float) -> None:
         """Sleep until there is something in the sorted set ``marker``, at most for ``seconds``."""
-        self.call("bzpopmin", marker, min(max(seconds, 0.001), self._longest_pause))
+        self.call("BZPOPMIN", marker, min(max(seconds, 0.001), self._longest_pause))
 
     def close(self) -> None:
-        """Let go of every connection; the next call makes a new one."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.connection_pool.disconnect()
+        """Let go of every idle connection; the next call makes a new one."""
+        while self._idle:
+            _hang_up(self._idle.pop()[0])
 
-    def _connect(self) -> redis.Redis:
-        """Answer the client. It is a pool: whoever waits does not keep others from sending.
+    def _send(self, *words: Any) -> Connection:
+        """Send a command and answer the connection to read its answer from; until then it is ours alone."""
+        connection = self._take()
+        with self._errors(connection):
+            connection.send_command(*words)  # type: ignore[no-untyped-call]
+        return connection
 
-        Two threads that come first at once make two pools, and one of them is forgotten.
-        """
-        client = self._client
-        if client is None:
-            pool = redis.ConnectionPool(**self.options)
-            client = redis.Redis(connection_pool=pool, single_connection_client=self._alone)
-            self._client = client
-        return client
+    def _read(self, connection: Connection) -> Any:
+        with self._errors(connection):
+            answer = connection.read_response()
+        self._idle.append((connection, time.monotonic()))
+        return answer
+
+    def _take(self) -> Connection:
+        """Answer a connection nobody uses; it connects by itself when something is sent."""
+        if self._process != os.getpid():
+            self._idle, self._process = deque(), os.getpid()
+        try:
+            connection, used = self._idle.pop()
+        except IndexError:
+            options = self.options.copy()
+            made: Connection = options.pop("connection_class", Connection)(**options)
+            return made
+        if time.monotonic() - used > _STALE_AFTER and not _is_usable(connection):
+            _hang_up(connection)
+        return connection
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, connection: Connection) -> Iterator[None]:
+        """Make the driver's errors ours. After any error nobody uses ``connection`` again."""
         try:
             yield
-        except redis.AuthenticationError as error:
-            raise BackendError(
+        except BaseException as error:
+            # Whatever it is: a time limit may end a command anywhere, and leave an answer unread.
+            _hang_up(connection)
+            if not isinstance(error, redis.RedisError) or isinstance(error, redis.exceptions.NoScriptError):
+                raise
+            raise self._as_ours(error) from error
+
+    def _as_ours(self, error: redis.RedisError) -> BackendError:
+        if isinstance(error, redis.AuthenticationError):
+            return BackendError(
                 f"Redis at {self.address} refused us: {_told(error)}. Look at the user and the password"
                 " in QUEUE_CONNECTION."
-            ) from error
-        except redis.RedisError as error:
-            if isinstance(error, _OUTAGES) or _OUTAGE.search(str(error)):
-                raise BackendUnavailable(
-                    f"Redis at {self.address} cannot be used at the moment: {_told(error)}. Is it running,"
-                    " and is it the one that QUEUE_CONNECTION should name?"
-                ) from error
-            raise BackendError(f"Redis at {self.address} refused a call: {_told(error)}.") from error
+            )
+        if isinstance(error, _OUTAGES) or _OUTAGE.search(str(error)):
+            return BackendUnavailable(
+                f"Redis at {self.address} cannot be used at the moment: {_told(error)}. Is it running,"
+                " and is it the one that QUEUE_CONNECTION should name?"
+            )
+        return BackendError(f"Redis at {self.address} refused a call: {_told(error)}.")
+
+
+def _hang_up(connection: Connection) -> None:
+    connection.disconnect()  # type: ignore[no-untyped-call]
+
+
+def _is_usable(connection: Connection) -> bool:
+    """Has the server not hung up on it meanwhile?"""
+    try:
+        return not connection.can_read()
+    except redis.ConnectionError:
+        return False
 
 
 def _told(error: redis.RedisError) -> str:
