@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 
 from djutils.queue.backends.base import LeasedQueue, new_owner
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.exceptions import OwnerLost
+from djutils.queue.message import Batch, Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_lines import PATIENCE, QueueContract, until
 
 Settle = Callable[[LeasedQueue, int, str], set[str]]
@@ -72,6 +73,14 @@ class LeaseFixtures(QueueContract):
     def lend(self, queue: LeasedQueue, owner: int, count: int = 100) -> list[str]:
         return ids_of(queue.receive(owner, count).deliveries)
 
+    def ask(
+        self, queue: LeasedQueue, owner: int, count: int, done: Collection[str] = ()
+    ) -> Callable[[], Batch]:
+        answer = queue.ask(owner, count, done)
+        if answer is None:
+            pytest.skip(f"{type(queue).__name__} answers at once (ask answers None)")
+        return answer
+
     def lend_one(self, queue: LeasedQueue, owner: int) -> Delivery:
         deliveries: list[Delivery] = until(lambda: queue.receive(owner, 1).deliveries, "it was lent")
         return deliveries[0]
@@ -123,6 +132,42 @@ class Lending(LeaseFixtures):
         assert lent == ids
         assert queue.ack(owner, ids) == set(ids)
         assert queue.stats() == Stats()
+
+    def test_what_was_asked_for_is_lent_and_done_when_the_answer_is_heard(
+        self, queue: LeasedQueue, owner: int, other: int
+    ) -> None:
+        ids = self.send(queue, 3)
+        done = self.lend(queue, owner, 1)
+
+        answer = self.ask(queue, owner, 1, [*done, "unknown"])
+        batch = answer()
+        assert ids_of(batch.deliveries) == [ids[1]]
+        assert batch.late == {"unknown"}
+        assert self.lend(queue, other) == [ids[2]]
+        assert queue.stats().leased == 2
+
+    def test_an_answer_may_be_heard_in_another_thread(self, queue: LeasedQueue, owner: int) -> None:
+        ids = self.send(queue, 2)
+        answer = self.ask(queue, owner, 10)
+        heard: list[Batch] = []
+
+        def listen() -> None:
+            heard.append(answer())
+            queue.close()
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        listener.join()
+        assert ids_of(heard[0].deliveries) == ids
+        assert queue.ack(owner, ids) == set(ids)
+
+    def test_who_asks_without_being_enrolled_hears_of_it_in_the_answer(self, queue: LeasedQueue) -> None:
+        self.send(queue)
+        answer = self.ask(queue, new_owner(), 1)
+
+        with pytest.raises(OwnerLost):
+            answer()
+        assert queue.stats().ready == 1
 
     def test_huge_messages_are_lent_a_few_at_a_time_but_never_none(
         self, queue: LeasedQueue, owner: int

@@ -209,6 +209,14 @@ class LeasedQueue(BaseQueue):
         """
         raise NotImplementedError
 
+    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
+        """Begin to ``receive``, and answer a function that waits for the batch; None: it cannot.
+
+        So the store works while the caller does. The function must be called, in whatever thread,
+        before anything else is asked of this object, and raises what ``receive`` would.
+        """
+        return None
+
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         """Done: remove these."""
         raise NotImplementedError

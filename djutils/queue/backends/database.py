@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    router,
-    transaction,
-)
+from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Case, Count, F, QuerySet, SmallIntegerField, When
 from django.utils.connection import ConnectionDoesNotExist
 
 from djutils.models import QueueKey, QueueMessage, QueueWorker, State
-from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError, OwnerLost
+from djutils.queue.exceptions import ConfigurationError, OwnerLost
 from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejection, Retrial, Running, Stats
 
 from .base import LeasedQueue, own_alias
-from .database_sql.base import Dialect, Now
-from .database_sql.deadlock import Deadlock, is_deadlock, tried_again
+from .database_sql.base import Dialect, Now, Step
+from .database_sql.errors import Deadlock, errors_of, tried_again
 from .database_sql.vendors import dialect_of
 
 _PROMOTION_EVERY = 1.0
@@ -92,29 +85,52 @@ class DatabaseQueue(LeasedQueue):
             sql.wake(connection, self.name)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        batch = self._receive(owner, count, done)
+        batch = self._batch(owner, self._step(owner, count, done), count, done)
         if wait and count and not batch.deliveries and self.blocking:
             with self._database() as connection:
                 woken = self._sql(connection).wait(connection, self.name, wait)
             if woken:
-                return batch._replace(deliveries=self._receive(owner, count, ()).deliveries)
+                return batch._replace(deliveries=self.receive(owner, count).deliveries)
         return batch
 
-    @tried_again
-    def _receive(self, owner: int, count: int, done: Collection[str]) -> Batch:
+    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
         with self._database() as connection:
-            sql = self._sql(connection)
-            step = sql.step(connection, self.name, owner, count, done)
-            if not step.enrolled:
-                raise OwnerLost
-            lent = step.deliveries
-            # Looked for when there is room, and now and then although there is none: what is due
-            # may outrank what is ready.
-            if len(lent) < count or time.monotonic() - self._promoted > _PROMOTION_EVERY:
-                self._promoted = time.monotonic()
-                if sql.promote(connection, self.name) and len(lent) < count:
-                    lent += sql.step(connection, self.name, owner, count - len(lent), ()).deliveries
-            return Batch(lent, frozenset(done) - step.acked)
+            pending = self._sql(connection).ask(connection, self.name, owner, count, done)
+        if pending is None:
+            return None
+
+        def answer() -> Batch:
+            try:
+                with errors_of(connection):
+                    step = pending()
+            except Deadlock:
+                step = self._step(owner, count, done)
+            return self._batch(owner, step, count, done)
+
+        return answer
+
+    @tried_again
+    def _step(self, owner: int, count: int, done: Collection[str]) -> Step:
+        with self._database() as connection:
+            return self._sql(connection).step(connection, self.name, owner, count, done)
+
+    def _batch(self, owner: int, step: Step, count: int, done: Collection[str]) -> Batch:
+        """Answer what came of ``step``, and what has become due meanwhile."""
+        if not step.enrolled:
+            raise OwnerLost
+        lent = step.deliveries
+        # Looked for when there is room, and now and then although there is none: what is due
+        # may outrank what is ready.
+        if len(lent) < count or time.monotonic() - self._promoted > _PROMOTION_EVERY:
+            self._promoted = time.monotonic()
+            if self._promote() and len(lent) < count:
+                lent += self._step(owner, count - len(lent), ()).deliveries
+        return Batch(lent, frozenset(done) - step.acked)
+
+    @tried_again
+    def _promote(self) -> int:
+        with self._database() as connection:
+            return self._sql(connection).promote(connection, self.name)
 
     @tried_again
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
@@ -124,8 +140,8 @@ class DatabaseQueue(LeasedQueue):
     # Everything else, through the ORM.
 
     def read(self) -> bytes | None:
-        with self._database() as connection:
-            self._sql(connection).promote(connection, self.name)
+        self._promote()
+        with self._database():
             waiting = self._messages(State.READY).order_by("rank", "id")
             while (first := waiting.values_list("id", "message").first()) is not None:
                 id, message = first
@@ -272,28 +288,16 @@ class DatabaseQueue(LeasedQueue):
                 f"QUEUE_CONNECTION = {self.connection!r} is not an alias in DATABASES "
                 f"(there are: {', '.join(connections)})."
             ) from error
-        try:
+        with errors_of(connection):
             if self._own:
                 self._tune(connection)
             yield connection
-        except (OperationalError, InterfaceError) as error:
-            if not connection.in_atomic_block:
-                if is_deadlock(error):
-                    raise Deadlock(str(error)) from error
-                connection.close()
-            raise BackendUnavailable(
-                f"The database '{self.alias}' does not answer as it should ({error}). Is the server "
-                f"up, and were the migrations applied ('manage.py migrate djutils')?"
-            ) from error
-        except DatabaseError as error:
-            raise BackendError(
-                f"The database '{self.alias}' refused ({error}). Were the migrations applied "
-                f"('manage.py migrate djutils')?"
-            ) from error
 
     def _tune(self, connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()
         if connection.connection is not self._tuned:
+            # What was asked in one thread may be heard in another.
+            connection.inc_thread_sharing()
             self._sql(connection).tune(connection)
             self._tuned = connection.connection
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -93,14 +93,16 @@ class RedisQueue(LeasedQueue):
             batch = batch._replace(late=late)
         return batch
 
+    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
+        answer = self._ask(owner, count, done)
+        return lambda: _batch(answer())[0]
+
     def _receive(self, owner: int, count: int, done: Collection[str]) -> tuple[Batch, float]:
-        """Answer the batch, and in how many seconds the next delayed message is due."""
-        answer = self._run("receive", owner, count, _MOST_BYTES, *done, keys=[self._lent_to(owner)])
-        if answer is None:
-            raise OwnerLost
-        late, *lent, pause = answer
-        until_due = math.inf if pause < 0 else pause / 1e6
-        return Batch(_deliveries(*lent), frozenset(map(bytes.decode, late))), until_due
+        return _batch(self._ask(owner, count, done)())
+
+    def _ask(self, owner: int, count: int, done: Collection[str]) -> Callable[[], Any]:
+        keys = (*self.keys, self._lent_to(owner))
+        return self.server.ask("receive", keys, (owner, count, _MOST_BYTES, *done))
 
     def _sleep(self, seconds: float) -> None:
         """Sleep until somebody says there is work, at most for ``seconds``.
@@ -229,6 +231,15 @@ def _bytes(error: str) -> bytes:
 
 def _pack(envelope: Envelope) -> tuple[str, bytes, int, int]:
     return envelope.id, envelope.data, _microseconds(envelope.delay), envelope.priority
+
+
+def _batch(answer: Any) -> tuple[Batch, float]:
+    """Answer the batch, and in how many seconds the next delayed message is due."""
+    if answer is None:
+        raise OwnerLost
+    late, *lent, pause = answer
+    until_due = math.inf if pause < 0 else pause / 1e6
+    return Batch(_deliveries(*lent), frozenset(map(bytes.decode, late))), until_due
 
 
 def _deliveries(ids: list[bytes], payloads: list[bytes], histories: list[Any]) -> list[Delivery]:

@@ -57,6 +57,13 @@ class Channel(ABC):
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         """Ack ``done`` and answer up to ``count`` deliveries, waiting up to ``wait`` seconds."""
 
+    def ask(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
+        """Begin to ``receive``, and answer a function that waits for it; None where that is not possible.
+
+        It must be called before anything else is asked, in whatever thread.
+        """
+        return None
+
     @abstractmethod
     def settle(self, settled: list[Settled]) -> None:
         """Carry out outcomes that are not acks; each leaves the list when the backend has it."""
@@ -94,6 +101,20 @@ class LeasedChannel(Channel):
             batch = self._queue.receive(self._owner, count, done, wait)
         self._tell(done, batch.late, "succeeded")
         return batch.deliveries
+
+    def ask(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
+        with self._doubting(done):
+            pending = self._queue.ask(self._owner, count, done)
+        if pending is None:
+            return None
+
+        def answer() -> list[Delivery]:
+            with self._doubting(done):
+                batch = pending()
+            self._tell(done, batch.late, "succeeded")
+            return batch.deliveries
+
+        return answer
 
     def settle(self, settled: list[Settled]) -> None:
         releases: dict[float, list[str]] = {}

@@ -8,15 +8,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from djutils.queue.conf import settings
-from djutils.queue.exceptions import BackendUnavailable, OwnerLost
+from djutils.queue.exceptions import BackendUnavailable, OwnerLost, QueueException
 from djutils.queue.message import ACKED, RELEASED, SETTLED, Delivery
 
 from .board import Board
 from .channel import Channel, Settled
 from .options import ConsumerOptions
 from .runner import Finished, Runner, Waiting
+from .suspects import Suspects
 
 logger = logging.getLogger("djutils.queue.workers.pump")
 
@@ -28,6 +29,13 @@ _TO_BE_ALONE = 1.0
 _LOOK_AGAIN = 0.1
 _SHORT_WAIT = 0.2
 _OUTAGE = (0.05, 5.0)
+
+
+class Asked(NamedTuple):
+    """A batch that was asked for before the last one was run, and what is acked with it."""
+
+    answer: Callable[[], list[Delivery]]
+    done: list[Finished]
 
 
 class Pump:
@@ -49,8 +57,8 @@ class Pump:
         self._done: list[list[Finished]] = [[] for _ in channels]
         self._others: list[list[Settled]] = [[] for _ in channels]
         self._held: list[set[str]] = [set() for _ in channels]
-        self._suspects: list[Waiting] = []
-        self._alone = False
+        self._asked: Asked | None = None
+        self._suspects = Suspects(runner)
         self._delay = options.delay
         self._unsure = False
         self._outages = 0
@@ -140,12 +148,14 @@ class Pump:
 
     def _turn(self) -> None:
         self._collect()
+        got = self._hear()
         if self._unsure:
             self._recover()
         self._settle()
-        got = sum(self._receive(number) for number in range(len(self._channels)))
-        self._try_suspect()
+        got = got or sum(self._receive(number) for number in range(len(self._channels)))
+        self._suspects.try_next()
         self._release_stuck()
+        self._ask_ahead(got)
         if self._has_had_enough():
             logger.info("%d commands were received; this worker process is replaced.", self.received)
             self.stop()
@@ -180,46 +190,58 @@ class Pump:
         room = self._room(channel) if room is None else room
         if not room and not done:
             return 0
-        ids = [one.delivery.id for one in done]
-        deliveries = channel.receive(room, ids, self._wait(channel) if room else 0.0)
-        self._held[number].difference_update(ids)
-        for thread, count in Counter(one.thread for one in done).items():
-            self._board.pads[thread].confirm(count)
+        deliveries = channel.receive(room, _ids(done), self._wait(channel) if room else 0.0)
+        self._confirm(number, done)
         done.clear()
         self._hand_over(number, deliveries)
         return len(deliveries)
+
+    def _ask_ahead(self, got: int) -> None:
+        """Let the backend lend the next batch while this one is run here, if there seems to be one.
+
+        Only what takes so little time that none of it will have to be given back.
+        """
+        channel, runner = self._channels[0], self._runner
+        if len(self._channels) > 1 or not runner.here or got < channel.batch or self._options.max_commands:
+            return
+        if self._suspects.reign or runner.cost * got > BUDGET or self._stopping.is_set():
+            return
+        done = self._done[0]
+        answer = channel.ask(channel.batch, _ids(done))
+        if answer is not None:
+            self._asked, self._done[0] = Asked(answer, done), []
+
+    def _hear(self) -> int:
+        """Take in what was asked for; first of all, for nothing else may be asked before."""
+        if self._asked is None:
+            return 0
+        (answer, done), self._asked = self._asked, None
+        try:
+            deliveries = answer()
+        except QueueException:
+            self._done[0] = done + self._done[0]
+            raise
+        self._confirm(0, done)
+        self._hand_over(0, deliveries)
+        return len(deliveries)
+
+    def _confirm(self, number: int, done: Sequence[Finished]) -> None:
+        """The backend has heard that these are done."""
+        self._held[number].difference_update(_ids(done))
+        for thread, count in Counter(one.thread for one in done).items():
+            self._board.pads[thread].confirm(count)
 
     def _hand_over(self, number: int, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
             self._held[number].update(delivery.id for delivery in deliveries)
             self.received += len(deliveries)
             waiting = [(number, delivery) for delivery in deliveries]
-            if any(delivery.crashes for delivery in deliveries) and self._runner.count > 1:
-                waiting = self._set_aside(waiting)
-            self._runner.put(waiting)
-
-    def _set_aside(self, waiting: list[Waiting]) -> list[Waiting]:
-        """Keep back what was running in too many processes that died, and answer the rest.
-
-        What stood by is charged with what killed. The last time it is run alone: then it is known.
-        """
-        last = max(1, settings.QUEUE_MAX_CRASHES - 1)
-        self._suspects += [one for one in waiting if one[1].crashes >= last]
-        return [one for one in waiting if one[1].crashes < last]
-
-    def _try_suspect(self) -> None:
-        runner = self._runner
-        self._alone = self._alone and runner.busy
-        if self._suspects and not runner.busy:
-            runner.put([self._suspects.pop(0)])
-            self._alone = True
-        elif self._suspects and not self._alone and time.monotonic() - runner.moved_at > STUCK:
-            self._give_back_suspects(delay=_TO_BE_ALONE)
+            self._runner.put(self._suspects.set_aside(waiting))
 
     def _room(self, channel: Channel) -> int:
         """Answer how many to ask for: the budget's worth, nothing while every thread is stuck."""
         runner = self._runner
-        if self._suspects or self._alone:
+        if self._suspects.reign:
             return 0
         if not channel.prefetches:
             return max(0, runner.idle - len(runner.buffer))
@@ -244,27 +266,26 @@ class Pump:
         runner = self._runner
         if runner.buffer and not runner.idle and time.monotonic() - runner.moved_at > STUCK:
             self._give_back()
+        elif self._suspects.are_stuck(STUCK):
+            self._release(self._suspects.take_back(), delay=_TO_BE_ALONE)
 
     def _give_back(self) -> None:
         """Give back what no thread has begun."""
-        for number, delivery in self._runner.take_back():
-            self._others[number].append((delivery, RELEASED))
-            self.received -= 1
-        self._give_back_suspects(delay=0.0)
+        self._hear()
+        self._release(self._runner.take_back() + self._suspects.take_back(), delay=0.0)
         self._settle()
 
-    def _give_back_suspects(self, delay: float) -> None:
-        for number, delivery in self._suspects:
+    def _release(self, waiting: Sequence[Waiting], delay: float) -> None:
+        for number, delivery in waiting:
             self._others[number].append((delivery, RELEASED._replace(delay=delay)))
             self.received -= 1
-        self._suspects.clear()
 
     def _pause(self, got: int) -> None:
         """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
         self._outages = 0
         if self._runner.buffer and self._runner.here:
             return
-        if self._runner.buffer or self._suspects:
+        if self._runner.buffer or self._suspects.wait:
             self._woken.wait(_LOOK_AGAIN)
         elif not got and not self._waited_in_backend():
             self._woken.wait(self._lengthen())
@@ -298,7 +319,7 @@ class Pump:
             self._receive(number, room=0)
 
     def _unsettled(self) -> bool:
-        return bool(self._runner.finished) or any(self._done) or any(self._others)
+        return bool(self._runner.finished or self._asked) or any(self._done) or any(self._others)
 
     def _leave(self) -> None:
         for channel in self._channels:
@@ -307,7 +328,12 @@ class Pump:
     def _abandon(self) -> None:
         """We were taken for dead: whatever we hold belongs to others now."""
         logger.error("This worker was silent for too long and its messages were taken back; it begins anew.")
+        self._asked = None
         self._runner.take_back()
         while self._runner.busy:
             self._woken.wait(_LOOK_AGAIN)
             self._woken.clear()
+
+
+def _ids(done: Sequence[Finished]) -> list[str]:
+    return [one.delivery.id for one in done]

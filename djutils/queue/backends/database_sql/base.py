@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
@@ -125,6 +125,17 @@ class Dialect:
     ) -> Step:
         """Delete what is ``done`` and lend up to ``count``, in one transaction."""
         raise NotImplementedError
+
+    def ask(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        owner: int,
+        count: int,
+        done: Collection[str],
+    ) -> Callable[[], Step] | None:
+        """Begin a ``step``, and answer a function that waits for it; None where the driver cannot."""
+        return None
 
 
 def in_order(rows: Sequence[Row]) -> list[Delivery]:

@@ -1,0 +1,72 @@
+"""What a driver's errors mean; and when the database undid our transaction for another one, begin again."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from djutils.queue.backends.base import own_alias
+from djutils.queue.exceptions import BackendError, BackendUnavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_TRIES = 5
+_LONGEST_PAUSE = 0.02
+
+
+class Deadlock(BackendUnavailable):
+    """The database undid a transaction of ours to let another one go on."""
+
+
+@contextmanager
+def errors_of(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Make the driver's errors ours. A connection that failed is closed, unless it is in a transaction."""
+    alias = connection.alias.removesuffix(own_alias(""))
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if not connection.in_atomic_block:
+            if is_deadlock(error):
+                raise Deadlock(str(error)) from error
+            connection.close()
+        raise BackendUnavailable(
+            f"The database '{alias}' does not answer as it should ({error}). Is the server "
+            f"up, and were the migrations applied ('manage.py migrate djutils')?"
+        ) from error
+    except DatabaseError as error:
+        raise BackendError(
+            f"The database '{alias}' refused ({error}). Were the migrations applied "
+            f"('manage.py migrate djutils')?"
+        ) from error
+
+
+def is_deadlock(error: Exception) -> bool:
+    """Answer whether it is a deadlock, a serialization failure or a lock not had in time.
+
+    The codes are PostgreSQL's and MySQL's; after each of them nothing of the transaction is left.
+    """
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate in {"40P01", "40001"} or error.args[:1] in {(1213,), (1205,)}
+
+
+def tried_again(method: Callable[P, R]) -> Callable[P, R]:
+    """Make ``method``, which is one transaction, begin again after a deadlock, a few times."""
+
+    @functools.wraps(method)
+    def trying(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(_TRIES - 1):
+            try:
+                return method(*args, **kwargs)
+            except Deadlock:
+                time.sleep(random.uniform(0.0, _LONGEST_PAUSE))
+        return method(*args, **kwargs)
+
+    return trying

@@ -1,0 +1,56 @@
+"""Messages that were running in processes that died: did they kill them, or stand beside?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from djutils.queue.conf import settings
+
+from .runner import Runner, Waiting
+
+
+class Suspects:
+    """Keeps them back, and runs one at a time with nothing beside it: then it is known."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._waiting: list[Waiting] = []
+        self._alone = False
+
+    @property
+    def reign(self) -> bool:
+        """Whether one waits or runs: nothing else may begin."""
+        return bool(self._waiting) or self._alone
+
+    @property
+    def wait(self) -> bool:
+        """Whether one waits."""
+        return bool(self._waiting)
+
+    def set_aside(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """Keep back what was running in too many processes that died, and answer the rest.
+
+        What stood by is charged with what killed. The last time it is run alone.
+        """
+        if self._runner.count == 1 or not any(delivery.crashes for _, delivery in waiting):
+            return list(waiting)
+        last = max(1, settings.QUEUE_MAX_CRASHES - 1)
+        self._waiting += [one for one in waiting if one[1].crashes >= last]
+        return [one for one in waiting if one[1].crashes < last]
+
+    def try_next(self) -> None:
+        """Begin the next one, if nothing runs."""
+        self._alone = self._alone and self._runner.busy
+        if self._waiting and not self._runner.busy:
+            self._runner.put([self._waiting.pop(0)])
+            self._alone = True
+
+    def are_stuck(self, after: float) -> bool:
+        """Answer whether they have waited ``after`` seconds for commands that do not end."""
+        return self.wait and not self._alone and time.monotonic() - self._runner.moved_at > after
+
+    def take_back(self) -> list[Waiting]:
+        """Answer those that wait; they will not be begun here."""
+        taken, self._waiting = self._waiting, []
+        return taken
