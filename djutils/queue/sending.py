@@ -55,6 +55,8 @@ def send(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
 
 def _open_transactions(own: str | None) -> list[str]:
     """Answer the aliases with an open transaction that a send does not take part in by itself."""
+    if len(connections.settings) == 1 and own in connections.settings:
+        return []
     opened = connections.all(initialized_only=True)
     return [c.alias for c in opened if c.in_atomic_block and c.alias != own]
 

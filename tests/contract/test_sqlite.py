@@ -3,12 +3,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
+from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract import LeasedQueueContract
 from djutils.testing.contract_machine import ModelContract
@@ -43,3 +46,26 @@ class TestSQLite(LeasedQueueContract, ModelContract):
 
             assert queue.release(owner, [id]) == {id}
             committing.join()
+
+    def test_who_watches_the_queries_sees_the_call(self, queue: DatabaseQueue) -> None:
+        connection = connections[self.alias]
+        seen: list[str] = []
+
+        def watch(execute: Any, sql: str, *args: Any) -> Any:
+            seen.append(sql)
+            return execute(sql, *args)
+
+        with CaptureQueriesContext(connection) as queries:
+            queue.send([Envelope(new_id(), b"data")])
+        with connection.execute_wrapper(watch):
+            queue.send([Envelope(new_id(), b"data")])
+        assert ["INSERT" in query["sql"] for query in queries] == [True]
+        assert ["INSERT" in sql for sql in seen] == [True]
+        assert len(queue) == 2
+
+    def test_in_a_broken_transaction_nothing_is_sent(self, queue: DatabaseQueue) -> None:
+        with transaction.atomic(using=self.alias):
+            transaction.set_rollback(True, using=self.alias)
+            with pytest.raises(BackendError, match="TransactionManagementError|atomic"):
+                queue.send([Envelope(new_id(), b"data")])
+        assert len(queue) == 0

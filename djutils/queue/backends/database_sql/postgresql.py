@@ -75,6 +75,14 @@ class PostgresDialect(Dialect):
         with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
             cursor.execute(self._insert_many, params, prepare=True)
 
+    def _write_directly(self, connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> None:
+        driver: Any = connection.Database  # type: ignore[attr-defined]
+        if not hasattr(driver, "Cursor"):
+            super()._write_directly(connection, sql, params)
+            return
+        with driver.Cursor(connection.connection) as cursor:
+            cursor.execute(sql, params, prepare=True)
+
     def tune(self, connection: BaseDatabaseWrapper) -> None:
         """READ COMMITTED whatever the project uses: SKIP LOCKED is made for it.
 

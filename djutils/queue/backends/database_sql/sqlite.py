@@ -40,9 +40,16 @@ class SQLiteDialect(Dialect):
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 cursor.execute("PRAGMA synchronous = NORMAL")
 
+    def _write_directly(self, connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> None:
+        connection.connection.execute(_in_its_style(sql), params)
+
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        if self.blocking:
+        if not self.blocking:
+            return
+        if connection.in_atomic_block:
             transaction.on_commit(self._bell(queue).ring, using=connection.alias, robust=True)
+        else:
+            self._bell(queue).ring()
 
     def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
         self._mine = self._bell(queue)
@@ -85,3 +92,8 @@ class SQLiteDialect(Dialect):
 
     def _knows(self, cursor: Any, owner: int, queue: str) -> bool:
         return bool(cursor.execute(f"SELECT {self._enrolled}", [owner, queue]).fetchone()[0])
+
+
+@cache
+def _in_its_style(sql: str) -> str:
+    return sql.replace("%s", "?")
