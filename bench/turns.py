@@ -65,16 +65,17 @@ def _drain_ours() -> float:
     shutil.rmtree(stamps, ignore_errors=True)
     drainer.tidy()
     for _ in range(0, _COUNT, _CHUNK):
-        with_djutils.fill([CALL] * _CHUNK)
+        with_djutils.enqueue_many([CALL] * _CHUNK)
     tally = Tally(stamps)
-    with _consumer():
+    with consumer():
         tally.wait_for(_COUNT, _PATIENCE)
     # The first batch was received before the first stamp: it is not counted.
     return tally.per_second(queues[settings.queue_name].batch)
 
 
 @contextmanager
-def _consumer() -> Iterator[None]:
+def consumer() -> Iterator[None]:
+    """A consumer of one process in the block, as in the fastest configuration."""
     command = [sys.executable, "-m", "bench.peers.child", "with_djutils", "work", "1"]
     process = subprocess.Popen(command, env=os.environ | {"BENCH_CONFIGURATION": "fastest"})
     try:

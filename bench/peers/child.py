@@ -33,7 +33,7 @@ _PATIENCE = 60.0
 
 def fill(peer: ModuleType, count: int, found: dict[str, Any]) -> Iterator[Step]:
     """Put ``count``, as fast as the peer can."""
-    many = getattr(peer, "fill", None) or getattr(peer, "enqueue_many", None)
+    many = getattr(peer, "enqueue_many", None)
     started = time.perf_counter()
     if many is None:
         yield from repeat((peer.enqueue, CALL), count)

@@ -39,8 +39,6 @@ In its environment the module offers
     put one command, return when the store has answered
 ``enqueue_many(calls)`` (optional)
     the same for many at once, by the interface the peer has for it
-``fill(calls)`` (optional)
-    the same where that is no interface for people: it fills the queue, and is not measured
 ``session()`` (optional)
     a context manager around all of these; when they are coroutine functions, an asynchronous one
 ``work(processes)``

@@ -8,9 +8,9 @@ from django.core.management import call_command
 from bench.commands import noop
 from bench.peers.protocol import FASTEST, FOLDER, become
 from djutils.queue import codec
-from djutils.queue.backends import queues
 from djutils.queue.conf import settings
 from djutils.queue.message import Envelope
+from djutils.queue.queue import invoker
 from djutils.queue.registry import registry
 
 PEER = {
@@ -64,8 +64,8 @@ def enqueue(*call: Any) -> None:
     noop(*call)
 
 
-def fill(calls: Sequence[Any]) -> None:
-    queues[settings.queue_name].send([message(call) for call in calls])
+def enqueue_many(calls: Sequence[Any]) -> None:
+    invoker.enqueue_many(noop.command(*call) for call in calls)
 
 
 def work(processes: int) -> None:

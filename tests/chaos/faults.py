@@ -111,8 +111,9 @@ def consumer_stopped_in_the_middle(field: Field) -> None:
 def consumer_stopped_twice(field: Field) -> None:
     """The second SIGTERM ends what runs, without blame."""
     wait_for_workers(field.consumer)
+    first = len(field.pauses)
     field.send_more(8, 5.0 if field.random.random() < 0.5 else 1.0)
-    wait_until(lambda: field.queue.stats().leased >= THREADS, PATIENCE, every=0.005)
+    wait_until(lambda: any(run.key[0] >= first for run in field.history.runs()), PATIENCE, every=0.005)
     field.consumer.signal(signal.SIGTERM)
     wait_until(lambda: "Stopping" in field.consumer.log(), PATIENCE)
     field.consumer.signal(signal.SIGTERM)

@@ -69,8 +69,7 @@ def test_a_log_that_was_deleted_is_begun_anew(site: Site, terminal: Terminal) ->
     run_some(site, 0)
     terminal.log_file.unlink()
 
-    run_some(site, 10)
-
+    wait_until(lambda: run_some(site, 10) or terminal.log_file.exists())
     wait_until(lambda: "succeeded" in terminal.log())
     end(terminal)
 
@@ -86,8 +85,7 @@ def test_a_log_whose_directory_is_gone_stops_nothing(site: Site, terminal: Termi
     run_some(site, 10)
 
     place.mkdir()
-    run_some(site, 20)
-    wait_until((place / "log").exists)
+    wait_until(lambda: run_some(site, 20) or (place / "log").exists())
     end(terminal)
 
 

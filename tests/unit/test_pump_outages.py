@@ -232,3 +232,45 @@ def test_over_four_methods_an_outage_loses_nothing_and_doubles_nothing(
     rig(four_methods, threads=3)
     until(lambda: len(ran) >= 16 and four_methods.stats() == (0, 0, 0, 1))
     assert Counter(ran) == Counter(range(10)) + Counter("xyz" * 2)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_was_frozen_begins_nothing_that_others_may_have_by_now(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(pump_module, "STUCK", 60.0)  # nothing is given back, as if the pump were frozen too
+    gates.update(slow=threading.Event(), slow2=threading.Event())
+    send(queue, hold, "slow")
+    if threads > 1:
+        send(queue, hold, "slow2")
+    for number in range(3):
+        send(queue, record, number)
+    one = rig(queue, threads=threads, lease=0.2)
+    until(lambda: len(one.threads.buffer) == 3)
+    queue.reap(one.owner)
+    until(lambda: one.threads.stale or not one.threads.buffer)
+    gates["slow"].set()
+    gates["slow2"].set()
+    until(lambda: one.ended)
+    assert set(ran).isdisjoint(range(3))
+    assert queue.stats().ready >= 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_was_frozen_and_still_holds_its_messages_runs_them(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(pump_module, "STUCK", 60.0)
+    gates.update(slow=threading.Event(), slow2=threading.Event())
+    send(queue, hold, "slow")
+    if threads > 1:
+        send(queue, hold, "slow2")
+    for number in range(3):
+        send(queue, record, number)
+    one = rig(queue, threads=threads, lease=0.2)
+    until(lambda: len(one.threads.buffer) == 3)
+    until(lambda: one.threads.stale)
+    gates["slow"].set()
+    gates["slow2"].set()
+    until(lambda: empty(queue))
+    assert [one for one in ran if one in range(3)] == list(range(3))

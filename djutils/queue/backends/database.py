@@ -119,6 +119,8 @@ class DatabaseQueue(LeasedQueue):
         if not step.enrolled:
             raise OwnerLost
         lent = step.deliveries
+        if step.partial and len(lent) < count:
+            lent += self._step(owner, count - len(lent), ()).deliveries
         # Looked for when there is room, and now and then although there is none: what is due
         # may outrank what is ready.
         if len(lent) < count or time.monotonic() - self._promoted > _PROMOTION_EVERY:

@@ -16,7 +16,7 @@ from djutils.queue.workers.log_lines import lines
 
 CANNOT_WRITE = 73
 _OURS = "djutils"
-_LOOK_EVERY = 1.0
+_LOOK_EVERY = 0.1
 """Seconds after which a moved file is noticed, if nothing worse than information comes before."""
 
 

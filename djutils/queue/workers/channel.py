@@ -39,6 +39,8 @@ class Channel(ABC):
     """What holds when a worker is killed."""
     prefetches = True
     """May more be received than threads are idle?"""
+    leased = False
+    """May what was received be taken back?"""
 
     def __init__(self, queue: BaseQueue) -> None:
         self.name = queue.name
@@ -81,6 +83,7 @@ class LeasedChannel(Channel):
     """At least once: whatever is not settled goes to another worker."""
 
     guarantee = "at least once"
+    leased = True
 
     def __init__(self, queue: LeasedQueue, owner: int) -> None:
         super().__init__(queue)

@@ -36,6 +36,7 @@ class Asked(NamedTuple):
 
     answer: Callable[[], list[Delivery]]
     done: list[Finished]
+    at: float
 
 
 class Pump:
@@ -58,6 +59,7 @@ class Pump:
         self._others: list[list[Settled]] = [[] for _ in channels]
         self._held: list[set[str]] = [set() for _ in channels]
         self._asked: Asked | None = None
+        self._heard_from = [float("inf")] * len(channels)
         self._suspects = Suspects(runner)
         self._delay = options.delay
         self._unsure = False
@@ -188,10 +190,11 @@ class Pump:
     def _receive(self, number: int, room: int | None = None) -> int:
         channel, done = self._channels[number], self._done[number]
         room = self._room(channel) if room is None else room
-        if not room and not done:
+        if not room and not done and not self._runner.stale:
             return 0
+        asked_at = time.monotonic()
         deliveries = channel.receive(room, _ids(done), self._wait(channel) if room else 0.0)
-        self._confirm(number, done)
+        self._confirm(number, done, asked_at)
         done.clear()
         self._hand_over(number, deliveries)
         return len(deliveries)
@@ -206,27 +209,30 @@ class Pump:
             return
         if self._suspects.reign or runner.cost * got > BUDGET or self._stopping.is_set():
             return
-        done = self._done[0]
+        done, now = self._done[0], time.monotonic()
         answer = channel.ask(channel.batch, _ids(done))
         if answer is not None:
-            self._asked, self._done[0] = Asked(answer, done), []
+            self._asked, self._done[0] = Asked(answer, done, now), []
 
     def _hear(self) -> int:
         """Take in what was asked for; first of all, for nothing else may be asked before."""
         if self._asked is None:
             return 0
-        (answer, done), self._asked = self._asked, None
+        (answer, done, asked_at), self._asked = self._asked, None
         try:
             deliveries = answer()
         except QueueException:
             self._done[0] = done + self._done[0]
             raise
-        self._confirm(0, done)
+        self._confirm(0, done, asked_at)
         self._hand_over(0, deliveries)
         return len(deliveries)
 
-    def _confirm(self, number: int, done: Sequence[Finished]) -> None:
-        """The backend has heard that these are done."""
+    def _confirm(self, number: int, done: Sequence[Finished], asked_at: float) -> None:
+        """The backend has heard that these are done, and knew us then: nobody has taken what we hold."""
+        if self._channels[number].leased:
+            self._heard_from[number] = asked_at
+            self._runner.refresh(min(self._heard_from) + self._options.lease / 2)
         self._held[number].difference_update(_ids(done))
         for thread, count in Counter(one.thread for one in done).items():
             self._board.pads[thread].confirm(count)

@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from djutils.queue.executor import Executor
@@ -56,6 +56,7 @@ class Runner(ABC):
         """A moving average of the seconds one command takes."""
         self.moved_at = time.monotonic()
         """When the buffer last moved; if that is long ago and it is not empty, all are stuck."""
+        self._fresh_until = float("inf")
         self._executors = executors
         self._pads = board.pads
         self._process = os.getpid()
@@ -75,6 +76,15 @@ class Runner(ABC):
         """Is everyone there who should run commands?"""
         return True
 
+    @property
+    def stale(self) -> bool:
+        """Is something in the buffer that others may have by now? Then nothing is begun."""
+        return bool(self.buffer) and time.monotonic() > self._fresh_until
+
+    def refresh(self, until: float) -> None:
+        """What is in the buffer is ours, at least ``until`` then by the monotonic clock."""
+        self._fresh_until = until
+
     def start(self) -> None:  # noqa: B027  (most need nothing)
         """Get ready to run."""
 
@@ -90,14 +100,18 @@ class Runner(ABC):
     def take_back(self) -> list[Waiting]:
         """Answer what was not begun; it will not be."""
         taken: list[Waiting] = []
-        while (waiting := self._take()) is not None:
-            taken.append(waiting)
+        with suppress(IndexError):  # a thread may take one at the same time
+            while True:
+                taken.append(self.buffer.popleft())
         return taken
 
     def close(self) -> None:  # noqa: B027
         """Nothing more will be put."""
 
     def _take(self) -> Waiting | None:
+        # Whoever was frozen, with its machine perhaps, does not know for how long.
+        if time.monotonic() > self._fresh_until:
+            return None
         try:
             return self.buffer.popleft()
         except IndexError:

@@ -50,6 +50,13 @@ class Threads(Runner):
             super().put(waiting)
             self._changed.notify(min(len(waiting), self.count))
 
+    def refresh(self, until: float) -> None:
+        was_stale = self.stale
+        super().refresh(until)
+        if was_stale:
+            with self._changed:
+                self._changed.notify_all()
+
     def close(self) -> None:
         """Let the threads end when the buffer is empty."""
         with self._changed:
@@ -77,7 +84,7 @@ class Threads(Runner):
         with self._changed:
             self._idle += 1
             self._wake()
-            while not self.buffer and not self._closed:
+            while (not self.buffer or self.stale) and not self._closed:
                 self._changed.wait()
             self._idle -= 1
-            return bool(self.buffer)
+            return bool(self.buffer) and not self.stale

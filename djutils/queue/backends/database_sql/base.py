@@ -29,6 +29,8 @@ class Step(NamedTuple):
     enrolled: bool
     acked: set[str]
     deliveries: list[Delivery]
+    partial: bool = False
+    """May there be others, although it lent fewer than it was asked for?"""
 
 
 class Now(Func):

@@ -33,6 +33,7 @@ class Doorbell:
         self._database = database
         self._path = database.with_name(f"{database.name}-djutils-{name}")
         self._fd = -1
+        self._told = False
 
     def ring(self, times: int = 1) -> None:
         """Wake one who waits, or ``times`` of them; nobody need be there."""
@@ -48,12 +49,16 @@ class Doorbell:
         """Wait until it rings, at most ``seconds``; answer whether it did."""
         try:
             self._listen()
+            ready, _, _ = select.select([self._fd], [], [], seconds)
+            return bool(ready) and self._hear()
         except OSError as error:
-            logger.info("There is no bell at %s (%s): this queue is polled.", self._path, error)
+            if not self._told:
+                logger.info("There is no bell at %s (%s): this queue is polled.", self._path, error)
+            self._told = True
+            # If a command has closed it, the number may mean another file by now.
+            self._fd = -1
             time.sleep(seconds)
             return False
-        ready, _, _ = select.select([self._fd], [], [], seconds)
-        return bool(ready) and self._hear()
 
     def _hear(self) -> bool:
         try:

@@ -6,7 +6,6 @@ import select
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -15,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.queue.message import Envelope
 
 from .base import COLUMNS, Dialect, Row, Step, in_order
+from .watermark import START, Place, Watermark
 
 _CHANNEL = "djutils"
 _WAKE_EVERY = 0.05
@@ -29,19 +29,26 @@ class PostgresDialect(Dialect):
         super().__init__(connection)
         self._listener: BaseDatabaseWrapper | None = None
         self._woken = float("-inf")
+        self._watermark = Watermark()
         t, w = self.messages, self.workers
-        # MATERIALIZED fences the limited sub-select: without it the planner may run it again and
+        # MATERIALIZED fences the limited sub-selects: without it the planner may run them again and
         # claim more than the limit. 'state = 0' is literal, or the partial index would not serve.
+        # What is urgent is looked for from the start, whatever the place of the watermark.
         # FOR KEY SHARE holds off whoever would strike the owner off while it is being lent to.
         self._step = (
             f"WITH me AS MATERIALIZED (SELECT owner FROM {w} WHERE owner = %(owner)s "
             f"AND queue = %(queue)s FOR KEY SHARE), "
             f"gone AS (DELETE FROM {t} WHERE message_id = ANY(%(done)s::varchar[]) AND state = 2 "
             f"AND owner = (SELECT owner FROM me) RETURNING message_id), "
-            f"chosen AS MATERIALIZED (SELECT id FROM {t} WHERE queue = %(queue)s AND state = 0 "
-            f"AND EXISTS (SELECT 1 FROM me) ORDER BY prio_rank, id LIMIT %(count)s "
+            f"urgent AS MATERIALIZED (SELECT id FROM {t} WHERE queue = %(queue)s AND state = 0 "
+            f"AND prio_rank < %(rank)s AND EXISTS (SELECT 1 FROM me) ORDER BY prio_rank, id "
+            f"LIMIT %(count)s FOR UPDATE SKIP LOCKED), "
+            f"others AS MATERIALIZED (SELECT id FROM {t} WHERE queue = %(queue)s AND state = 0 "
+            f"AND (prio_rank, id) >= (%(rank)s, %(id)s) AND EXISTS (SELECT 1 FROM me) "
+            f"ORDER BY prio_rank, id LIMIT %(count)s - (SELECT count(*) FROM urgent) "
             f"FOR UPDATE SKIP LOCKED), "
-            f"lent AS (UPDATE {t} t SET state = 2, owner = %(owner)s FROM chosen "
+            f"lent AS (UPDATE {t} t SET state = 2, owner = %(owner)s "
+            f"FROM (TABLE urgent UNION ALL TABLE others) AS chosen "
             f"WHERE t.id = chosen.id RETURNING t.prio_rank, t.id, t.message_id, t.message, "
             f"t.attempts, t.crashes, t.redeliveries, t.error) "
             f"SELECT 2 AS kind, {COLUMNS} FROM lent "
@@ -102,13 +109,12 @@ class PostgresDialect(Dialect):
         now = time.monotonic()
         if now - self._woken >= _WAKE_EVERY:
             self._woken = now
-            transaction.on_commit(
-                partial(self._notify, connection, queue), using=connection.alias, robust=True
-            )
 
-    def _notify(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
+            def notify() -> None:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
+
+            transaction.on_commit(notify, using=connection.alias, robust=True)
 
     def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
         """LISTEN on a connection of its own, without a transaction."""
@@ -124,9 +130,9 @@ class PostgresDialect(Dialect):
         try:
             with self._listener.wrap_database_errors:
                 return _hears(raw, queue, seconds)
-        except DatabaseError:
+        except (DatabaseError, OSError):  # whatever it is, the next look meets it too
             self.close()
-            raise
+            return True
 
     def close(self) -> None:
         if self._listener is not None:
@@ -141,7 +147,9 @@ class PostgresDialect(Dialect):
         count: int,
         done: Collection[str],
     ) -> Step:
-        return _step(self._fetch(connection, _params(queue, owner, count, done)))
+        place, began = self._watermark.place(), time.monotonic()
+        rows = self._fetch(connection, _params(queue, owner, count, done, place))
+        return self._noted(rows, place, count, time.monotonic() - began)
 
     def ask(
         self,
@@ -156,19 +164,31 @@ class PostgresDialect(Dialect):
         if not hasattr(driver, "Cursor") or not driver.Pipeline.is_supported():
             return None
         connection.ensure_connection()
+        place, began = self._watermark.place(), time.monotonic()
+        params = _params(queue, owner, count, done, place)
         with ExitStack() as stack:
             stack.enter_context(connection.wrap_database_errors)
             stack.enter_context(connection.connection.pipeline())
             cursor = stack.enter_context(driver.Cursor(connection.connection))
-            cursor.execute(self._step, _params(queue, owner, count, done), prepare=True, binary=True)
+            cursor.execute(self._step, params, prepare=True, binary=True)
             left = stack.pop_all()
 
         def answer() -> Step:
             with left:
                 rows = cursor.fetchall()
-            return _step(rows)
+            return self._noted(rows, place, count, time.monotonic() - began)
 
         return answer
+
+    def _noted(self, rows: list[Row], place: Place, count: int, seconds: float) -> Step:
+        """Answer what the rows of a claim mean, and remember where it found something."""
+        lent = [row[1:] for row in rows if row[0] == 2]
+        acked = {row[3] for row in rows if row[0] == 1}
+        if count:
+            full = len(lent) == count
+            self._watermark.note(place, [Place(*row[:2]) for row in lent] if full else [], seconds)
+        enrolled = any(row[0] == 0 for row in rows)
+        return Step(enrolled, acked, in_order(lent), partial=place != START)
 
     def _fetch(self, connection: BaseDatabaseWrapper, params: dict[str, Any]) -> list[Row]:
         """Planned once and sent as it is: in text the bytes of a message are twice as long."""
@@ -196,11 +216,6 @@ def _hears(raw: Any, queue: str, seconds: float) -> bool:
     return False
 
 
-def _params(queue: str, owner: int, count: int, done: Collection[str]) -> dict[str, Any]:
-    return {"owner": owner, "queue": queue, "count": count, "done": list(done)}
-
-
-def _step(rows: list[Row]) -> Step:
-    lent = [row[1:] for row in rows if row[0] == 2]
-    acked = {row[3] for row in rows if row[0] == 1}
-    return Step(any(row[0] == 0 for row in rows), acked, in_order(lent))
+def _params(queue: str, owner: int, count: int, done: Collection[str], place: Place) -> dict[str, Any]:
+    params = {"owner": owner, "queue": queue, "count": count, "done": list(done)}
+    return params | {"rank": place.rank, "id": place.id}

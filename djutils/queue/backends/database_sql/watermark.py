@@ -1,0 +1,50 @@
+"""Where to look for the next messages, when vacuum cannot remove what is gone before them.
+
+A long transaction somewhere in the cluster keeps every index entry that was deleted since it began,
+and they pile up just where a claim begins to look. So a consumer remembers where its last claim
+found something and begins there. What has come before that place since, a message given back for
+one, is found by a look from the start, at least once a second and never for more than a tenth of
+the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_LOOK_EVERY = 1.0
+_SHARE = 10
+
+
+class Place(NamedTuple):
+    """A place in the order of a queue."""
+
+    rank: int
+    id: int
+
+
+START = Place(-(2**15), 0)
+
+
+class Watermark:
+    """The place of one consumer in one queue."""
+
+    def __init__(self) -> None:
+        self._place = START
+        self._look_at = 0.0
+
+    def place(self) -> Place:
+        """Answer where the next claim is to begin."""
+        return START if time.monotonic() >= self._look_at else self._place
+
+    def note(self, began: Place, lent: Sequence[Place], seconds: float) -> None:
+        """A claim that began there lent these, as many as it was asked for; none: there were not so many.
+
+        The first of the largest rank is where the next one begins: smaller ranks are always looked
+        for from the start.
+        """
+        if began == START:
+            self._look_at = time.monotonic() + max(_LOOK_EVERY, _SHARE * seconds)
+        last = max((place.rank for place in lent), default=START.rank)
+        self._place = min((place for place in lent if place.rank == last), default=START)
