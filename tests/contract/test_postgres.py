@@ -4,6 +4,7 @@ import pytest
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
+from djutils.queue.backends.database_sql import watermark
 from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract import LeasedQueueContract
 from djutils.testing.contract_lines import until
@@ -17,11 +18,16 @@ class TestPostgres(LeasedQueueContract, ModelContract):
     def server(self, postgres_alias: str) -> None:
         self.alias = postgres_alias
 
+    @pytest.fixture
+    def slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watermark, "SLOW", 0.0)
+
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
 
-    # A consumer looks for the next messages where it found the last ones.
+    # When looking from the start has become slow, it begins where it found the last ones.
 
+    @pytest.mark.usefixtures("slow")
     def test_what_was_given_back_behind_the_last_claim_is_lent_again(
         self, queue: DatabaseQueue, owner: int, other: int
     ) -> None:
@@ -32,6 +38,7 @@ class TestPostgres(LeasedQueueContract, ModelContract):
 
         assert set(self.lend(queue, owner, 10)) == {first, third}
 
+    @pytest.mark.usefixtures("slow")
     def test_a_message_that_is_more_urgent_is_lent_first_wherever_the_last_claim_was(
         self, queue: DatabaseQueue, owner: int
     ) -> None:
@@ -41,6 +48,7 @@ class TestPostgres(LeasedQueueContract, ModelContract):
 
         assert self.lend(queue, owner, 3) == [*high, *middle, low[1]]
 
+    @pytest.mark.usefixtures("slow")
     def test_a_busy_consumer_comes_back_soon_to_what_was_given_back(
         self, queue: DatabaseQueue, owner: int, other: int
     ) -> None:
@@ -52,6 +60,7 @@ class TestPostgres(LeasedQueueContract, ModelContract):
 
         assert until(lambda: first in self.lend(queue, owner, 1), "it was lent again")
 
+    @pytest.mark.usefixtures("slow")
     def test_each_consumer_has_a_place_of_its_own(self, queue: DatabaseQueue, owner: int) -> None:
         ids = self.send(queue, 4)
         another, second = self.make_queue(queue.name), new_owner()

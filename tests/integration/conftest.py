@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +13,15 @@ from pytest_django import Settings
 from tests.servers import Server
 from tests.sites import REDIS, Site
 
-EVERYWHERE = ("sqlite", "postgres", "redis")
+EVERYWHERE = tuple(os.environ.get("DJUTILS_TEST_SITES", "sqlite postgres redis").split())
 
 
 @pytest.fixture(params=EVERYWHERE)
 def site(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[Site]:
-    """A queue on SQLite, PostgreSQL and Redis in turn; ``indirect`` parameters choose others."""
+    """A queue on SQLite, PostgreSQL and Redis in turn; ``indirect`` parameters choose others.
+
+    ``DJUTILS_TEST_SITES`` names fewer.
+    """
     kind = request.param
     alias = request.getfixturevalue("sqlite_alias" if kind == "redis" else f"{kind}_alias")
     with ExitStack() as stack:

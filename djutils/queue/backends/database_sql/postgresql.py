@@ -172,11 +172,13 @@ class PostgresDialect(Dialect):
             cursor = stack.enter_context(driver.Cursor(connection.connection))
             cursor.execute(self._step, params, prepare=True, binary=True)
             left = stack.pop_all()
+        sent_in = time.monotonic() - began
 
         def answer() -> Step:
+            began = time.monotonic()
             with left:
                 rows = cursor.fetchall()
-            return self._noted(rows, place, count, time.monotonic() - began)
+            return self._noted(rows, place, count, sent_in + time.monotonic() - began)
 
         return answer
 

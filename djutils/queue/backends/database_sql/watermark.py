@@ -1,10 +1,10 @@
 """Where to look for the next messages, when vacuum cannot remove what is gone before them.
 
 A long transaction somewhere in the cluster keeps every index entry that was deleted since it began,
-and they pile up just where a claim begins to look. So a consumer remembers where its last claim
-found something and begins there. What has come before that place since, a message given back for
-one, is found by a look from the start, at least once a second and never for more than a tenth of
-the time.
+and they pile up just where a claim begins to look. When that has become slow, a consumer remembers
+where its last claim found something and begins there. What has come before that place since, a
+message given back for one, is found by a look from the start, at least once a second and never for
+more than a tenth of the time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+SLOW = 0.05
+"""Seconds above which a look from the start is too slow to begin with every time."""
 _LOOK_EVERY = 1.0
 _SHARE = 10
 
@@ -33,18 +35,21 @@ class Watermark:
     def __init__(self) -> None:
         self._place = START
         self._look_at = 0.0
+        self._slow = False
 
     def place(self) -> Place:
         """Answer where the next claim is to begin."""
         return START if time.monotonic() >= self._look_at else self._place
 
     def note(self, began: Place, lent: Sequence[Place], seconds: float) -> None:
-        """A claim that began there lent these, as many as it was asked for; none: there were not so many.
+        """A claim that began there took so long and lent these, as many as it was asked for.
 
-        The first of the largest rank is where the next one begins: smaller ranks are always looked
-        for from the start.
+        Or none, if there were not so many. The first of the largest rank is where the next one
+        begins: smaller ranks are always looked for from the start.
         """
         if began == START:
             self._look_at = time.monotonic() + max(_LOOK_EVERY, _SHARE * seconds)
+            self._slow = seconds > SLOW
         last = max((place.rank for place in lent), default=START.rank)
-        self._place = min((place for place in lent if place.rank == last), default=START)
+        found = min((place for place in lent if place.rank == last), default=START)
+        self._place = found if self._slow else START
