@@ -133,7 +133,7 @@ def _postgres(folder: Path) -> object:
 def _redis(folder: Path) -> object:
     binary = servers._on_path("redis-server", "install Redis")
     what = "appendonly=yes, appendfsync=everysec"
-    return _own(servers.RedisServer(binary, appendonly=True), "redis", what)
+    return _own(servers.RedisServer(binary, appendonly=True, appendfsync="everysec"), "redis", what)
 
 
 def _mariadb(folder: Path) -> object:

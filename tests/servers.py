@@ -112,10 +112,13 @@ class OwnServer(Server):
 
 
 class RedisServer(OwnServer):
-    """Redis or Valkey. With ``appendonly`` what was answered survives ``kill()``; without it nothing does."""
+    """Redis or Valkey. With ``appendonly`` what was answered survives ``kill()``; without it nothing does.
 
-    def __init__(self, binary: str, *, appendonly: bool = False) -> None:
-        self.binary, self.appendonly = binary, appendonly
+    Not so with ``everysec``, its own default: it answers before it writes while a slow disk is busy.
+    """
+
+    def __init__(self, binary: str, *, appendonly: bool = False, appendfsync: str = "always") -> None:
+        self.binary, self.appendonly, self.appendfsync = binary, appendonly, appendfsync
         super().__init__()
 
     def _url(self) -> str:
@@ -128,6 +131,7 @@ class RedisServer(OwnServer):
             "dir": str(self.directory),
             "save": "",
             "appendonly": "yes" if self.appendonly else "no",
+            "appendfsync": self.appendfsync,
         }
         return [self.binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
 

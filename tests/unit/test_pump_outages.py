@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from djutils.queue.exceptions import BackendError
+from djutils.queue.message import Batch
 from djutils.queue.workers import pump as pump_module
 from djutils.queue.workers.board import Report
 
@@ -274,3 +276,22 @@ def test_who_was_frozen_and_still_holds_its_messages_runs_them(
     gates["slow2"].set()
     until(lambda: empty(queue))
     assert [one for one in ran if one in range(3)] == list(range(3))
+
+
+class SlowQueue(FlakyQueue):
+    """Takes longer to answer than half a lease."""
+
+    def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
+        time.sleep(0.06)
+        return super().receive(owner, count, done, 0.0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_slow_network_is_no_reason_to_begin_nothing(rig: MakeRig, ran: list[Any], threads: int) -> None:
+    queue, other = SlowQueue("slow"), SlowQueue("slow.other")
+    for number in range(10):
+        send(queue, record, number)
+        send(other, record, number)
+    rig(queue, other, threads=threads, lease=0.1)
+    until(lambda: empty(queue) and empty(other))
+    assert Counter(ran) == Counter(2 * list(range(10)))

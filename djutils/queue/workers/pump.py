@@ -59,7 +59,6 @@ class Pump:
         self._others: list[list[Settled]] = [[] for _ in channels]
         self._held: list[set[str]] = [set() for _ in channels]
         self._asked: Asked | None = None
-        self._heard_from = [float("inf")] * len(channels)
         self._suspects = Suspects(runner)
         self._delay = options.delay
         self._unsure = False
@@ -231,8 +230,7 @@ class Pump:
     def _confirm(self, number: int, done: Sequence[Finished], asked_at: float) -> None:
         """The backend has heard that these are done, and knew us then: nobody has taken what we hold."""
         if self._channels[number].leased:
-            self._heard_from[number] = asked_at
-            self._runner.refresh(min(self._heard_from) + self._options.lease / 2)
+            self._runner.trust(asked_at, self._options.lease / 2)
         self._held[number].difference_update(_ids(done))
         for thread, count in Counter(one.thread for one in done).items():
             self._board.pads[thread].confirm(count)

@@ -34,6 +34,7 @@ Waiting = tuple[int, Delivery]
 
 _WEIGHT = 0.1
 _AFTER_A_FAULT = 30.0
+_TO_BEGIN = 0.2
 
 
 class Runner(ABC):
@@ -57,6 +58,7 @@ class Runner(ABC):
         self.moved_at = time.monotonic()
         """When the buffer last moved; if that is long ago and it is not empty, all are stuck."""
         self._fresh_until = float("inf")
+        self._asked_long = False
         self._executors = executors
         self._pads = board.pads
         self._process = os.getpid()
@@ -81,8 +83,17 @@ class Runner(ABC):
         """Is something in the buffer that others may have by now? Then nothing is begun."""
         return bool(self.buffer) and time.monotonic() > self._fresh_until
 
-    def refresh(self, until: float) -> None:
-        """What is in the buffer is ours, at least ``until`` then by the monotonic clock."""
+    def trust(self, asked_at: float, seconds: float) -> None:
+        """What is in the buffer is ours for some ``seconds`` from ``asked_at``, when the backend said so.
+
+        When the answer alone took that long, the process may have been frozen: the pump asks again.
+        If that takes as long, it is the network, and there must be some time to begin something.
+        """
+        now = time.monotonic()
+        asked_long, self._asked_long = self._asked_long, now - asked_at > seconds
+        self._refresh(max(asked_at + seconds, now + _TO_BEGIN if asked_long else 0.0))
+
+    def _refresh(self, until: float) -> None:
         self._fresh_until = until
 
     def start(self) -> None:  # noqa: B027  (most need nothing)

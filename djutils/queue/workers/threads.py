@@ -50,9 +50,9 @@ class Threads(Runner):
             super().put(waiting)
             self._changed.notify(min(len(waiting), self.count))
 
-    def refresh(self, until: float) -> None:
+    def _refresh(self, until: float) -> None:
         was_stale = self.stale
-        super().refresh(until)
+        super()._refresh(until)
         if was_stale:
             with self._changed:
                 self._changed.notify_all()
