@@ -38,7 +38,7 @@ class Now(Func):
 
     output_field = BigIntegerField()
     sql: ClassVar[dict[str, str]] = {
-        "postgresql": "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint",
+        "postgresql": "(EXTRACT(EPOCH FROM statement_timestamp()) * 1000)::bigint",
         "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
         "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
     }

@@ -95,10 +95,15 @@ class PostgresDialect(Dialect):
 
         And commits that do not wait for the disk: a claim or ack that a crash of the server takes
         back is only a redelivery, never a loss. Producers keep their own setting.
+
+        And by the indexes, always: how many rows a LIMIT leaves is not known when a statement is
+        planned, and what is guessed of a table that has just grown is worth a scan of it all.
         """
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_isolation = 'read committed'")
             cursor.execute("SET synchronous_commit = off")
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                cursor.execute(f"SET enable_{way} = off")
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """NOTIFY in a statement of its own after the commit, and not for each message.

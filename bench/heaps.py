@@ -1,0 +1,76 @@
+"""What ``bench.backlog`` runs for each store, with the settings of that store."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+import django
+import psycopg
+from django.db import connections
+
+from bench.peers.protocol import FOLDER, STORE, URL
+from bench.peers.slots import Tally
+from bench.peers.work import CALL
+from bench.text import aligned
+from bench.turns import consumer, drainer, with_djutils
+from djutils.queue.backends import queues
+from djutils.queue.conf import settings
+from djutils.queue.message import new_id
+
+_MEASURED, _CHUNK, _PATIENCE = 20_000, 2_000, 120.0
+_LONG = 120_000
+"""So many that what vacuum could not remove is in the way."""
+
+
+def main(million: int) -> None:
+    django.setup()
+    _drained(_MEASURED, _MEASURED)  # the first finds nothing warm
+    empty = _drained(_MEASURED, _MEASURED)
+    rows = [
+        ("nothing else", empty, empty),
+        ("waiting behind them", _drained(_MEASURED, _MEASURED + million), empty),
+        ("delayed, of higher priority", _drained(_MEASURED, _MEASURED, lambda: _delay(million)), empty),
+    ]
+    if STORE == "postgres":
+        free = _drained(_LONG, _LONG)
+        rows.append(("vacuum held up", _drained(_LONG, _LONG, pinned=True), free))
+    head = (STORE, "drained per s", "of the empty queue's")
+    print("\n".join(aligned(head, [(what, f"{a:,.0f}", f"{a / b:.2f}") for what, a, b in rows])))
+
+
+def _drained(count: int, sent: int, before: Callable[[], None] | None = None, pinned: bool = False) -> float:
+    """Commands per second of the first ``count`` of ``sent`` ones."""
+    shutil.rmtree(FOLDER / "stamps", ignore_errors=True)
+    drainer.tidy()
+    if before:
+        before()
+    for start in range(0, sent, _CHUNK):
+        with_djutils.enqueue_many([CALL] * min(_CHUNK, sent - start))
+    connections.close_all()
+    tally = Tally(FOLDER / "stamps")
+    with _long_transaction() if pinned else nullcontext(), consumer():
+        tally.wait_for(count, _PATIENCE)
+        return tally.per_second(queues[settings.queue_name].batch)
+
+
+def _delay(count: int) -> None:
+    queue = queues[settings.queue_name]
+    late = with_djutils.message(CALL)._replace(delay=3600.0, priority=5)
+    for start in range(0, count, _CHUNK):
+        queue.send([late._replace(id=new_id()) for _ in range(start, min(start + _CHUNK, count))])
+
+
+@contextmanager
+def _long_transaction() -> Iterator[None]:
+    """As of a backup: whatever is deleted meanwhile must stay."""
+    with psycopg.connect(URL) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SELECT count(*) FROM djutils_queueworker")
+        yield
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
