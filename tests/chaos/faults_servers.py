@@ -172,7 +172,7 @@ def transactions_serializable(field: Field) -> None:
         ask(connection, "ALTER ROLE postgres RESET default_transaction_isolation")
 
 
-@fault(("postgres",), says="too many clients")
+@fault(("postgres",), says="too many clients|terminating connection")
 def too_many_connections(field: Field) -> None:
     """Others have taken every connection there is; then they let go."""
     wait_for_workers(field.consumer)
