@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
@@ -24,6 +26,12 @@ class TestPostgres(LeasedQueueContract, ModelContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    def test_who_watches_the_queries_sees_many_calls_too(self, queue: DatabaseQueue) -> None:
+        with CaptureQueriesContext(connections[self.alias]) as queries:
+            self.send(queue, 3)
+        assert ["INSERT" in query["sql"] for query in queries].count(True) == 1
+        assert len(queue) == 3
 
     # When looking from the start has become slow, it begins where it found the last ones.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
@@ -98,12 +98,10 @@ class Dialect:
             f"VALUES {', '.join(rows)}{self.on_duplicate}"
         )
         # Who watches what Django's cursors do sees this too; they take a third of the time it takes.
-        if connection.execute_wrappers or connection.queries_logged:
+        if is_watched(connection):
             self._write(connection, sql, params)
             return
-        connection.ensure_connection()
-        connection.validate_no_broken_transaction()
-        with connection.wrap_database_errors:
+        with past_its_cursor(connection):
             self._write_directly(connection, sql, params)
 
     def _write(self, connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> None:
@@ -152,6 +150,20 @@ class Dialect:
     ) -> Callable[[], Step] | None:
         """Begin a ``step``, and answer a function that waits for it; None where the driver cannot."""
         return None
+
+
+def is_watched(connection: BaseDatabaseWrapper) -> bool:
+    """Answer whether somebody counts, logs or wraps what Django's cursors carry out."""
+    return bool(connection.execute_wrappers or connection.queries_logged)
+
+
+@contextmanager
+def past_its_cursor(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Inside, the driver may be used directly: what Django's cursor would have seen to is seen to."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        yield
 
 
 def in_order(rows: Sequence[Row]) -> list[Delivery]:

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Row, Step, in_order
+from .base import COLUMNS, Dialect, Row, Step, in_order, is_watched, past_its_cursor
 from .watermark import START, Place, Watermark
 
 _CHANNEL = "djutils"
@@ -67,7 +67,7 @@ class PostgresDialect(Dialect):
 
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
         driver: Any = connection.Database  # type: ignore[attr-defined]
-        if len(envelopes) == 1 or not hasattr(driver, "Cursor"):
+        if len(envelopes) == 1 or not hasattr(driver, "Cursor") or is_watched(connection):
             super().insert(connection, queue, envelopes)
             return
         params = {
@@ -77,9 +77,7 @@ class PostgresDialect(Dialect):
             "data": [envelope.data for envelope in envelopes],
             "delays": [round(envelope.delay * 1000) for envelope in envelopes],
         }
-        connection.ensure_connection()
-        connection.validate_no_broken_transaction()
-        with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
+        with past_its_cursor(connection), driver.Cursor(connection.connection) as cursor:
             cursor.execute(self._insert_many, params, prepare=True)
 
     def _write_directly(self, connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> None:
