@@ -7,54 +7,67 @@ A setting is read when it is needed, never at import, and kept until Django tell
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-_read: dict[str, Any] = {}
+T = TypeVar("T")
+
+
+class Setting(Generic[T]):
+    """An attribute that answers the project's own value, or ``default`` where it has none.
+
+    Asked of the class, it answers the default. What it has found is kept in the instance, where
+    Python looks before it asks here again.
+    """
+
+    def __init__(self, default: T) -> None:
+        self.default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object | None, owner: type) -> T:
+        if instance is None:
+            return self.default
+        value: T = getattr(django_settings, self.name, self.default)
+        vars(instance)[self.name] = value
+        return value
 
 
 class QueueSettings:
     """The defaults. Reading an attribute answers the project's own value where it has one."""
 
-    QUEUE_BACKEND: str = "djutils.queue.backends.database.DatabaseQueue"
+    QUEUE_BACKEND = Setting("djutils.queue.backends.database.DatabaseQueue")
     """Dotted path of the backend that stores the queues."""
 
-    QUEUE_CONNECTION: str = ""
+    QUEUE_CONNECTION = Setting("")
     """Where the backend connects to; each backend says what it understands.
 
     ``DatabaseQueue`` takes a database alias, ``RedisQueue`` takes ``host:port:db`` or a URL."""
 
-    QUEUE_NAME: str = ""
+    QUEUE_NAME = Setting("")
     """Name of the default queue. Empty: the name of the default database, as in 2011."""
 
-    QUEUE_EAGER: bool = False
+    QUEUE_EAGER = Setting(False)
     """Run a command at once, in the caller, instead of sending it."""
 
-    QUEUE_MAX_ATTEMPTS: int = 20
+    QUEUE_MAX_ATTEMPTS = Setting(20)
     """How many runs of a command may fail before it becomes a dead letter."""
 
-    QUEUE_BACKOFF: Any = (2.0, 3600.0)
+    QUEUE_BACKOFF = Setting[Any]((2.0, 3600.0))
     """Seconds before the second attempt, doubled for each one after it, and the longest wait."""
 
-    QUEUE_MAX_CRASHES: int = 3
+    QUEUE_MAX_CRASHES = Setting(3)
     """How many processes a command may kill before it becomes a dead letter."""
 
-    QUEUE_MAX_MESSAGE_SIZE: int = 256 * 1024
+    QUEUE_MAX_MESSAGE_SIZE = Setting(256 * 1024)
     """Largest message in bytes, signature included. A larger one is refused at the call."""
 
-    def __getattribute__(self, name: str) -> Any:
-        if name in _read:
-            return _read[name]
-        value = object.__getattribute__(self, name)
-        if name.startswith("QUEUE_"):
-            value = _read[name] = getattr(django_settings, name, value)
-        return value
-
-    @property
+    @cached_property
     def queue_name(self) -> str:
         """The default queue's name: ``QUEUE_NAME``, or the name of the default database."""
         database = django_settings.DATABASES.get("default") or {}
@@ -68,10 +81,10 @@ def _name_after(database: str) -> str:
 
 
 def _forget(**kwargs: Any) -> None:
-    _read.clear()
+    vars(settings).clear()
 
 
-setting_changed.connect(_forget)
 settings = QueueSettings()
+setting_changed.connect(_forget)
 
 NAMES = frozenset(name for name in vars(QueueSettings) if name.startswith("QUEUE_"))

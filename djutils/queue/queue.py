@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -70,7 +71,7 @@ class Invoker:
     @property
     def queue(self) -> BaseQueue:
         """The queue of commands that name none."""
-        return self._queue or queues[settings.queue_name]
+        return queues[settings.queue_name] if self._queue is None else self._queue
 
     def enqueue(self, command: Command) -> Result:
         """Send ``command`` and answer a handle at once.
@@ -93,14 +94,14 @@ class Invoker:
         As ``enqueue``. When one of them cannot be sent at all, none is; after ``BackendError`` some
         may have been.
         """
-        chosen = [(command, self._queue_of(command)) for command in commands]
+        chosen = ((command, self._queue_of(command)) for command in commands)
         if settings.QUEUE_EAGER:
-            return [self._run_now(command, queue) for command, queue in chosen]
+            return [self._run_now(command, queue) for command, queue in list(chosen)]
         results: list[Result] = []
-        by_queue: dict[BaseQueue, list[Parcel]] = {}
+        by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
         for command, queue in chosen:
             parcel = _parcel(command, queue)
-            by_queue.setdefault(queue, []).append(parcel)
+            by_queue[queue].append(parcel)
             results.append(_result(parcel.message))
         for queue, parcels in by_queue.items():
             send(queue, parcels)
@@ -128,8 +129,9 @@ class Invoker:
         return True
 
     def _queue_of(self, command: Command) -> BaseQueue:
-        given = {name: value for name, value in vars(command).items() if name in CALLED and value is not None}
-        if given:
+        own = vars(command)
+        if not own.keys().isdisjoint(CALLED):
+            given = {name: own[name] for name in CALLED if own.get(name) is not None}
             check_options(given, CALLED, f"this '{command.name}'")
         return queues[command.queue_name] if command.queue_name else self.queue
 

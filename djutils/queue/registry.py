@@ -54,21 +54,16 @@ class CommandRegistry:
         ``UnknownCommand`` for a class that is not registered, ``NotPicklable`` for data that
         cannot travel.
         """
-        if type(command) not in self:
+        name = command.name
+        if self._commands.get(name) is not type(command):
             raise UnknownCommand(
                 f"'{command.name or type(command).__qualname__}' is not registered: no consumer could "
                 f"find it. Define it, with its execute(), at the top level of a module, best an app's "
                 f"commands.py."
             )
-        return Message(
-            id=new_id(),
-            command=command.name,
-            queue=queue or command.queue_name or "",
-            created=time.time(),
-            body=dump(command.data),
-            eta=command.run_after.timestamp() if command.run_after else None,
-            priority=command.priority,
-        )
+        eta = command.run_after.timestamp() if command.run_after else None
+        queue = queue or command.queue_name or ""
+        return Message(new_id(), name, queue, time.time(), dump(command.data), eta, command.priority)
 
     def get_command_for_message(self, message: Message) -> Command:
         """Answer the command ``message`` asks for, with its data.

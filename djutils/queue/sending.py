@@ -31,14 +31,7 @@ class Shipment:
         self.parcels = list(parcels)
 
     def __call__(self) -> None:
-        if isinstance(self.queue, LeasedQueue):
-            self.queue.send([parcel.envelope for parcel in self.parcels])
-        else:
-            for parcel in self.parcels:
-                self.queue.write(parcel.envelope.data)
-        if command_enqueued.receivers:
-            for _, message, command_class in self.parcels:
-                command_enqueued.send_robust(sender=command_class, message=message)
+        _send_now(self.queue, self.parcels)
 
 
 def send(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
@@ -48,17 +41,25 @@ def send(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
     """
     opened = _open_transactions(queue.transaction_alias)
     if not opened:
-        Shipment(queue, parcels)()
+        _send_now(queue, parcels)
     elif len(opened) > 1 or not _joins(opened[0], queue, parcels):
         _send_after(opened, Shipment(queue, parcels))
 
 
+def _send_now(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
+    if isinstance(queue, LeasedQueue):
+        queue.send([parcel.envelope for parcel in parcels])
+    else:
+        for parcel in parcels:
+            queue.write(parcel.envelope.data)
+    if command_enqueued.receivers:
+        for _, message, command_class in parcels:
+            command_enqueued.send_robust(sender=command_class, message=message)
+
+
 def _open_transactions(own: str | None) -> list[str]:
     """Answer the aliases with an open transaction that a send does not take part in by itself."""
-    if len(connections.settings) == 1 and own in connections.settings:
-        return []
-    opened = connections.all(initialized_only=True)
-    return [c.alias for c in opened if c.in_atomic_block and c.alias != own]
+    return [alias for alias in connections.settings if alias != own and connections[alias].in_atomic_block]
 
 
 def _joins(alias: str, queue: BaseQueue, parcels: Sequence[Parcel]) -> bool:

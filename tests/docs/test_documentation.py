@@ -67,7 +67,7 @@ def reference(built: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_setting_is_in_the_reference(reference: dict[str, str], name: str) -> None:
-    assert re.search(rf"\b{name}\b.*= {re.escape(repr(vars(QueueSettings)[name]))}", reference["settings"])
+    assert re.search(rf"\b{name}\b.*= {re.escape(repr(getattr(QueueSettings, name)))}", reference["settings"])
 
 
 @pytest.mark.parametrize("option", sorted({*DECLARED, *CALLED}))
@@ -159,7 +159,7 @@ def importable(parts: list[str]) -> bool:
 
 def test_the_guarantees_tell_the_numbers_of_the_code() -> None:
     page = " ".join((DOCS / "explanation" / "delivery-guarantees.rst").read_text(encoding="utf-8").split())
-    policy = retry.RetryPolicy(QueueSettings.QUEUE_MAX_ATTEMPTS, vars(QueueSettings)["QUEUE_BACKOFF"])
+    policy = retry.RetryPolicy(QueueSettings.QUEUE_MAX_ATTEMPTS, QueueSettings.QUEUE_BACKOFF)
     hours = sum(policy.delay_after(n, chance=1.0) or 0.0 for n in range(1, policy.max_attempts)) / 3600
     unknown = sum(retry.UNKNOWN.delay_after(n, 0.5) or 0.0 for n in range(1, retry.UNKNOWN.max_attempts)) / 60
     lease = ConsumerOptions(()).lease
@@ -170,7 +170,7 @@ def test_the_guarantees_tell_the_numbers_of_the_code() -> None:
     assert f"offered {retry.UNKNOWN.max_attempts} times, within about half an hour" in page
     assert 20 < unknown < 40
     assert f"{policy.max_attempts}, ``QUEUE_MAX_ATTEMPTS``" in page
-    assert f"{vars(QueueSettings)['QUEUE_MAX_CRASHES']}, ``QUEUE_MAX_CRASHES``" in page
+    assert f"{QueueSettings.QUEUE_MAX_CRASHES}, ``QUEUE_MAX_CRASHES``" in page
     assert f"{retry.MAX_REDELIVERIES}, always" in page
     assert f"stood still for {lease:g} seconds" in page
     assert lease / maintainer._BEATS_PER_LEASE == 5

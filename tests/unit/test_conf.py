@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
+from djutils.queue import conf
 from djutils.queue import queue as queue_module
 from djutils.queue.conf import NAMES, QueueSettings, settings
 from djutils.queue.queue import invoker
@@ -16,7 +17,7 @@ from djutils.queue.queue import invoker
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_setting_has_a_default_and_the_projects_value_wins_at_once(settings: Settings, name: str) -> None:
-    ours = QueueSettings()
+    ours = conf.settings
     before = getattr(ours, name)
     setattr(settings, name, "the project's")
     assert getattr(ours, name) == "the project's"
@@ -46,7 +47,7 @@ def test_the_default_queue_has_the_name_of_the_default_database(
     monkeypatch: pytest.MonkeyPatch, database: Any, name: str
 ) -> None:
     monkeypatch.setattr(django_settings, "DATABASES", {"default": {"NAME": database}})
-    assert settings.queue_name == name
+    assert QueueSettings().queue_name == name
 
 
 def test_queue_name_wins_over_the_database(settings: Settings) -> None:
@@ -56,7 +57,7 @@ def test_queue_name_wins_over_the_database(settings: Settings) -> None:
 
 def test_without_any_database_there_is_a_name_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(django_settings, "DATABASES", {})
-    assert settings.queue_name == "djutils"
+    assert QueueSettings().queue_name == "djutils"
 
 
 def test_the_2011_module_attribute_queue_name_is_the_setting(settings: Settings) -> None:
