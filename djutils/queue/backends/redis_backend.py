@@ -69,11 +69,11 @@ class RedisQueue(LeasedQueue):
         # In parts: one script of a million messages would make everybody wait.
         for start in range(0, len(envelopes), _MOST_AT_ONCE):
             part = envelopes[start : start + _MOST_AT_ONCE]
-            if any(envelope.delay > 0 or envelope.priority for envelope in part):
-                self._run("send", "", *chain.from_iterable(map(_pack, part)))
+            plain = [(id, data) for id, data, delay, priority in part if delay <= 0 and not priority]
+            if len(plain) == len(part):
+                self.server.run("push", self._keys_of_push, [*chain.from_iterable(plain)])
             else:
-                plain = chain.from_iterable((envelope.id, envelope.data) for envelope in part)
-                self.server.run("push", self._keys_of_push, tuple(plain))
+                self._run("send", "", *chain.from_iterable(map(_pack, part)))
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
         return bool(self._run("send", _DAY, *_pack(envelope), keys=[f"{self._prefix}once:{key}"]))

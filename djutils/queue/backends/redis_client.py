@@ -7,9 +7,8 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -57,6 +56,23 @@ def _script(name: str) -> _Script:
     return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+@lru_cache(maxsize=1024)
+def _head(script: str, keys: tuple[str, ...], count: int) -> bytes:
+    """Answer how a call of a script with ``count`` arguments begins: all but the arguments."""
+    words = ("EVALSHA", _script(script).sha, len(keys), *keys)
+    return b"*%d\r\n" % (len(words) + count) + _bulks(words)
+
+
+def _packed(words: Sequence[Any]) -> bytes:
+    """Answer a command as it travels, in RESP, the protocol of Redis."""
+    return b"*%d\r\n" % len(words) + _bulks(words)
+
+
+def _bulks(words: Sequence[Any]) -> bytes:
+    raw = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in raw])
+
+
 class RedisClient:
     """Sends commands and scripts to the server a ``QUEUE_CONNECTION`` names.
 
@@ -95,25 +111,22 @@ class RedisClient:
 
     def call(self, *words: Any) -> Any:
         """Answer what the server answers to a command, such as ``call("HLEN", key)``."""
-        connection = self._send(*words)
-        return self._read(connection)
+        return self._read(self._send(_packed(words)))
 
-    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    def run(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
         """Answer what ``lua/<script>.lua`` answers for ``keys`` and ``args``."""
         return self.ask(script, keys, args)()
 
-    def ask(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Callable[[], Any]:
+    def ask(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
         """Have ``lua/<script>.lua`` run, and answer a function that waits for what it answers."""
-        text, sha = _script(script)
-        operands = (len(keys), *keys, *args)
-        connection = self._send("EVALSHA", sha, *operands)
+        connection = self._send(_head(script, keys, len(args)) + _bulks(args))
 
         def answer() -> Any:
             try:
                 return self._read(connection)
             except redis.exceptions.NoScriptError:
                 # A server that was restarted has forgotten the script, and has run nothing.
-                return self.call("EVAL", text, *operands)
+                return self.call("EVAL", _script(script).text, len(keys), *keys, *args)
 
         return answer
 
@@ -126,16 +139,22 @@ class RedisClient:
         while self._idle:
             _hang_up(self._idle.pop()[0])
 
-    def _send(self, *words: Any) -> Connection:
-        """Send a command and answer the connection to read its answer from; until then it is ours alone."""
+    def _send(self, request: bytes) -> Connection:
+        """Send a request and answer the connection to read its answer from; until then it is ours alone."""
         connection = self._take()
-        with self._errors(connection):
-            connection.send_command(*words)  # type: ignore[no-untyped-call]
+        try:
+            connection.send_packed_command((request,))  # type: ignore[no-untyped-call]
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
         return connection
 
     def _read(self, connection: Connection) -> Any:
-        with self._errors(connection):
+        try:
             answer = connection.read_response()
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
         self._idle.append((connection, time.monotonic()))
         return answer
 
@@ -153,16 +172,13 @@ class RedisClient:
             _hang_up(connection)
         return connection
 
-    @contextmanager
-    def _errors(self, connection: Connection) -> Iterator[None]:
-        """Make the driver's errors ours. After any error nobody uses ``connection`` again."""
-        try:
-            yield
-        except BaseException as error:
-            # Whatever it is: a time limit may end a command anywhere, and leave an answer unread.
-            _hang_up(connection)
-            if not isinstance(error, redis.RedisError) or isinstance(error, redis.exceptions.NoScriptError):
-                raise
+    def _give_up(self, connection: Connection, error: BaseException) -> None:
+        """See to it that nobody uses ``connection`` again; raise the driver's errors as ours.
+
+        Whatever the error is: a time limit may end a command anywhere, and leave an answer unread.
+        """
+        _hang_up(connection)
+        if isinstance(error, redis.RedisError) and not isinstance(error, redis.exceptions.NoScriptError):
             raise self._as_ours(error) from error
 
     def _as_ours(self, error: redis.RedisError) -> BackendError:
