@@ -22,7 +22,7 @@ class QueueMessage(models.Model):
     """One message; ``id`` is the order of arrival."""
 
     id = models.BigAutoField(primary_key=True)
-    message_id = models.CharField(_("message id"), max_length=32, unique=True)
+    message_id = models.CharField(_("message id"), max_length=32)
     queue = models.CharField(_("queue"), max_length=200)
     state = models.SmallIntegerField(_("state"), choices=State.choices, db_default=State.READY)
     # Ascending like everything else in the index: not every database has descending indexes.
@@ -49,6 +49,8 @@ class QueueMessage(models.Model):
             models.Index(fields=["state", "due"], name="djutils_due", condition=Q(state=State.DELAYED)),
             models.Index(fields=["owner"], name="djutils_owner", condition=Q(owner__isnull=False)),
         ]
+        # Not unique=True: for that Django makes a second index on PostgreSQL, for LIKE, which every claim pays for.
+        constraints = [models.UniqueConstraint(fields=["message_id"], name="djutils_message_id")]
 
     def __str__(self) -> str:
         return self.message_id

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
             name="QueueMessage",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("message_id", models.CharField(max_length=32, unique=True, verbose_name="message id")),
+                ("message_id", models.CharField(max_length=32, verbose_name="message id")),
                 ("queue", models.CharField(max_length=200, verbose_name="queue")),
                 (
                     "state",
@@ -74,6 +74,9 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("owner__isnull", False)), fields=["owner"], name="djutils_owner"
                     ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("message_id",), name="djutils_message_id"),
                 ],
             },
         ),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Case, Count, F, QuerySet, SmallIntegerField, When
 from django.utils.connection import ConnectionDoesNotExist
@@ -46,7 +46,9 @@ class DatabaseQueue(LeasedQueue):
     @property
     def alias(self) -> str:
         """The database alias its table is in."""
-        return self.connection or router.db_for_write(QueueMessage)
+        if self.connection or not router.routers:
+            return self.connection or DEFAULT_DB_ALIAS
+        return router.db_for_write(QueueMessage)
 
     @property
     def _using(self) -> str:
@@ -280,9 +282,8 @@ class DatabaseQueue(LeasedQueue):
 
     # How it gets at the database.
 
-    @contextmanager
-    def _database(self) -> Iterator[BaseDatabaseWrapper]:
-        """Answer the connection; inside, the driver's errors become ours."""
+    def _database(self) -> errors_of:
+        """Answer the connection, as a context: inside, the driver's errors become ours."""
         try:
             connection = connections[self._using]
         except ConnectionDoesNotExist as error:
@@ -290,10 +291,11 @@ class DatabaseQueue(LeasedQueue):
                 f"QUEUE_CONNECTION = {self.connection!r} is not an alias in DATABASES "
                 f"(there are: {', '.join(connections)})."
             ) from error
-        with errors_of(connection):
-            if self._own:
+        errors = errors_of(connection)
+        if self._own:
+            with errors:
                 self._tune(connection)
-            yield connection
+        return errors
 
     def _tune(self, connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()

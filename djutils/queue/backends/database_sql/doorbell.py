@@ -37,6 +37,10 @@ class Doorbell:
 
     def ring(self, times: int = 1) -> None:
         """Wake one who waits, or ``times`` of them; nobody need be there."""
+        if not os.access(
+            self._path, os.W_OK
+        ):  # the usual case while all are busy: to open it would cost more
+            return
         with suppress(OSError):  # nobody waits, or so many rings are unheard that one more says nothing
             # Not kept open: a number that another thread has just closed may mean another file.
             fd = os.open(self._path, os.O_WRONLY | _FLAGS)

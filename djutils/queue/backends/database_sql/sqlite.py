@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,16 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from djutils.queue.message import Envelope
+
 from .base import COLUMNS, Dialect, Step, in_order, marks
 from .doorbell import Doorbell
 
 
 class SQLiteDialect(Dialect):
     """The statements for SQLite."""
+
+    direct = True
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
@@ -26,6 +30,10 @@ class SQLiteDialect(Dialect):
         self.blocking = not in_memory and not name.startswith("file:")
         self._bell = cache(partial(Doorbell, Path(os.path.realpath(name))))
         self._mine: Doorbell | None = None
+        self._insert_one = (
+            f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
+            f"VALUES (?1, ?2, ?3, ?4, ?5 > 0, CASE WHEN ?5 > 0 THEN {self.now} + ?5 END){self.on_duplicate}"
+        )
         self._enrolled = f"EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s)"
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
@@ -40,8 +48,15 @@ class SQLiteDialect(Dialect):
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 cursor.execute("PRAGMA synchronous = NORMAL")
 
-    def _write_directly(self, connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> None:
-        connection.connection.execute(_in_its_style(sql), params)
+    def _insert_directly(
+        self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
+    ) -> None:
+        rows = [(id, queue, -priority, data, round(delay * 1000)) for id, data, delay, priority in envelopes]
+        if len(rows) == 1:
+            connection.connection.execute(self._insert_one, rows[0])
+            return
+        with transaction.atomic(using=connection.alias):
+            connection.connection.executemany(self._insert_one, rows)
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         if not self.blocking:
@@ -92,8 +107,3 @@ class SQLiteDialect(Dialect):
 
     def _knows(self, cursor: Any, owner: int, queue: str) -> bool:
         return bool(cursor.execute(f"SELECT {self._enrolled}", [owner, queue]).fetchone()[0])
-
-
-@cache
-def _in_its_style(sql: str) -> str:
-    return sql.replace("%s", "?")
