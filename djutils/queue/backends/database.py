@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
@@ -20,6 +19,7 @@ from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejecti
 from .base import LeasedQueue, own_alias
 from .database_sql.base import Dialect, Now, Step
 from .database_sql.errors import Deadlock, errors_of, tried_again
+from .database_sql.rows import dead_letter, delivery, text
 from .database_sql.vendors import dialect_of
 
 _PROMOTION_EVERY = 1.0
@@ -42,6 +42,7 @@ class DatabaseQueue(LeasedQueue):
         self._own = ""
         self._tuned: object = None
         self._promoted = float("-inf")
+        self._was_empty = False
 
     @property
     def alias(self) -> str:
@@ -87,11 +88,16 @@ class DatabaseQueue(LeasedQueue):
             sql.wake(connection, self.name)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        batch = self._batch(owner, self._step(owner, count, done), count, done)
+        if self._was_empty and not done and not self._has_something(owner):
+            batch = Batch([])
+        else:
+            batch = self._batch(owner, self._step(owner, count, done), count, done)
+            self._was_empty = not batch.deliveries
         if wait and count and not batch.deliveries and self.blocking:
             with self._database() as connection:
                 woken = self._sql(connection).wait(connection, self.name, wait)
             if woken:
+                self._was_empty = False
                 return batch._replace(deliveries=self.receive(owner, count).deliveries)
         return batch
 
@@ -110,6 +116,14 @@ class DatabaseQueue(LeasedQueue):
             return self._batch(owner, step, count, done)
 
         return answer
+
+    def _has_something(self, owner: int) -> bool:
+        """Look before claiming: on a queue that was empty it is nearly always the end of it."""
+        with self._database() as connection:
+            look = self._sql(connection).look(connection, self.name, owner)
+        if not look.enrolled:
+            raise OwnerLost
+        return look.ready or look.due
 
     @tried_again
     def _step(self, owner: int, count: int, done: Collection[str]) -> Step:
@@ -181,7 +195,7 @@ class DatabaseQueue(LeasedQueue):
             settled = set(held)
             for id, delay, error in retrials:
                 if id in held:
-                    self._give_back([held.pop(id)], delay, attempts=F("attempts") + 1, error=_text(error))
+                    self._give_back([held.pop(id)], delay, attempts=F("attempts") + 1, error=text(error))
             return settled
 
     @tried_again
@@ -193,7 +207,7 @@ class DatabaseQueue(LeasedQueue):
                     state=State.DEAD,
                     owner=None,
                     died=Now(),
-                    error=_text(error),
+                    error=text(error),
                     attempts=F("attempts") + charge,
                 )
             return settled
@@ -201,7 +215,7 @@ class DatabaseQueue(LeasedQueue):
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         with self._database():
             lent = self._messages(State.LEASED).filter(owner=owner).order_by("rank", "id")
-            return [_delivery(row) for row in lent if row.message_id not in known]
+            return [delivery(row) for row in lent if row.message_id not in known]
 
     def held(self, owner: int, ids: Collection[str]) -> set[str]:
         with self._database():
@@ -232,7 +246,7 @@ class DatabaseQueue(LeasedQueue):
                 self._give_back(held.values(), redeliveries=F("redeliveries") + 1)
                 return len(held)
             for id in running.keys() & held.keys():
-                self._give_back([held[id]], crashes=F("crashes") + 1, error=_text(running[id]))
+                self._give_back([held[id]], crashes=F("crashes") + 1, error=text(running[id]))
             self._give_back([held[id] for id in held.keys() - running.keys()])
             return len(held)
 
@@ -246,18 +260,7 @@ class DatabaseQueue(LeasedQueue):
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         with self._database():
-            return [
-                DeadLetter(
-                    id=row.message_id,
-                    data=bytes(row.message),
-                    error=row.error or "",
-                    died=row.died_at or datetime.now(UTC),
-                    attempts=row.attempts,
-                    crashes=row.crashes,
-                    redeliveries=row.redeliveries,
-                )
-                for row in self._dead(ids).order_by("-died", "-id")[:count]
-            ]
+            return [*map(dead_letter, self._dead(ids).order_by("-died", "-id")[:count])]
 
     def replay(self, ids: Collection[str] | None = None) -> int:
         with self._database():
@@ -334,13 +337,3 @@ class DatabaseQueue(LeasedQueue):
         else:
             counted |= {"state": State.READY}
         self._messages().filter(id__in=sorted(keys)).update(owner=None, **counted)
-
-
-def _text(error: str) -> str:
-    """Answer ``error`` without what databases refuse in text: NUL and lone surrogates."""
-    return error.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-
-
-def _delivery(row: QueueMessage) -> Delivery:
-    counters = (row.attempts, row.crashes, row.redeliveries)
-    return Delivery(row.message_id, bytes(row.message), *counters, row.error or "")

@@ -32,7 +32,9 @@ class Inline(Runner):
     def __init__(self, executors: Sequence[Executor], board: Board) -> None:
         super().__init__(1, executors, board)
         self.duty: threading.Lock = threading.Lock()
-        self.closed = threading.Event()
+        self.closed = False
+        self.begun = threading.Event()
+        """A command has begun since somebody last looked."""
         self._running = False
 
     @property
@@ -40,13 +42,17 @@ class Inline(Runner):
         return 0 if self._running else 1
 
     def close(self) -> None:
-        self.closed.set()
+        self.closed = True
+        self.begun.set()
 
     def run(self, stopping: threading.Event) -> None:
         """Run what is in the buffer, until it is empty or ``stopping`` is set; off duty meanwhile."""
-        duty = self.duty
+        duty, begun = self.duty, self.begun
         while not stopping.is_set() and (waiting := self._take()) is not None:
             self._running = True
+            # Afterwards, so that whoever clears it and then looks whether anything runs misses nothing.
+            if not begun.is_set():
+                begun.set()
             duty.release()
             self._run(0, waiting)
             duty.acquire()
@@ -77,9 +83,14 @@ class Relief:
         threading.Thread(target=self._watch, name="relief", daemon=True).start()
 
     def _watch(self) -> None:
-        while not self._inline.closed.wait(_LOOK_EVERY):
-            if self._is_called_for() and self._inline.duty.acquire(blocking=False):
+        inline = self._inline
+        while not inline.closed:
+            time.sleep(_LOOK_EVERY)
+            if self._is_called_for() and inline.duty.acquire(blocking=False):
                 self._take_over()
+            inline.begun.clear()
+            if inline.idle and not inline.closed:
+                inline.begun.wait()
 
     def _take_over(self) -> None:
         try:

@@ -33,6 +33,14 @@ class Step(NamedTuple):
     """May there be others, although it lent fewer than it was asked for?"""
 
 
+class Look(NamedTuple):
+    """What a look at a queue found, without taking anything."""
+
+    enrolled: bool
+    ready: bool
+    due: bool
+
+
 class Now(Func):
     """Milliseconds since the epoch by the database's clock."""
 
@@ -115,6 +123,17 @@ class Dialect:
     ) -> None:
         """Insert by the driver itself, on Django's connection."""
         raise NotImplementedError
+
+    def look(self, connection: BaseDatabaseWrapper, queue: str, owner: int) -> Look:
+        """Answer whether there is anything to claim or to promote: one statement that writes nothing."""
+        messages = f"SELECT 1 FROM {self.messages} WHERE queue = %s AND"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s), "
+                f"EXISTS ({messages} state = 0), EXISTS ({messages} state = 1 AND due <= {self.now})",
+                [owner, queue, queue, queue],
+            )
+            return Look(*map(bool, cursor.fetchone()))
 
     def promote(self, connection: BaseDatabaseWrapper, queue: str) -> int:
         """Make ready what is due, up to some hundreds, and answer how many that were."""
