@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any, NamedTuple
 
-from bench.figures import BARE, OURS, STORES, best, rows
+from bench.found import BARE, OURS, STORES, best, rows
 
 _WIDTH = 760
 _LEFT, _RIGHT, _NUMBER = 240, 80, 72

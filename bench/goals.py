@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bench.figures import BARE, OURS, STORES, best, rows
+from bench.found import BARE, OURS, STORES, best, rows
 
 EVERY_PEER = "every peer"
 

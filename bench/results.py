@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from bench.figures import BARE, STORES, Row, rows
+from bench.found import BARE, STORES, Row, rows
 from bench.goals import Goal, goals
 from bench.text import aligned
 
