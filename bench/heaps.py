@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,11 +10,10 @@ import django
 import psycopg
 from django.db import connections
 
-from bench.peers.protocol import FOLDER, STORE, URL
-from bench.peers.slots import Tally
+from bench.peers.protocol import STORE, URL
 from bench.peers.work import CALL
 from bench.text import aligned
-from bench.turns import consumer, drainer, with_djutils
+from bench.turns import afresh, consumer, fill, with_djutils
 from djutils.queue.backends import queues
 from djutils.queue.conf import settings
 from djutils.queue.message import new_id
@@ -43,14 +41,11 @@ def main(million: int) -> None:
 
 def _drained(count: int, sent: int, before: Callable[[], None] | None = None, pinned: bool = False) -> float:
     """Commands per second of the first ``count`` of ``sent`` ones."""
-    shutil.rmtree(FOLDER / "stamps", ignore_errors=True)
-    drainer.tidy()
+    tally = afresh()
     if before:
         before()
-    for start in range(0, sent, _CHUNK):
-        with_djutils.enqueue_many([CALL] * min(_CHUNK, sent - start))
+    fill(sent)
     connections.close_all()
-    tally = Tally(FOLDER / "stamps")
     with _long_transaction() if pinned else nullcontext(), consumer():
         tally.wait_for(count, _PATIENCE)
         return tally.per_second(queues[settings.queue_name].batch)

@@ -61,25 +61,35 @@ def drain() -> dict[str, float]:
 
 
 def _drain_ours() -> float:
-    stamps = FOLDER / "stamps"
-    shutil.rmtree(stamps, ignore_errors=True)
-    drainer.tidy()
-    for _ in range(0, _COUNT, _CHUNK):
-        with_djutils.enqueue_many([CALL] * _CHUNK)
-    tally = Tally(stamps)
+    tally = afresh()
+    fill(_COUNT)
     with consumer():
         tally.wait_for(_COUNT, _PATIENCE)
     # The first batch was received before the first stamp: it is not counted.
     return tally.per_second(queues[settings.queue_name].batch)
 
 
+def afresh() -> Tally:
+    """Empty the store and forget what has run; answer who counts what will."""
+    stamps = FOLDER / "stamps"
+    shutil.rmtree(stamps, ignore_errors=True)
+    drainer.tidy()
+    return Tally(stamps)
+
+
+def fill(count: int) -> None:
+    for start in range(0, count, _CHUNK):
+        with_djutils.enqueue_many([CALL] * min(_CHUNK, count - start))
+
+
 @contextmanager
-def consumer() -> Iterator[None]:
-    """A consumer of one process in the block, as in the fastest configuration."""
-    command = [sys.executable, "-m", "bench.peers.child", "with_djutils", "work", "1"]
+def consumer(processes: int = 1, threads: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+    """A consumer in the block, as in the fastest configuration."""
+    size = [str(processes), str(threads)]
+    command = [sys.executable, "-m", "bench.peers.child", "with_djutils", "work", *size]
     process = subprocess.Popen(command, env=os.environ | {"BENCH_CONFIGURATION": "fastest"})
     try:
-        yield
+        yield process
         process.terminate()
         process.wait(_PATIENCE)
     finally:

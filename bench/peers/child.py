@@ -111,7 +111,7 @@ def main() -> int:
     peer = import_module(f"bench.peers.{name}")
     found: dict[str, Any] = {}
     if verb == "work":
-        peer.work(int(arguments[0]))
+        peer.work(*map(int, arguments))
         return 0
     if verb == "prepare":
         steps = prepare(peer, found)

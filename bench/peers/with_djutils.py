@@ -68,6 +68,7 @@ def enqueue_many(calls: Sequence[Any]) -> None:
     invoker.enqueue_many(noop.command(*call) for call in calls)
 
 
-def work(processes: int) -> None:
+def work(processes: int, threads: int = 1) -> None:
     log = ["--logfile", str(FOLDER / "consumer.log"), *(["--log-level", "WARNING"] if FASTEST else [])]
-    become("djutils.queue.bin.consumer", "run", "--processes", str(processes), "--threads", "1", *log)
+    size = ["--processes", str(processes), "--threads", str(threads)]
+    become("djutils.queue.bin.consumer", "run", *size, *log)
