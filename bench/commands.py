@@ -1,7 +1,10 @@
-"""The command that is measured, found by the consumer as any app's."""
+"""The commands that are measured, found by the consumer as any app's."""
 
 from __future__ import annotations
 
+import time
+
+from bench import moments
 from bench.peers import work
 from djutils.queue.decorators import queue_command
 
@@ -9,3 +12,10 @@ from djutils.queue.decorators import queue_command
 @queue_command
 def noop(a: int, b: int, c: int, text: str) -> None:
     work.run(a, b, c, text)
+
+
+@queue_command
+def timed(kind: int, called: float, seconds: float) -> None:
+    """Note when it begins, then sleep."""
+    moments.note(kind, called)
+    time.sleep(seconds)

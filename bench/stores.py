@@ -65,6 +65,31 @@ def queries(store: Store) -> int | None:
     return None
 
 
+def reads(store: Store) -> int | None:
+    """How often the server has read from a client: about its round trips, for a pipeline is one or few."""
+    return int(_redis_says(store, "stats")["total_reads_processed"]) if store.name == "redis" else None
+
+
+def log_bytes(store: Store) -> int | None:
+    """How long what the server writes for the case of a crash has become: Redis's AOF, PostgreSQL's WAL."""
+    if store.name == "redis":
+        return int(_redis_says(store, "persistence")["aof_current_size"])
+    if store.name == "postgres":
+        return int(_postgres_says(store, "SELECT pg_current_wal_insert_lsn() - '0/0'"))
+    return None
+
+
+def process(store: Store) -> int | None:
+    """The server's process, whose children are of the server as well; None: there is no server."""
+    if store.name == "redis":
+        return int(_redis_says(store, "server")["process_id"])
+    if store.name == "postgres":
+        return int(_postgres_says(store, "SELECT pg_read_file('postmaster.pid')").split()[0])
+    if store.name == "mariadb":
+        return int(Path(_mariadb_says(store, "SELECT @@pid_file")).read_text())
+    return None
+
+
 def version(store: Store) -> str:
     if store.name == "redis":
         return f"Redis {_redis_says(store, 'server')['redis_version']}"
