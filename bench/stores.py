@@ -65,6 +65,13 @@ def queries(store: Store) -> int | None:
     return None
 
 
+def scripts(store: Store) -> int | None:
+    """How many of Redis's commands were the call of a script."""
+    if store.name != "redis":
+        return None
+    return int(_redis_says(store, "commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
+
+
 def reads(store: Store) -> int | None:
     """How often the server has read from a client: about its round trips, for a pipeline is one or few."""
     return int(_redis_says(store, "stats")["total_reads_processed"]) if store.name == "redis" else None

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import django
 
-from bench.figures import kinds
+from bench.figures import fairness, kinds, latency, memory, scale, store
 from bench.figures.loads import Plan
 
-_FIGURES = {"kinds": kinds}
+_FIGURES = {
+    "kinds": kinds,
+    "latency": latency,
+    "memory": memory,
+    "scale": scale,
+    "fairness": fairness,
+    "store": store,
+}
 
 
 def main(name: str, plan: str, file: str) -> None:

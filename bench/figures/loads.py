@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from bench.processes import cpu_seconds
 
 PATIENCE = 120.0
 
-store = stores.Store(STORE, URL, "")
+# Not by the database that is measured: what we ask would be counted as well.
+store = stores.Store(STORE, URL.rpartition("/")[0] + "/postgres" if STORE == "postgres" else URL, "")
 
 
 class Plan(NamedTuple):
@@ -35,13 +37,20 @@ class Drained(NamedTuple):
 
 
 def drained(count: int, processes: int = 1) -> Drained:
-    """Drain ``count`` commands of the kind that the environment names.
+    """Let a consumer drain ``count`` commands of the kind that the environment names."""
+    return emptied(filled(count), count, processes)
 
-    All is counted from the moment every process was at work: what a start costs is not in it.
-    """
+
+def filled(count: int) -> Tally:
     tally = turns.afresh()
     turns.fill(count)
+    # What is idle here does not count as the server's.
     connections.close_all()
+    return tally
+
+
+def emptied(tally: Tally, count: int, processes: int = 1) -> Drained:
+    """All is counted from the moment every process was at work: what a start costs is not in it."""
     with turns.consumer(processes) as consumer:
         _wait_until_all_work(tally, count, processes)
         before, began, used, served = tally.count, tally.last, cpu_seconds(consumer.pid), server_cpu()
@@ -69,7 +78,7 @@ def server_cpu() -> float | None:
 
 def quantile(values: list[float], part: float) -> float:
     """The nearest rank: one of the values."""
-    return sorted(values)[min(int(part * len(values)), len(values) - 1)]
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
 
 
 def shown(value: float | None, form: str = ",.0f") -> str:

@@ -1,0 +1,100 @@
+"""How long after the call a command begins, in milliseconds, with one worker process and one thread.
+
+A command of its own carries the moment right before its call and notes the moment it begins; both clocks are
+the monotonic one, which is the same for all processes. So the time contains the enqueueing; how long the call
+itself takes until it returns is *call p50*.
+
+*idle*: calls 50 to 500 ms apart, in no order. *silence*: each call after so many seconds without one; they are
+few, so that p95 and p99 are the longest one. *half load*: another process enqueues commands that do nothing,
+evenly, half as many as the worker can run and at most 1,000 per second, while calls 50 to 150 ms apart are
+measured; how many it really enqueued stands there. *Bare* is the median of waking a process that waits without
+a queue, taken in turns with the idle calls: BLPOP by LPUSH, LISTEN by NOTIFY, for SQLite the read of a FIFO.
+Nothing is written to a disk for it.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+from bench import moments, turns
+from bench.commands import timed
+from bench.figures import producer, wake
+from bench.figures.loads import PATIENCE, Plan, drained, quantile, shown
+
+HEAD = ("when", "calls", "p50", "p95", "p99", "call p50", "bare p50", "of bare")
+_SETTLE = 1.0
+_CAP = 1000.0
+
+
+class Found(NamedTuple):
+    """Milliseconds after the calls."""
+
+    begun: list[float]
+    returned: list[float]
+
+
+def rows(plan: Plan) -> list[tuple[str, ...]]:
+    speed = drained(10_000 if plan.quick else 60_000).per_second
+    silence, times = (5.0, 3) if plan.quick else (30.0, 10)
+    samples = 20 if plan.quick else 200
+    turns.afresh()
+    with turns.consumer():
+        _measured([0.0])  # now it is up
+        time.sleep(_SETTLE)
+        idle, bare = _in_turns(_gaps(samples, 0.05, 0.5))
+        silent = _measured([silence] * times)
+        loaded, rate = _loaded(_gaps(samples, 0.05, 0.15), min(speed / 2, _CAP))
+    return [
+        _row("idle", idle, statistics.median(bare) if bare else None),
+        _row(f"{silence:.0f} s of silence", silent),
+        _row(f"half load, {rate:,.0f} per s", loaded),
+    ]
+
+
+def _row(when: str, found: Found, bare: float | None = None) -> tuple[str, ...]:
+    times = [quantile(found.begun, part) for part in (0.5, 0.95, 0.99)]
+    times.append(quantile(found.returned, 0.5))
+    ratio = None if bare is None else times[0] / bare
+    return (when, str(len(found.begun)), *(shown(each, ".2f") for each in (*times, bare, ratio)))
+
+
+def _gaps(count: int, shortest: float, longest: float) -> list[float]:
+    """Spread evenly, in no order: no rhythm of the worker can hide."""
+    found = [shortest + (number + 0.5) / count * (longest - shortest) for number in range(count)]
+    random.shuffle(found)
+    return found
+
+
+def _measured(gaps: Sequence[float], between: Callable[[], object] = bool) -> Found:
+    """Call once after each gap, and do something else in the midst of it."""
+    moments.forget()
+    returned = []
+    for gap in gaps:
+        time.sleep(gap / 2)
+        between()
+        time.sleep(gap / 2)
+        called = time.monotonic()
+        timed(0, called, 0.0)
+        returned.append((time.monotonic() - called) * 1000)
+    return Found([each.milliseconds for each in moments.wait_for(len(gaps), PATIENCE)], returned)
+
+
+def _in_turns(gaps: Sequence[float]) -> tuple[Found, list[float]]:
+    with wake.sleeper() if wake.has_means() else nullcontext() as sleeper:
+        if sleeper is None:
+            return _measured(gaps), []
+        return _measured(gaps, sleeper.wake), sleeper.milliseconds()
+
+
+def _loaded(gaps: Sequence[float], rate: float) -> tuple[Found, float]:
+    """What was measured, and how many others were enqueued per second meanwhile."""
+    with producer.producers(1, "paced", sum(gaps) + 2 * _SETTLE, rate) as every:
+        producer.go(every)
+        time.sleep(_SETTLE)
+        found = _measured(gaps)
+        return found, producer.done(every).per_second
