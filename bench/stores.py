@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
@@ -57,33 +58,39 @@ def empty(store: Store) -> None:
 def queries(store: Store) -> int | None:
     """How many commands, those in scripts too, or transactions the server has had; None: nobody counts."""
     if store.name == "redis":
-        calls = _redis_says(store, "commandstats")
-        return sum(one["calls"] for name, one in calls.items() if not name.startswith(_OURS))
+        return _calls(_redis_says(store, "commandstats"))
     if store.name == "postgres":
         query = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database WHERE datname = 'bench'"
         return int(_postgres_says(store, query))
     return None
 
 
-def scripts(store: Store) -> int | None:
-    """How many of Redis's commands were the call of a script."""
-    if store.name != "redis":
-        return None
-    return int(_redis_says(store, "commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
+def counts(store: Store) -> dict[str, int]:
+    """What the server has counted so far, under the names of a table's columns.
 
-
-def reads(store: Store) -> int | None:
-    """How often the server has read from a client: about its round trips, for a pipeline is one or few."""
-    return int(_redis_says(store, "stats")["total_reads_processed"]) if store.name == "redis" else None
-
-
-def log_bytes(store: Store) -> int | None:
-    """How long what the server writes for the case of a crash has become: Redis's AOF, PostgreSQL's WAL."""
+    What it read from clients is about its round trips: a pipeline is one or few. Its log is what it writes for
+    the case of a crash: Redis's AOF, PostgreSQL's WAL.
+    """
     if store.name == "redis":
-        return int(_redis_says(store, "persistence")["aof_current_size"])
+        told = _redis_says(store, "all")
+        return {
+            "commands": _calls(told),
+            "scripts": told.get("cmdstat_evalsha", {"calls": 0})["calls"],
+            "reads": told["total_reads_processed"],
+            "log bytes": told["aof_current_size"],
+        }
     if store.name == "postgres":
-        return int(_postgres_says(store, "SELECT pg_current_wal_insert_lsn() - '0/0'"))
-    return None
+        return {
+            "transactions": queries(store) or 0,
+            "log bytes": int(_postgres_says(store, "SELECT pg_current_wal_insert_lsn() - '0/0'")),
+        }
+    return {}
+
+
+def _calls(told: dict[str, Any]) -> int:
+    """Redis's commands, those in scripts too, but for what those cost that only ask."""
+    every = {name: one for name, one in told.items() if name.startswith("cmdstat_")}
+    return sum(one["calls"] for name, one in every.items() if not name.startswith(_OURS))
 
 
 def process(store: Store) -> int | None:
@@ -108,8 +115,13 @@ def version(store: Store) -> str:
 
 
 def _redis_says(store: Store, section: str) -> dict[str, Any]:
-    with redis.Redis.from_url(store.url) as client:
-        return dict(client.info(section))
+    return dict(_asker(store.url).info(section))
+
+
+@cache
+def _asker(url: str) -> redis.Redis:
+    """One connection, for what a new one says is counted as well."""
+    return redis.Redis.from_url(url, single_connection_client=True)
 
 
 def _postgres_says(store: Store, *statements: str) -> str:

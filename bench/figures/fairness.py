@@ -15,8 +15,9 @@ import time
 
 from bench import moments, turns
 from bench.commands import timed
-from bench.figures.loads import PATIENCE, Plan, quantile
+from bench.figures.loads import PATIENCE, Plan
 from bench.figures.producer import paced
+from bench.peers.summary import quantile
 from djutils.queue.queue import invoker
 
 HEAD = ("what", "fast ones", "p50", "p99", "longest")
@@ -44,7 +45,7 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def _row(what: str, waits: list[float]) -> tuple[str, ...]:
-    times = (quantile(waits, 0.5), quantile(waits, 0.99), max(waits))
+    times = (quantile(waits, 50), quantile(waits, 99), max(waits))
     return (what, f"{len(waits):,}", *(f"{each:,.1f}" for each in times))
 
 

@@ -24,7 +24,8 @@ from typing import NamedTuple
 from bench import moments, turns
 from bench.commands import timed
 from bench.figures import producer, wake
-from bench.figures.loads import PATIENCE, Plan, drained, quantile, shown
+from bench.figures.loads import PATIENCE, Plan, drained, shown
+from bench.peers.summary import quantile
 
 HEAD = ("when", "calls", "p50", "p95", "p99", "call p50", "bare p50", "of bare")
 _SETTLE = 1.0
@@ -57,8 +58,8 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def _row(when: str, found: Found, bare: float | None = None) -> tuple[str, ...]:
-    times = [quantile(found.begun, part) for part in (0.5, 0.95, 0.99)]
-    times.append(quantile(found.returned, 0.5))
+    times = [quantile(found.begun, part) for part in (50, 95, 99)]
+    times.append(quantile(found.returned, 50))
     ratio = None if bare is None else times[0] / bare
     return (when, str(len(found.begun)), *(shown(each, ".2f") for each in (*times, bare, ratio)))
 

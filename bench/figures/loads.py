@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import NamedTuple
 
@@ -74,11 +73,6 @@ def server_cpu() -> float | None:
     """Seconds of processor time of the server so far; None: there is no server."""
     pid = stores.process(store)
     return None if pid is None else cpu_seconds(pid)
-
-
-def quantile(values: list[float], part: float) -> float:
-    """The nearest rank: one of the values."""
-    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
 
 
 def shown(value: float | None, form: str = ",.0f") -> str:

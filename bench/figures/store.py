@@ -1,9 +1,10 @@
-"""What commands that do nothing cost the store and the consumer, in each line for as many as it says.
+"""What commands that do nothing cost the store and our processes, in each line for as many as it says.
 
 *Commands* are Redis's, those inside scripts too; *scripts* of them were EVALSHA, the calls of scripts; *reads*
-is how often Redis has read from a client, about a round trip each. *Transactions* are PostgreSQL's. *Log bytes* are
-those of Redis's AOF or of PostgreSQL's WAL. *Consumer ms* is the processor time of the consumer. Connecting, and
-for the drain the start and the end of the consumer, are in what the store counts, not in the processor time.
+is how often Redis has read from a client, about a round trip each, more where much is sent at once.
+*Transactions* are PostgreSQL's. *Log bytes* are those of Redis's AOF or of PostgreSQL's WAL. *Our ms* is the
+processor time of the producer or of the consumer, one worker process. Connecting, and for the drain the start
+and the end of the consumer, are in what the store counts, not in the processor time. SQLite counts nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +19,8 @@ from bench.figures.producer import done, go, producers
 from bench.peers.protocol import STORE, URL
 from bench.processes import cpu_seconds
 
-HEAD = ("what", "commands", "scripts", "reads", "transactions", "log bytes", "consumer ms")
+HEAD = ("what", "commands", "scripts", "reads", "transactions", "log bytes", "our ms")
 _SETTLE = 1.5
-
-Counts = list[float | None]
-"""As in the head, without the consumer's."""
 
 
 def rows(plan: Plan) -> list[tuple[str, ...]]:
@@ -30,7 +28,7 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
         with redis.Redis.from_url(URL) as client:
             # A file that is made anew meanwhile would be shorter than before.
             client.config_set("auto-aof-rewrite-percentage", 0)
-    seconds, count, idle = (1.0, 10_000, 5.0) if plan.quick else (5.0, 60_000, 60.0)
+    seconds, count, idle = (1.0, 20_000, 5.0) if plan.quick else (5.0, 100_000, 60.0)
     return [
         _enqueued("1,000 enqueued one by one", "each", seconds),
         _enqueued("1,000 enqueued 500 at once", "many", seconds),
@@ -44,15 +42,16 @@ def _enqueued(what: str, how: str, seconds: float) -> tuple[str, ...]:
     before = _counted()
     with producers(1, how, seconds) as every:
         go(every)
-        count = done(every).commands
-    return _row(what, before, count / 1000)
+        found = done(every)
+    thousands = found.commands / 1000
+    return _row(what, before, _counted(), thousands, found.cpu / thousands)
 
 
 def _drained(count: int) -> tuple[str, ...]:
     tally = filled(count)
     before = _counted()
     cpu = emptied(tally, count).cpu
-    return _row("1,000 drained", before, count / 1000, cpu * 1e6)
+    return _row("1,000 drained", before, _counted(), count / 1000, cpu * 1000)
 
 
 def _idle(seconds: float) -> tuple[str, ...]:
@@ -61,25 +60,17 @@ def _idle(seconds: float) -> tuple[str, ...]:
         tally.wait_for(1, PATIENCE)
         before, used, began = _counted(), cpu_seconds(consumer.pid), time.monotonic()
         time.sleep(seconds)
+        after, used = stores.counts(store), cpu_seconds(consumer.pid) - used
         minutes = (time.monotonic() - began) / 60
-        used = cpu_seconds(consumer.pid) - used
-        return _row("a minute idle", before, minutes, used / minutes * 1000)
+    return _row("a minute idle", before, after, minutes, used / minutes)
 
 
-def _counted() -> Counts:
+def _counted() -> dict[str, int]:
     # PostgreSQL counts what a connection did when that has ended, or about once a second.
     time.sleep(_SETTLE)
-    on_redis, queries = STORE == "redis", stores.queries(store)
-    return [
-        queries if on_redis else None,
-        stores.scripts(store),
-        stores.reads(store),
-        None if on_redis else queries,
-        stores.log_bytes(store),
-    ]
+    return stores.counts(store)
 
 
-def _row(what: str, before: Counts, per: float, cpu: float | None = None) -> tuple[str, ...]:
-    pairs = zip(before, _counted(), strict=True)
-    parts = [None if a is None or b is None else (b - a) / per for a, b in pairs]
-    return (what, *(shown(each, ",.1f") for each in parts[:-1]), shown(parts[-1]), shown(cpu, ".1f"))
+def _row(what: str, before: dict[str, int], after: dict[str, int], per: float, cpu: float) -> tuple[str, ...]:
+    parts = {name: (after[name] - before[name]) / per for name in before}
+    return (what, *(shown(parts.get(name), ",.0f") for name in HEAD[1:-1]), f"{cpu * 1000:,.1f}")
