@@ -7,9 +7,10 @@ itself takes until it returns is *call p50*.
 *idle*: calls 50 to 500 ms apart, in no order. *silence*: each call after so many seconds without one; they are
 few, so that p95 and p99 are the longest one. *half load*: another process enqueues commands that do nothing,
 evenly, half as many as the worker can run and at most 1,000 per second, while calls 50 to 150 ms apart are
-measured; how many it really enqueued stands there. *Bare* is the median of waking a process that waits without
-a queue, taken in turns with the idle calls: BLPOP by LPUSH, LISTEN by NOTIFY, for SQLite the read of a FIFO.
-Nothing is written to a disk for it.
+measured; how many it really enqueued stands there. *The load itself* are those it enqueued.
+
+*Bare* is the median of waking a process that waits without a queue, taken in turns with the idle calls: BLPOP
+by LPUSH, LISTEN by NOTIFY, for SQLite the read of a FIFO. Nothing is written to a disk for it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from bench.peers.summary import quantile
 
 HEAD = ("when", "calls", "p50", "p95", "p99", "call p50", "bare p50", "of bare")
 _SETTLE = 1.0
+_OURS = 0
 _CAP = 1000.0
 
 
@@ -49,19 +51,20 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
         time.sleep(_SETTLE)
         idle, bare = _in_turns(_gaps(samples, 0.05, 0.5))
         silent = _measured([silence] * times)
-        loaded, rate = _loaded(_gaps(samples, 0.05, 0.15), min(speed / 2, _CAP))
+        loaded, load, rate = _loaded(_gaps(samples, 0.05, 0.15), min(speed / 2, _CAP))
     return [
         _row("idle", idle, statistics.median(bare) if bare else None),
         _row(f"{silence:.0f} s of silence", silent),
         _row(f"half load, {rate:,.0f} per s", loaded),
+        _row("half load, the load itself", load),
     ]
 
 
 def _row(when: str, found: Found, bare: float | None = None) -> tuple[str, ...]:
     times = [quantile(found.begun, part) for part in (50, 95, 99)]
-    times.append(quantile(found.returned, 50))
+    call = quantile(found.returned, 50) if found.returned else None
     ratio = None if bare is None else times[0] / bare
-    return (when, str(len(found.begun)), *(shown(each, ".2f") for each in (*times, bare, ratio)))
+    return (when, f"{len(found.begun):,}", *(shown(each, ".2f") for each in (*times, call, bare, ratio)))
 
 
 def _gaps(count: int, shortest: float, longest: float) -> list[float]:
@@ -72,17 +75,22 @@ def _gaps(count: int, shortest: float, longest: float) -> list[float]:
 
 
 def _measured(gaps: Sequence[float], between: Callable[[], object] = bool) -> Found:
-    """Call once after each gap, and do something else in the midst of it."""
     moments.forget()
+    returned = _called(gaps, between)
+    return Found([each.milliseconds for each in moments.wait_for(len(gaps), PATIENCE)], returned)
+
+
+def _called(gaps: Sequence[float], between: Callable[[], object] = bool) -> list[float]:
+    """Call once after each gap, and do something else in the midst of it; answer how long the calls took."""
     returned = []
     for gap in gaps:
         time.sleep(gap / 2)
         between()
         time.sleep(gap / 2)
         called = time.monotonic()
-        timed(0, called, 0.0)
+        timed(_OURS, called, 0.0)
         returned.append((time.monotonic() - called) * 1000)
-    return Found([each.milliseconds for each in moments.wait_for(len(gaps), PATIENCE)], returned)
+    return returned
 
 
 def _in_turns(gaps: Sequence[float]) -> tuple[Found, list[float]]:
@@ -92,10 +100,16 @@ def _in_turns(gaps: Sequence[float]) -> tuple[Found, list[float]]:
         return _measured(gaps, sleeper.wake), sleeper.milliseconds()
 
 
-def _loaded(gaps: Sequence[float], rate: float) -> tuple[Found, float]:
-    """What was measured, and how many others were enqueued per second meanwhile."""
+def _loaded(gaps: Sequence[float], rate: float) -> tuple[Found, Found, float]:
+    """What was measured, of the others too, and how many others were enqueued per second meanwhile."""
     with producer.producers(1, "paced", sum(gaps) + 2 * _SETTLE, rate) as every:
+        moments.forget()
         producer.go(every)
         time.sleep(_SETTLE)
-        found = _measured(gaps)
-        return found, producer.done(every).per_second
+        returned = _called(gaps)
+        load = producer.done(every)
+        found = moments.wait_for(load.commands + len(gaps), PATIENCE)
+    ours, others = (
+        [each.milliseconds for each in found if each.kind == kind] for kind in (_OURS, producer.LOAD)
+    )
+    return Found(ours, returned), Found(others, []), load.per_second

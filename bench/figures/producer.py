@@ -16,11 +16,15 @@ from typing import NamedTuple
 
 import django
 
+from bench.commands import timed
 from bench.peers import with_djutils
 from bench.peers.work import CALL
 
 SIZE = 500
 """How many are enqueued at once where it is not one by one."""
+
+LOAD = 1
+"""The kind of those commands that come evenly; they note their moments."""
 
 Producer = subprocess.Popen[str]
 
@@ -101,7 +105,10 @@ def _produce(how: str, seconds: float, rate: float) -> int:
     """Answer how many were enqueued."""
     count = 0
     for _ in paced(rate, seconds) if how == "paced" else _until(time.monotonic() + seconds):
-        if how == "many":
+        if how == "paced":
+            timed(LOAD, time.monotonic(), 0.0)
+            count += 1
+        elif how == "many":
             with_djutils.enqueue_many([CALL] * SIZE)
             count += SIZE
         else:
