@@ -143,7 +143,7 @@ class DatabaseQueue(LeasedQueue):
             self._promoted = time.monotonic()
             if self._promote() and len(lent) < count:
                 lent += self._step(owner, count - len(lent), ()).deliveries
-        return Batch(lent, frozenset(done) - step.acked)
+        return Batch(lent, step.late)
 
     @tried_again
     def _promote(self) -> int:
@@ -153,7 +153,8 @@ class DatabaseQueue(LeasedQueue):
     @tried_again
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         with self._database() as connection:
-            return self._sql(connection).step(connection, self.name, owner, 0, ids).acked
+            late = self._sql(connection).step(connection, self.name, owner, 0, ids).late
+        return set(ids) - late
 
     # Everything else, through the ORM.
 

@@ -27,7 +27,8 @@ class Step(NamedTuple):
     """What came of one claim."""
 
     enrolled: bool
-    acked: set[str]
+    late: frozenset[str]
+    """Of those that are done, the ones that were no longer the owner's."""
     deliveries: list[Delivery]
     partial: bool = False
     """May there be others, although it lent fewer than it was asked for?"""

@@ -41,8 +41,9 @@ class MySQLDialect(Dialect):
                 [owner, queue],
             )
             if cursor.fetchone() is None:
-                return Step(False, set(), [])
-            return Step(True, self._ack(cursor, owner, done), self._claim(cursor, queue, owner, count))
+                return Step(False, frozenset(done), [])
+            late = frozenset(done) - self._ack(cursor, owner, done)
+            return Step(True, late, self._claim(cursor, queue, owner, count))
 
     def _ack(self, cursor: Any, owner: int, done: Collection[str]) -> set[str]:
         if not done:

@@ -126,8 +126,9 @@ class PostgresDialect(Dialect):
         done: Collection[str],
     ) -> Step:
         place, began = self._watermark.place(), time.monotonic()
-        rows = self._fetch(connection, _params(queue, owner, count, done, place))
-        return self._noted(rows, place, count, time.monotonic() - began)
+        params = _params(queue, owner, count, done, place)
+        rows = self._fetch(connection, params)
+        return self._noted(rows, params, place, time.monotonic() - began)
 
     def ask(
         self,
@@ -156,19 +157,22 @@ class PostgresDialect(Dialect):
             began = time.monotonic()
             with left:
                 rows = cursor.fetchall()
-            return self._noted(rows, place, count, sent_in + time.monotonic() - began)
+            return self._noted(rows, params, place, sent_in + time.monotonic() - began)
 
         return answer
 
-    def _noted(self, rows: list[Row], place: Place, count: int, seconds: float) -> Step:
+    def _noted(self, rows: list[Row], params: dict[str, Any], place: Place, seconds: float) -> Step:
         """Answer what the rows of a claim mean, and remember where it found something."""
-        lent = [row[1:] for row in rows if row[0] == 2]
-        acked = {row[3] for row in rows if row[0] == 1}
-        if count:
-            full = len(lent) == count
-            self._watermark.note(place, [Place(*row[:2]) for row in lent] if full else [], seconds)
-        enrolled = any(row[0] == 0 for row in rows)
-        return Step(enrolled, acked, in_order(lent), partial=place != START)
+        lent = [row for row in rows if row[0] is not None]
+        told = [row for row in rows if row[0] is None]
+        # Nobody tells how many are gone if the owner is not enrolled.
+        gone = next((row[1] for row in told if row[1] is not None), None)
+        late: frozenset[str] = frozenset()
+        if gone != len(params["done"]):
+            late = frozenset(params["done"]).difference(row[2] for row in told)
+        if count := params["count"]:
+            self._watermark.note(place, lent if len(lent) == count else [], seconds)
+        return Step(gone is not None, late, in_order(lent), partial=place != START)
 
     def _fetch(self, connection: BaseDatabaseWrapper, params: dict[str, Any]) -> list[Row]:
         """Planned once and sent as it is: in text the bytes of a message are twice as long."""
@@ -190,6 +194,7 @@ def _step(t: str, w: str) -> str:
     # claim more than the limit. 'state = 0' is literal, or the partial index would not serve.
     # What is urgent is looked for from the start, whatever the place of the watermark.
     # A row is locked, so its ctid stays; one that somebody gave back just now waits for the next claim.
+    # How many are gone is nearly always all of them: only otherwise it is told which.
     # FOR KEY SHARE holds off whoever would strike the owner off while it is being lent to.
     return (
         f"WITH me AS MATERIALIZED (SELECT owner FROM {w} WHERE owner = %(owner)s "
@@ -207,9 +212,10 @@ def _step(t: str, w: str) -> str:
         f"FROM (TABLE urgent UNION ALL TABLE others) AS chosen "
         f"WHERE t.ctid = chosen.ctid RETURNING t.prio_rank, t.id, t.message_id, t.message, "
         f"t.attempts, t.crashes, t.redeliveries, t.error) "
-        f"SELECT 2 AS kind, {COLUMNS} FROM lent "
-        f"UNION ALL SELECT 1, 0, 0, message_id, NULL, 0, 0, 0, NULL FROM gone "
-        f"UNION ALL SELECT 0, 0, 0, NULL, NULL, 0, 0, 0, NULL FROM me"
+        f"SELECT {COLUMNS} FROM lent "
+        f"UNION ALL SELECT NULL, NULL, message_id, NULL, 0, 0, 0, NULL FROM gone "
+        f"WHERE (SELECT count(*) FROM gone) < cardinality(%(done)s::varchar[]) "
+        f"UNION ALL SELECT NULL, (SELECT count(*) FROM gone), NULL, NULL, 0, 0, 0, NULL FROM me"
     )
 
 

@@ -95,7 +95,7 @@ class SQLiteDialect(Dialect):
             )
             deliveries = in_order(cursor.fetchall())
             enrolled = bool(deliveries or acked) or self._knows(cursor, owner, queue)
-        return Step(enrolled, acked, deliveries)
+        return Step(enrolled, frozenset(done) - acked, deliveries)
 
     def _ack(self, cursor: Any, owner: int, queue: str, done: Collection[str]) -> set[str]:
         cursor.execute(

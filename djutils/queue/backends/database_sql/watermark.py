@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SLOW = 0.02
 """Seconds above which a look from the start is too slow to begin with every time."""
@@ -41,15 +41,18 @@ class Watermark:
         """Answer where the next claim is to begin."""
         return START if time.monotonic() >= self._look_at else self._place
 
-    def note(self, began: Place, lent: Sequence[Place], seconds: float) -> None:
-        """A claim that began there took so long and lent these, as many as it was asked for.
+    def note(self, began: Place, lent: Sequence[tuple[Any, ...]], seconds: float) -> None:
+        """A claim that began there took so long and lent these rows, as many as it was asked for.
 
-        Or none, if there were not so many. The first of the largest rank is where the next one
-        begins: smaller ranks are always looked for from the start.
+        Or none, if there were not so many. Each begins with its rank and id. The first of the
+        largest rank is where the next claim begins: smaller ranks are always looked for from the
+        start.
         """
         if began == START:
             self._look_at = time.monotonic() + max(_LOOK_EVERY, _SHARE * seconds)
             self._slow = seconds > SLOW
-        last = max((place.rank for place in lent), default=START.rank)
-        found = min((place for place in lent if place.rank == last), default=START)
-        self._place = found if self._slow else START
+        if self._slow and lent:
+            last = max(row[0] for row in lent)
+            self._place = Place(last, min(row[1] for row in lent if row[0] == last))
+        else:
+            self._place = START
