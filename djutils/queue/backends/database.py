@@ -139,7 +139,8 @@ class DatabaseQueue(LeasedQueue):
             lent += self._step(owner, count - len(lent), ()).deliveries
         # Looked for when there is room, and now and then although there is none: what is due
         # may outrank what is ready.
-        if len(lent) < count or time.monotonic() - self._promoted > _PROMOTION_EVERY:
+        room = len(lent) < count and step.due
+        if room or time.monotonic() - self._promoted > _PROMOTION_EVERY:
             self._promoted = time.monotonic()
             if self._promote() and len(lent) < count:
                 lent += self._step(owner, count - len(lent), ()).deliveries

@@ -84,33 +84,26 @@ class RedisQueue(LeasedQueue):
         self._run("enroll", owner, keys=[self._lent_to(owner)])
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        batch, pause = self._receive(owner, count, done)
+        script = self._receive(owner, count, done)
+        batch, pause = _batch(self.server.run(*script))
+        if wait <= 0 or batch.deliveries:
+            return batch
+        late, script = batch.late, self._receive(owner, count)
         deadline = time.monotonic() + wait
         while not batch.deliveries and (rest := deadline - time.monotonic()) > 0:
-            self._sleep(min(rest, pause))
-            late = batch.late
-            batch, pause = self._receive(owner, count, ())
-            batch = batch._replace(late=late)
-        return batch
+            # What is popped is a mere marker: if we die with it, the next look finds the message.
+            batch, pause = _batch(self.server.run_woken(self._wake_key, min(rest, pause), *script))
+        return batch._replace(late=late)
 
     def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
-        answer = self._ask(owner, count, done)
+        answer = self.server.ask(*self._receive(owner, count, done))
         return lambda: _batch(answer())[0]
 
-    def _receive(self, owner: int, count: int, done: Collection[str]) -> tuple[Batch, float]:
-        return _batch(self._ask(owner, count, done)())
-
-    def _ask(self, owner: int, count: int, done: Collection[str]) -> Callable[[], Any]:
+    def _receive(
+        self, owner: int, count: int, done: Collection[str] = ()
+    ) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
         keys = (*self.keys, self._lent_to(owner))
-        return self.server.ask("receive", keys, (owner, count, _MOST_BYTES, *done))
-
-    def _sleep(self, seconds: float) -> None:
-        """Sleep until somebody says there is work, at most for ``seconds``.
-
-        What is popped is a mere marker: if we die with it, the next look at the queue finds the
-        message all the same.
-        """
-        self.server.wait(self._wake_key, seconds)
+        return "receive", keys, (owner, count, _MOST_BYTES, *done)
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         late = self._settle("ack", owner, *ids) if ids else ()
@@ -216,7 +209,7 @@ class RedisBlockingQueue(RedisQueue):
     def read(self) -> bytes | None:
         """Wait for a message, take it away and answer it. Never answers None."""
         while (data := super().read()) is None:
-            self._sleep(1.0)
+            self.server.wait(self._wake_key, 1.0)
         return data
 
 

@@ -8,7 +8,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import resources
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -120,19 +120,30 @@ class RedisClient:
     def ask(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
         """Have ``lua/<script>.lua`` run, and answer a function that waits for what it answers."""
         connection = self._send(_head(script, keys, len(args)) + _bulks(args))
-
-        def answer() -> Any:
-            try:
-                return self._read(connection)
-            except redis.exceptions.NoScriptError:
-                # A server that was restarted has forgotten the script, and has run nothing.
-                return self.call("EVAL", _script(script).text, len(keys), *keys, *args)
-
-        return answer
+        return partial(self._answer, connection, script, keys, args)
 
     def wait(self, marker: str, seconds: float) -> None:
         """Sleep until there is something in the sorted set ``marker``, at most for ``seconds``."""
-        self.call("BZPOPMIN", marker, min(max(seconds, 0.001), self._longest_pause))
+        self._read(self._send(self._sleep(marker, seconds)))
+
+    def run_woken(
+        self, marker: str, seconds: float, script: str, keys: tuple[str, ...], args: Sequence[Any]
+    ) -> Any:
+        """``wait``, then ``run``: both are sent at once, so who is woken has its answer already."""
+        request = self._sleep(marker, seconds) + _head(script, keys, len(args)) + _bulks(args)
+        connection = self._send(request)
+        self._hear(connection)
+        return self._answer(connection, script, keys, args)
+
+    def _sleep(self, marker: str, seconds: float) -> bytes:
+        return _packed(("BZPOPMIN", marker, min(max(seconds, 0.001), self._longest_pause)))
+
+    def _answer(self, connection: Connection, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
+        try:
+            return self._read(connection)
+        except redis.exceptions.NoScriptError:
+            # A server that was restarted has forgotten the script, and has run nothing.
+            return self.call("EVAL", _script(script).text, len(keys), *keys, *args)
 
     def close(self) -> None:
         """Let go of every idle connection; the next call makes a new one."""
@@ -150,13 +161,17 @@ class RedisClient:
         return connection
 
     def _read(self, connection: Connection) -> Any:
+        """Read the last answer that is due on ``connection``; then it is anybody's."""
+        answer = self._hear(connection)
+        self._idle.append((connection, time.monotonic()))
+        return answer
+
+    def _hear(self, connection: Connection) -> Any:
         try:
-            answer = connection.read_response()
+            return connection.read_response()
         except BaseException as error:
             self._give_up(connection, error)
             raise
-        self._idle.append((connection, time.monotonic()))
-        return answer
 
     def _take(self) -> Connection:
         """Answer a connection nobody uses; it connects by itself when something is sent."""

@@ -32,6 +32,8 @@ class Step(NamedTuple):
     deliveries: list[Delivery]
     partial: bool = False
     """May there be others, although it lent fewer than it was asked for?"""
+    due: bool = True
+    """May there be some that are due and not promoted?"""
 
 
 class Look(NamedTuple):

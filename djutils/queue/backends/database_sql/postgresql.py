@@ -17,7 +17,8 @@ from .base import COLUMNS, Dialect, Row, Step, in_order
 from .watermark import START, Place, Watermark
 
 _CHANNEL = "djutils"
-_WAKE_EVERY = 0.05
+_WAKE_EVERY = 0.01
+_POLL_EVERY = 0.05
 
 
 class PostgresDialect(Dialect):
@@ -33,7 +34,7 @@ class PostgresDialect(Dialect):
         self._woken = float("-inf")
         self._watermark = Watermark()
         t = self.messages
-        self._step = _step(t, self.workers)
+        self._step = _step(t, self.workers, self.now)
         columns = "(message_id, queue, prio_rank, message, state, due)"
         # The most frequent call has the plainest statement: another takes half as long again.
         self._insert_ready = f"INSERT INTO {t} {columns} VALUES (%s, %s, %s, %b, 0, NULL){self.on_duplicate}"
@@ -103,7 +104,7 @@ class PostgresDialect(Dialect):
             return True  # something may have come before we listened
         raw = self._listener.connection
         if not hasattr(raw, "notifies"):  # psycopg 2 cannot wait for one
-            time.sleep(min(seconds, _WAKE_EVERY))
+            time.sleep(min(seconds, _POLL_EVERY))
             return True
         try:
             with self._listener.wrap_database_errors:
@@ -165,14 +166,14 @@ class PostgresDialect(Dialect):
         """Answer what the rows of a claim mean, and remember where it found something."""
         lent = [row for row in rows if row[0] is not None]
         told = [row for row in rows if row[0] is None]
-        # Nobody tells how many are gone if the owner is not enrolled.
-        gone = next((row[1] for row in told if row[1] is not None), None)
+        # Nobody tells how many are gone, and whether any are due, if the owner is not enrolled.
+        gone, due = next(((row[1], row[6]) for row in told if row[1] is not None), (None, 0))
         late: frozenset[str] = frozenset()
         if gone != len(params["done"]):
             late = frozenset(params["done"]).difference(row[2] for row in told)
         if count := params["count"]:
             self._watermark.note(place, lent if len(lent) == count else [], seconds)
-        return Step(gone is not None, late, in_order(lent), partial=place != START)
+        return Step(gone is not None, late, in_order(lent), place != START, bool(due))
 
     def _fetch(self, connection: BaseDatabaseWrapper, params: dict[str, Any]) -> list[Row]:
         """Planned once and sent as it is: in text the bytes of a message are twice as long."""
@@ -188,7 +189,7 @@ class PostgresDialect(Dialect):
             return list(cursor.fetchall())
 
 
-def _step(t: str, w: str) -> str:
+def _step(t: str, w: str, now: str) -> str:
     """Answer the statement that acks and claims; ``t`` is the table of messages, ``w`` that of workers."""
     # MATERIALIZED fences the limited sub-selects: without it the planner may run them again and
     # claim more than the limit. 'state = 0' is literal, or the partial index would not serve.
@@ -215,7 +216,9 @@ def _step(t: str, w: str) -> str:
         f"SELECT {COLUMNS} FROM lent "
         f"UNION ALL SELECT NULL, NULL, message_id, NULL, 0, 0, 0, NULL FROM gone "
         f"WHERE (SELECT count(*) FROM gone) < cardinality(%(done)s::varchar[]) "
-        f"UNION ALL SELECT NULL, (SELECT count(*) FROM gone), NULL, NULL, 0, 0, 0, NULL FROM me"
+        f"UNION ALL SELECT NULL, (SELECT count(*) FROM gone), NULL, NULL, 0, 0, "
+        f"(SELECT count(*) FROM (SELECT 1 FROM {t} WHERE queue = %(queue)s AND state = 1 "
+        f"AND due <= {now} LIMIT 1) AS one), NULL FROM me"
     )
 
 
