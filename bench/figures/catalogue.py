@@ -12,4 +12,5 @@ FIGURES = {
     "scale": _NOTHING,
     "fairness": _NOTHING,
     "store": _NOTHING,
+    "stages": _NOTHING,
 }

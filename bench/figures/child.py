@@ -9,7 +9,7 @@ from pathlib import Path
 
 import django
 
-from bench.figures import fairness, kinds, latency, memory, scale, store
+from bench.figures import fairness, kinds, latency, memory, scale, stages, store
 from bench.figures.loads import Plan
 
 _FIGURES = {
@@ -19,6 +19,7 @@ _FIGURES = {
     "scale": scale,
     "fairness": fairness,
     "store": store,
+    "stages": stages,
 }
 
 
