@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import django
 import psycopg
+import redis
 from django.db import connections
 
 from bench.peers.protocol import STORE, URL
@@ -46,6 +48,7 @@ def _drained(count: int, sent: int, before: Callable[[], None] | None = None, pi
         before()
     fill(sent)
     connections.close_all()
+    _wait_until_at_rest()
     with _long_transaction() if pinned else nullcontext(), consumer():
         tally.wait_for(count, _PATIENCE)
         return tally.per_second(queues[settings.queue_name].batch)
@@ -56,6 +59,14 @@ def _delay(count: int) -> None:
     late = with_djutils.message(CALL)._replace(delay=3600.0, priority=5)
     for start in range(0, count, _CHUNK):
         queue.send([late._replace(id=new_id()) for _ in range(start, min(start + _CHUNK, count))])
+
+
+def _wait_until_at_rest() -> None:
+    """What was put in makes Redis write its file anew, which has nothing to do with how much lies there."""
+    if STORE == "redis":
+        with redis.Redis.from_url(URL) as client:
+            while client.info("persistence")["aof_rewrite_in_progress"]:
+                time.sleep(0.1)
 
 
 @contextmanager

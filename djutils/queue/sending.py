@@ -59,7 +59,11 @@ def _send_now(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
 
 def _open_transactions(own: str | None) -> list[str]:
     """Answer the aliases with an open transaction that a send does not take part in by itself."""
-    return [alias for alias in connections.settings if alias != own and connections[alias].in_atomic_block]
+    if connections.settings.keys() <= {own}:
+        return []
+    # Only those that are in use: the driver of another one need not even be installed here.
+    used = connections.all(initialized_only=True)
+    return [connection.alias for connection in used if connection.in_atomic_block and connection.alias != own]
 
 
 def _joins(alias: str, queue: BaseQueue, parcels: Sequence[Parcel]) -> bool:
