@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 def rows(plan: Plan) -> list[tuple[str, ...]]:
     speed = drained(10_000 if plan.quick else 60_000).per_second
-    silence, times = (5.0, 3) if plan.quick else (30.0, 10)
+    silence, times = (5.0, 3) if plan.quick else (30.0, 5)
     samples = 20 if plan.quick else 200
     turns.afresh()
     with turns.consumer():

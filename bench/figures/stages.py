@@ -3,7 +3,8 @@
 *In a loop* each stage is repeated alone, so that all it needs is at hand. *Between writes* the same stage is
 measured right after a bare write to the store, as it is in a process that calls: the processor has done
 something else meanwhile and has to fetch the interpreter's code and data anew. Those of the call are what the
-bare write of the same bytes does not have to do; *all but the store* contains the stages above it.
+bare write of the same bytes does not have to do; *all but the store* contains the stages above it. The bare
+write is the driver's, and beside it one by Django's cursor.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+
+from django.db import connection
 
 from bench.commands import noop
 from bench.figures.loads import Plan
@@ -27,6 +30,10 @@ from djutils.queue.registry import registry
 
 HEAD = ("of", "stage", "in a loop", "between writes")
 _ROUNDS, _LOOPS = 20, 200
+_INSERT = (
+    "INSERT INTO djutils_queuemessage (message_id, queue, prio_rank, message, state, due)"
+    " VALUES (%s, 'bare', 0, %s, 0, NULL)"
+)
 
 Stage = tuple[str, str, Callable[[], object]]
 
@@ -41,15 +48,14 @@ class Nowhere(LeasedQueue):
 def rows(plan: Plan) -> list[tuple[str, ...]]:
     rounds = _ROUNDS // 4 if plan.quick else _ROUNDS
     stages = _stages()
-    loops: dict[str, list[float]] = {name: [] for _, name, _ in stages}
-    apart: dict[str, list[float]] = {name: [] for _, name, _ in stages}
+    found: list[tuple[list[float], list[float]]] = [([], []) for _ in stages]
     for _ in range(rounds):
-        for _, name, act in stages:
-            loops[name].append(_in_a_loop(act))
-            apart[name].append(_between_writes(act))
+        for (_, _, act), (loops, apart) in zip(stages, found, strict=True):
+            loops.append(_in_a_loop(act))
+            apart.append(_between_writes(act))
     return [
-        (of, name, f"{statistics.median(loops[name]):.1f}", f"{statistics.median(apart[name]):.1f}")
-        for of, name, _ in stages
+        (of, name, *(f"{statistics.median(times):.1f}" for times in both))
+        for (of, name, _), both in zip(stages, found, strict=True)
     ]
 
 
@@ -66,11 +72,18 @@ def _stages() -> list[Stage]:
         ("a call", "pack and sign", lambda: codec.encode(message)),
         ("a call", "all but the store", lambda: nowhere.enqueue(noop.command(*CALL))),
         ("a call", "send to the store", lambda: store.send([sent._replace(id=new_id())])),
+        ("a call", "all of it", lambda: with_djutils.enqueue(*CALL)),
+        *([("a call", "bare write by Django", _write_by_django)] if store.transactional else []),
         ("a call", "bare write", lambda: with_bare.enqueue(*CALL)),
         ("a run", "verify and unpack", lambda: codec.decode(sent.data, name)),
         ("a run", "unpickle the arguments", lambda: codec.load(message.body)),
         ("a run", "all of it", lambda: executor.execute(delivery)),
     ]
+
+
+def _write_by_django() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [with_bare.id(), with_bare.DATA])
 
 
 def _in_a_loop(act: Callable[[], object]) -> float:

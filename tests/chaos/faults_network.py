@@ -10,6 +10,8 @@ from .faults import wait_for_workers
 from .field import LEASE, PATIENCE, Field
 
 BACK = "The backend answers again"
+CUT = f"{BACK}|Waiting for it|Upkeep has to wait"
+"""What is cut may be the last thing that was said: then there is nothing to come back to."""
 
 
 def cut(field: Field, keep: float) -> None:
@@ -20,13 +22,13 @@ def cut(field: Field, keep: float) -> None:
         wait_until(lambda: proxy.cuts > cuts or field.is_done(), PATIENCE, every=0.005)  # noqa: B023
 
 
-@fault(SERVERS, times=10, short=("redis",), wired=True, says=BACK)
+@fault(SERVERS, times=10, short=("redis",), wired=True, says=CUT)
 def reply_cut_in_the_middle(field: Field) -> None:
     """Of an enqueue, a receive, an ack, a beat: it was carried out, and half of the answer comes."""
     cut(field, field.random.uniform(0.1, 0.9))
 
 
-@fault(SERVERS, times=10, short=("postgres",), wired=True, says=BACK)
+@fault(SERVERS, times=10, short=("postgres",), wired=True, says=CUT)
 def reply_swallowed(field: Field) -> None:
     """It was carried out, and nothing of the answer comes."""
     cut(field, 0.0)

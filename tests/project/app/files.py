@@ -16,5 +16,6 @@ def write(path: str | os.PathLike[str], line: object) -> None:
 
 
 def lines(path: str | os.PathLike[str]) -> list[str]:
-    """What was written so far."""
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+    """What was written so far; of a line that is just being written one may see half."""
+    whole, _, _ = Path(path).read_text().rpartition("\n") if Path(path).exists() else ("", "", "")
+    return whole.splitlines()
