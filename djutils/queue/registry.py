@@ -54,8 +54,7 @@ class CommandRegistry:
         ``UnknownCommand`` for a class that is not registered, ``NotPicklable`` for data that
         cannot travel.
         """
-        name = command.name
-        if self._commands.get(name) is not type(command):
+        if type(command) not in self:
             raise UnknownCommand(
                 f"'{command.name or type(command).__qualname__}' is not registered: no consumer could "
                 f"find it. Define it, with its execute(), at the top level of a module, best an app's "
@@ -63,7 +62,7 @@ class CommandRegistry:
             )
         eta = command.run_after.timestamp() if command.run_after else None
         queue = queue or command.queue_name or ""
-        return Message(new_id(), name, queue, time.time(), dump(command.data), eta, command.priority)
+        return Message(new_id(), command.name, queue, time.time(), dump(command.data), eta, command.priority)
 
     def get_command_for_message(self, message: Message) -> Command:
         """Answer the command ``message`` asks for, with its data.

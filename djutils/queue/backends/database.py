@@ -47,9 +47,9 @@ class DatabaseQueue(LeasedQueue):
     @property
     def alias(self) -> str:
         """The database alias its table is in."""
-        if self.connection or not router.routers:
-            return self.connection or DEFAULT_DB_ALIAS
-        return router.db_for_write(QueueMessage)
+        if router.routers and not self.connection:
+            return router.db_for_write(QueueMessage)
+        return self.connection or DEFAULT_DB_ALIAS
 
     @property
     def _using(self) -> str:
@@ -92,7 +92,7 @@ class DatabaseQueue(LeasedQueue):
             batch = Batch([])
         else:
             batch = self._batch(owner, self._step(owner, count, done), count, done)
-            self._was_empty = not batch.deliveries
+            self._was_empty = count > 0 and not batch.deliveries
         if wait and count and not batch.deliveries and self.blocking:
             with self._database() as connection:
                 woken = self._sql(connection).wait(connection, self.name, wait)
