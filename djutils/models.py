@@ -47,7 +47,7 @@ class QueueMessage(models.Model):
                 condition=Q(state=State.READY),
             ),
             models.Index(fields=["state", "due"], name="djutils_due", condition=Q(state=State.DELAYED)),
-            models.Index(fields=["owner"], name="djutils_owner", condition=Q(owner__isnull=False)),
+            # None by owner: every message would pay for what is asked when a worker has died.
         ]
         # Not unique=True: for that Django makes a second index on PostgreSQL, for LIKE, which every claim pays for.
         constraints = [models.UniqueConstraint(fields=["message_id"], name="djutils_message_id")]

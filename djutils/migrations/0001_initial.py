@@ -71,9 +71,6 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("state", 1)), fields=["state", "due"], name="djutils_due"
                     ),
-                    models.Index(
-                        condition=models.Q(("owner__isnull", False)), fields=["owner"], name="djutils_owner"
-                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("message_id",), name="djutils_message_id"),

@@ -172,7 +172,7 @@ def _packed(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
 
 
 def _result(message: Message) -> Result:
-    return Result(message.id, message.command, message.queue)
+    return Result(*message[:3])
 
 
 invoker = Invoker()

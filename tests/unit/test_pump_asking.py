@@ -12,8 +12,9 @@ import pytest
 
 from djutils.queue.message import Batch
 from djutils.queue.workers.board import Report
+from djutils.queue.workers.pump import BUDGET
 
-from .commands_for_tests import gates, hold, record
+from .commands_for_tests import gates, hold, record, spin
 from .helpers import FlakyQueue, make_envelope, until
 from .rig import MakeRig, empty, send
 
@@ -22,6 +23,12 @@ class AskingQueue(FlakyQueue):
     """Carries out what it is asked at once. ``plan["answer"]``: "after", its reply is lost."""
 
     batch = 10
+    asked = False
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
+        self.asks: list[tuple[int, int]] = []
+        """How many each asked for, and how many it was lent."""
 
     def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
         def receive() -> Batch:
@@ -29,14 +36,13 @@ class AskingQueue(FlakyQueue):
 
         batch = self._through("ask", receive)
         self.asked = True
+        self.asks.append((count, len(batch.deliveries)))
 
         def answer() -> Batch:
             self.asked = False
             return self._through("answer", lambda: batch)
 
         return answer
-
-    asked = False
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
         assert not self.asked, "nothing may be asked in between"
@@ -133,7 +139,20 @@ def test_a_batch_that_is_not_full_is_the_last_one_asked_for(
     fill(queue, 25)
     rig(queue)
     until(lambda: empty(queue))
-    assert queue.calls["ask"] == queue.calls["answer"] <= 2
+    assert queue.calls["ask"] == queue.calls["answer"]
+    assert all(lent == wanted for wanted, lent in queue.asks[:-1])
+
+
+def test_of_longer_commands_half_of_the_budget_is_asked_for_while_the_others_run(
+    rig: MakeRig, queue: AskingQueue, ran: list[Any]
+) -> None:
+    queue.batch = 100
+    for _ in range(100):
+        send(queue, spin, 0.002)
+    rig(queue)
+    until(lambda: empty(queue))
+    assert queue.calls["ask"] > 5
+    assert max(wanted for wanted, _ in queue.asks) <= BUDGET / 0.002 / 2
 
 
 def test_several_queues_are_asked_one_by_one(rig: MakeRig, queue: AskingQueue, ran: list[Any]) -> None:

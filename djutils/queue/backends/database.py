@@ -242,8 +242,10 @@ class DatabaseQueue(LeasedQueue):
                 return 0
             # Struck off before anything is given back: from here on nothing more is lent to it.
             worker.delete()
-            lent = self._messages(State.LEASED).filter(owner=owner).select_for_update()
-            held = dict(lent.values_list("message_id", "id"))
+            lent = self._messages(State.LEASED).filter(owner=owner)
+            # Found first, then locked: what is looked through on the way would be locked by some.
+            found = list(lent.values_list("id", flat=True))
+            held = dict(lent.filter(id__in=found).select_for_update().values_list("message_id", "id"))
             if running is None:
                 self._give_back(held.values(), redeliveries=F("redeliveries") + 1)
                 return len(held)

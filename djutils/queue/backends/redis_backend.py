@@ -69,9 +69,9 @@ class RedisQueue(LeasedQueue):
         # In parts: one script of a million messages would make everybody wait.
         for start in range(0, len(envelopes), _MOST_AT_ONCE):
             part = envelopes[start : start + _MOST_AT_ONCE]
-            plain = [(id, data) for id, data, delay, priority in part if delay <= 0 and not priority]
+            plain = {id: data for id, data, delay, priority in part if delay <= 0 and not priority}
             if len(plain) == len(part):
-                self.server.run("push", self._keys_of_push, [*chain.from_iterable(plain)])
+                self.server.run("push", self._keys_of_push, [*chain.from_iterable(plain.items())])
             else:
                 self._run("send", "", *chain.from_iterable(map(_pack, part)))
 

@@ -59,6 +59,7 @@ class Pump:
         self._others: list[list[Settled]] = [[] for _ in channels]
         self._held: list[set[str]] = [set() for _ in channels]
         self._asked: Asked | None = None
+        self._wanted = 0
         self._suspects = Suspects(runner)
         self._delay = options.delay
         self._unsure = False
@@ -191,7 +192,7 @@ class Pump:
         room = self._room(channel) if room is None else room
         if not room and not done and not self._runner.stale:
             return 0
-        asked_at = time.monotonic()
+        asked_at, self._wanted = time.monotonic(), room or self._wanted
         deliveries = channel.receive(room, _ids(done), self._wait(channel) if room else 0.0)
         self._confirm(number, done, asked_at)
         done.clear()
@@ -199,19 +200,22 @@ class Pump:
         return len(deliveries)
 
     def _ask_ahead(self, got: int) -> None:
-        """Let the backend lend the next batch while this one is run here, if there seems to be one.
+        """Let the backend lend the next ones while these are run here, if there seem to be more.
 
-        Only what takes so little time that none of it will have to be given back.
+        Half of what the budget allows: the others wait for no more than they did without it.
         """
         channel, runner = self._channels[0], self._runner
-        if len(self._channels) > 1 or not runner.here or got < channel.batch or self._options.max_commands:
+        if len(self._channels) > 1 or not runner.here or not got or got < self._wanted:
             return
-        if self._suspects.reign or runner.cost * got > BUDGET or self._stopping.is_set():
+        count = min(channel.batch, int(BUDGET / max(runner.cost, 1e-6)) // 2)
+        if not count or runner.cost * got > BUDGET or self._options.max_commands:
+            return
+        if self._suspects.reign or self._stopping.is_set():
             return
         done, now = self._done[0], time.monotonic()
-        answer = channel.ask(channel.batch, _ids(done))
+        answer = channel.ask(count, _ids(done))
         if answer is not None:
-            self._asked, self._done[0] = Asked(answer, done, now), []
+            self._asked, self._done[0], self._wanted = Asked(answer, done, now), [], count
 
     def _hear(self) -> int:
         """Take in what was asked for; first of all, for nothing else may be asked before."""

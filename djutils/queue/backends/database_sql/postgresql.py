@@ -70,12 +70,17 @@ class PostgresDialect(Dialect):
         And commits that do not wait for the disk: a claim or ack that a crash of the server takes
         back is only a redelivery, never a loss. Producers keep their own setting.
 
-        And by the indexes, always: how many rows a LIMIT leaves is not known when a statement is
-        planned, and what is guessed of a table that has just grown is worth a scan of it all.
+        And planned once, by the indexes, always: how many rows a LIMIT leaves is not known when a
+        statement is planned, and what is guessed of a table that has just grown is worth a scan of it all.
         """
+        if self.direct:
+            # Django lets nothing be prepared, for poolers that cannot: none may be here (see SET).
+            connection.connection.prepare_threshold = 0
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_isolation = 'read committed'")
             cursor.execute("SET synchronous_commit = off")
+            cursor.execute("SET plan_cache_mode = force_generic_plan")
+            cursor.execute("SET jit = off")
             for way in ("seqscan", "hashjoin", "mergejoin"):
                 cursor.execute(f"SET enable_{way} = off")
 
