@@ -10,6 +10,7 @@ STORES = {"redis": "Redis", "postgres": "PostgreSQL", "sqlite": "SQLite", "maria
 
 MEASURES = {
     "enqueue": ("enqueue per s",),
+    "enqueue by Django": ("enqueue by Django per s",),
     "enqueue many": ("enqueue many per s",),
     "drain": ("drain per s, 1 process", "drain per s, 2 processes"),
     "pick-up p50": ("pick-up p50 ms",),

@@ -6,7 +6,8 @@ import textwrap
 from typing import Any
 
 from bench.found import BARE, STORES, Row, rows
-from bench.goals import Goal, goals
+from bench.goals import NOT_MEASURED, Goal, goals
+from bench.peers.catalogue import WORK
 from bench.text import aligned
 
 KEPT = {
@@ -18,9 +19,11 @@ KEPT = {
 
 _COLUMNS = {
     "enqueue per s": "enqueue/s",
+    "enqueue by Django per s": "by Django/s",
     "enqueue many per s": "many/s",
     "drain per s, 1 process": "drain/s, 1",
     "drain per s, 2 processes": "drain/s, 2",
+    **{f"{work} per s, 2 processes": f"{work}/s, 2" for work in WORK if work != "noop"},
     "pick-up p50 ms": "p50 ms",
     "pick-up p95 ms": "p95 ms",
     "pick-up p99 ms": "p99 ms",
@@ -38,7 +41,8 @@ _PACKAGES = ("django", "psycopg", "asyncpg", "redis", "hiredis", "uvloop")
 _WIDTH = 118
 _LEGEND = (
     "In the tables of the stores are medians of the rounds (smallest-largest). 'of bare' is the part of what the bare "
-    "store does in the same configuration; of drains the better of one and two processes. p50 to p99 are milliseconds "
+    "store does in the same configuration; of drains the better of one and two processes. 'by Django' is a bare INSERT "
+    "by Django's cursor, the others are the driver's. p50 to p99 are milliseconds "
     "from the call until an idle worker begins it. PSS is of all processes of one worker. Queries are Redis's "
     "commands, those in scripts too, or PostgreSQL's transactions."
 )
@@ -76,6 +80,8 @@ def _goals(found: dict[str, Any]) -> list[str]:
         "The best arrangement of djutils against the best arrangement of the other, over configurations "
         "and numbers of processes. Upper limits hold for every configuration."
     )
+    if all(goal.verdict == NOT_MEASURED for goal in goals(found)):
+        return []
     return [*_title("Goals", "-"), *_paragraph(text), "", *aligned(Goal._fields, goals(found))]
 
 

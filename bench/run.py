@@ -109,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--store", action="append", choices=stores.NAMES, help="only this one; again for more")
     made.add_argument("--configuration", action="append", choices=CONFIGURATIONS, help="only this one")
-    made.add_argument("--work", default="noop", choices=WORK, help="what a command does; default %(default)s")
+    made.add_argument(
+        "--work",
+        action="append",
+        choices=WORK,
+        help="what a command does, again for more; default noop; of others only the drain by two processes is measured",
+    )
     made.add_argument("--rounds", type=int, help="default 3, with --quick 1")
     made.add_argument("--seed", type=int, default=random.randrange(10_000), help="of the order of turns")
     made.add_argument(
@@ -130,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
     """Everything that was found; the schema stands above."""
-    plan = Plan(**(vars(QUICK if chosen.quick else FULL) | {"work": chosen.work}))
+    plan = QUICK if chosen.quick else FULL
     rounds = chosen.rounds or (1 if chosen.quick else 3)
     found: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -138,7 +143,7 @@ def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
         "seed": chosen.seed,
         "rounds": rounds,
         "quick": chosen.quick,
-        "work": chosen.work,
+        "work": ", ".join(chosen.work or ["noop"]),
         "machine": _machine(),
         "stores": {},
         "versions": {},
@@ -167,22 +172,24 @@ def _cases(chosen: argparse.Namespace, folder: Path, stack: ExitStack, found: di
     cases = []
     for module in _chosen_modules(chosen.peer):
         peer = declared(module)
-        wanted = [
-            name
-            for name in peer["stores"]
-            if name in running and (chosen.work != "query" or "django" in peer)
-        ]
+        wanted = [name for name in peer["stores"] if name in running]
         try:
             python = environment(module, chosen.environments) if wanted else Path()
         except NotInstalled as error:
             _failed(found, {"peer": peer["name"], "module": module, "error": str(error)})
             continue
         cases += [
-            Case(module, peer, configuration, running[name], python, folder / "case", work=chosen.work)
+            Case(module, peer, configuration, running[name], python, folder / "case", work=work)
             for name in wanted
             for configuration in sorted(configurations)
+            for work in chosen.work or ["noop"]
+            if _can(peer, work)
         ]
     return cases
+
+
+def _can(peer: dict[str, Any], work: str) -> bool:
+    return work == "noop" or (peer.get("waits", True) and (work != "query" or "django" in peer))
 
 
 def _chosen_modules(names: list[str] | None) -> list[str]:
@@ -214,13 +221,19 @@ def _turn(case: Case, plan: Plan, number: int, found: dict[str, Any]) -> None:
     """One round of one case."""
     began = time.monotonic()
     try:
-        turn = summary.Turn(enqueue(case, plan), drain(case, 1, plan), drain(case, 2, plan), idle(case, plan))
+        turn = _measure(case, plan)
     except _FAILURES as error:
         place = {"store": case.store.name, "configuration": case.configuration, "round": number}
         _failed(found, {"peer": case.peer["name"], "module": case.module, **place, "error": str(error)})
         return
     summary.add(found, case, turn)
     _say(f"  {turn} in {time.monotonic() - began:.0f} s")
+
+
+def _measure(case: Case, plan: Plan) -> summary.Turn | summary.Worked:
+    if case.work != "noop":
+        return summary.Worked(case.work, drain(case, 2, plan))
+    return summary.Turn(enqueue(case, plan), drain(case, 1, plan), drain(case, 2, plan), idle(case, plan))
 
 
 def _failed(found: dict[str, Any], what: dict[str, Any]) -> None:
@@ -231,10 +244,8 @@ def _failed(found: dict[str, Any], what: dict[str, Any]) -> None:
 def _command(chosen: argparse.Namespace, rounds: int) -> str:
     """How to have the same again, in the same order."""
     words = ["python -m bench", *(["--quick"] if chosen.quick else [])]
-    for option in ("peer", "store", "configuration"):
+    for option in ("peer", "store", "configuration", "work"):
         words += [f"--{option} {value}" for value in getattr(chosen, option) or ()]
-    if chosen.work != "noop":
-        words.append(f"--work {chosen.work}")
     return " ".join([*words, f"--rounds {rounds} --seed {chosen.seed}"])
 
 

@@ -13,8 +13,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from django.db import connection
-
 from bench.commands import noop
 from bench.figures.loads import Plan
 from bench.peers import with_bare, with_djutils
@@ -30,10 +28,6 @@ from djutils.queue.registry import registry
 
 HEAD = ("of", "stage", "in a loop", "between writes")
 _ROUNDS, _LOOPS = 20, 200
-_INSERT = (
-    "INSERT INTO djutils_queuemessage (message_id, queue, prio_rank, message, state, due)"
-    " VALUES (%s, 'bare', 0, %s, 0, NULL)"
-)
 
 Stage = tuple[str, str, Callable[[], object]]
 
@@ -64,7 +58,7 @@ def _stages() -> list[Stage]:
     command, nowhere = noop.command(*CALL), Invoker(Nowhere(name))
     message, sent = registry.get_message_for_command(command, name), with_djutils.message(CALL)
     delivery, executor = Delivery(sent.id, sent.data), Executor(name)
-    store = queues[name]
+    store, by_django = queues[name], with_bare.enqueue_by_django
     return [
         ("a call", "make a command of it", lambda: noop.command(*CALL)),
         ("a call", "choose an id", new_id),
@@ -73,17 +67,12 @@ def _stages() -> list[Stage]:
         ("a call", "all but the store", lambda: nowhere.enqueue(noop.command(*CALL))),
         ("a call", "send to the store", lambda: store.send([sent._replace(id=new_id())])),
         ("a call", "all of it", lambda: with_djutils.enqueue(*CALL)),
-        *([("a call", "bare write by Django", _write_by_django)] if store.transactional else []),
+        *([("a call", "bare write by Django", by_django)] if by_django else []),
         ("a call", "bare write", lambda: with_bare.enqueue(*CALL)),
         ("a run", "verify and unpack", lambda: codec.decode(sent.data, name)),
         ("a run", "unpickle the arguments", lambda: codec.load(message.body)),
         ("a run", "all of it", lambda: executor.execute(delivery)),
     ]
-
-
-def _write_by_django() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [with_bare.id(), with_bare.DATA])
 
 
 def _in_a_loop(act: Callable[[], object]) -> float:

@@ -47,6 +47,9 @@ def enqueue(peer: ModuleType, seconds: float, found: dict[str, Any]) -> Iterator
     """Calls per second, one by one; then many at once where the peer has an interface for it."""
     yield from repeat((peer.enqueue, CALL), 20)
     yield from _for_seconds((peer.enqueue, CALL), 20, seconds, found, "each per s")
+    if by_django := getattr(peer, "enqueue_by_django", None):
+        yield from repeat((by_django, CALL), 20)
+        yield from _for_seconds((by_django, CALL), 20, seconds, found, "by Django per s")
     if hasattr(peer, "enqueue_many"):
         some = peer.enqueue_many, ([CALL] * _CHUNK,)
         yield some

@@ -35,7 +35,6 @@ class Plan:
     longest_gap: float
     settle_seconds: float
     idle_seconds: float
-    work: str = "noop"
 
 
 class Failed(Exception):
@@ -58,7 +57,7 @@ class Case:
     about: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.peer['name']} ({self.configuration}) on {self.store.name}"
+        return f"{self.peer['name']} ({self.configuration}) on {self.store.name}, {self.work}"
 
     @property
     def said(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from bench.peers.measure import Case
 
 
 class Turn(NamedTuple):
-    """What one round found of one case."""
+    """What one round found of one case with commands that do nothing."""
 
     enqueued: dict[str, float]
     one: dict[str, Any]
@@ -27,6 +27,7 @@ class Turn(NamedTuple):
         }
         found = {
             "enqueue per s": self.enqueued["each per s"],
+            "enqueue by Django per s": self.enqueued.get("by Django per s"),
             "enqueue many per s": self.enqueued.get("many per s"),
             "drain per s, 1 process": self.one["per s"],
             "drain per s, 2 processes": self.two["per s"],
@@ -37,7 +38,20 @@ class Turn(NamedTuple):
         return {name: value for name, value in (found | late).items() if value is not None}
 
 
-def add(found: dict[str, Any], case: Case, turn: Turn) -> None:
+class Worked(NamedTuple):
+    """What one round found of one case with commands that do something."""
+
+    work: str
+    two: dict[str, Any]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value:,.1f}" for name, value in self.figures().items())
+
+    def figures(self) -> dict[str, float]:
+        return {f"{self.work} per s, 2 processes": self.two["per s"]}
+
+
+def add(found: dict[str, Any], case: Case, turn: Turn | Worked) -> None:
     """Put one round of one case to the others."""
     peer = found["peers"].setdefault(case.module, _described(case))
     kept = peer["stores"].setdefault(case.store.name, {})

@@ -8,6 +8,8 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
+from django.db import connection
+
 from bench.peers import with_djutils
 from bench.peers.protocol import FASTEST, STORE
 from bench.peers.work import CALL, slots
@@ -44,6 +46,10 @@ PEER = {
 
 DATA = with_djutils.message(CALL).data
 PAUSE = 0.001
+_INSERT = (
+    "INSERT INTO djutils_queuemessage (message_id, queue, prio_rank, message, state, due)"
+    " VALUES (%s, 'bare', 0, %s, 0, NULL)"
+)
 
 Bare = import_module(f"bench.bare_{STORE}").Bare
 numbers = count()
@@ -67,6 +73,15 @@ def prepare() -> None:
 
 def enqueue(*call: Any) -> None:
     writer().write(id(), DATA)
+
+
+def _by_django(*call: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [id(), DATA])
+
+
+enqueue_by_django = None if STORE == "redis" else _by_django
+"""The same row through Django's connection, as a project would write it."""
 
 
 def enqueue_many(calls: Sequence[Any]) -> None:
