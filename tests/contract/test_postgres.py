@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -17,11 +19,13 @@ class TestPostgres(LeasedQueueContract, ModelContract):
     prompt = False
 
     @pytest.fixture(autouse=True)
-    def server(self, postgres_alias: str) -> None:
+    def server(self, postgres_alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.alias = postgres_alias
+        # A busy machine would make it slow, and the order another.
+        monkeypatch.setattr(watermark, "SLOW", math.inf)
 
     @pytest.fixture
-    def slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(self, server: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(watermark, "SLOW", 0.0)
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:

@@ -15,6 +15,8 @@ from bench.peers.catalogue import modules
 def figures(**medians: float) -> dict[str, Any]:
     names = {
         "enqueue": "enqueue per s",
+        "by_django": "enqueue by Django per s",
+        "sleeping": "sleep per s, 2 processes",
         "many": "enqueue many per s",
         "one": "drain per s, 1 process",
         "two": "drain per s, 2 processes",
@@ -96,6 +98,15 @@ def test_the_one_peer_ahead_is_named() -> None:
     assert goal(on_redis(), "enqueue, Redis", "every peer")[2:] == ("0.91 (Huey)", "missed")
 
 
+def test_a_call_on_a_database_is_compared_with_a_write_by_django() -> None:
+    data = found(
+        with_djutils=peer("djutils", sqlite={"fastest": arranged(enqueue=900)}),
+        with_bare=peer("bare", sqlite={"fastest": arranged("stuck", enqueue=2_000, by_django=1_000)}),
+    )
+
+    assert goal(data, "enqueue, SQLite", "bare SQLite by Django")[2:] == ("0.90", "reached")
+
+
 def test_a_limit_holds_for_every_configuration() -> None:
     assert goal(on_redis(), "PSS, Redis", "60")[2:] == ("61.0 MB", "missed")
 
@@ -131,6 +142,13 @@ def test_a_case_is_compared_with_the_bare_store_in_the_same_configuration() -> N
     assert line.split("  ")[0] == "djutils"
     # Of enqueue, and of the better drain; there is no bulk enqueue.
     assert [word for word in line.split() if word.startswith("0.")] == ["0.450", "0.133"]
+
+
+def test_a_run_of_other_work_has_its_column_and_no_goals() -> None:
+    text = results.render(found(with_rq=peer("RQ", redis={"default": arranged("failed", sleeping=800)})))
+
+    assert "sleep/s, 2" in text
+    assert "Goals" not in text
 
 
 def test_what_a_kill_loses_is_told() -> None:
