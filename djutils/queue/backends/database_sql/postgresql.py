@@ -19,6 +19,8 @@ from .watermark import START, Place, Watermark
 _CHANNEL = "djutils"
 _WAKE_EVERY = 0.01
 _POLL_EVERY = 0.05
+_MORE_WITHIN = 0.002
+"""Seconds after which somebody who has just had something looks again: more may have come unannounced."""
 
 
 class PostgresDialect(Dialect):
@@ -32,6 +34,7 @@ class PostgresDialect(Dialect):
         self.direct = hasattr(connection.Database, "Cursor")  # type: ignore[attr-defined]
         self._listener: BaseDatabaseWrapper | None = None
         self._woken = float("-inf")
+        self._had_some = False
         self._watermark = Watermark()
         t = self.messages
         self._step = _step(t, self.workers, self.now)
@@ -88,7 +91,7 @@ class PostgresDialect(Dialect):
         """NOTIFY in a statement of its own after the commit, and not for each message.
 
         Inside the transaction it would make every commit wait for a lock of the whole database.
-        What is not announced is found by the next look: consumers look again soon at first.
+        What is not announced is found by the next look: who has just had some looks again soon.
         """
         now = time.monotonic()
         if now - self._woken >= _WAKE_EVERY:
@@ -111,9 +114,12 @@ class PostgresDialect(Dialect):
         if not hasattr(raw, "notifies"):  # psycopg 2 cannot wait for one
             time.sleep(min(seconds, _POLL_EVERY))
             return True
+        had_some, self._had_some = self._had_some, False
+        if had_some:
+            seconds = min(seconds, _MORE_WITHIN)
         try:
             with self._listener.wrap_database_errors:
-                return _hears(raw, queue, seconds)
+                return _hears(raw, queue, seconds) or had_some
         except (DatabaseError, OSError):  # whatever it is, the next look meets it too
             self.close()
             return True
@@ -176,6 +182,7 @@ class PostgresDialect(Dialect):
         late: frozenset[str] = frozenset()
         if gone != len(params["done"]):
             late = frozenset(params["done"]).difference(row[2] for row in told)
+        self._had_some = self._had_some or bool(lent)
         if count := params["count"]:
             self._watermark.note(place, lent if len(lent) == count else [], seconds)
         return Step(gone is not None, late, in_order(lent), place != START, bool(due))
