@@ -3,14 +3,16 @@ from __future__ import annotations
 import math
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.base import new_owner, own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
+from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract import LeasedQueueContract
+from djutils.testing.contract_leases import ids_of
 from djutils.testing.contract_lines import until
 from djutils.testing.contract_machine import ModelContract
 
@@ -36,6 +38,68 @@ class TestPostgres(LeasedQueueContract, ModelContract):
             self.send(queue, 3)
         assert ["INSERT" in query["sql"] for query in queries].count(True) == 1
         assert len(queue) == 3
+
+    def test_whoever_is_frozen_with_an_answer_unread_locks_nobody_out(
+        self, queue: DatabaseQueue, owner: int, other: int
+    ) -> None:
+        ids = self.send(queue, 3)
+        frozen = self.make_queue(queue.name)
+        frozen.open()
+        answer = self.ask(frozen, owner, 10)
+
+        until(lambda: queue.stats().leased == 3, "it was lent and committed")
+        assert queue.reap(owner) == 3
+        assert self.lend(queue, other) == ids
+        assert ids_of(answer().deliveries) == ids
+        frozen.close()
+
+    def test_whoever_is_frozen_in_a_transaction_locks_others_out_for_seconds_only(
+        self, queue: DatabaseQueue, owner: int, other: int
+    ) -> None:
+        ids = self.send(queue, 2)
+        frozen = self.make_queue(queue.name)
+        frozen.open()
+        self.lend(frozen, owner, 2)
+        own = own_alias(self.alias)
+        with pytest.raises(BackendUnavailable), frozen._database(), transaction.atomic(using=own):
+            with connections[own].cursor() as cursor:
+                cursor.execute("SELECT 1 FROM djutils_queueworker WHERE owner = %s FOR UPDATE", [owner])
+            assert queue.reap(owner) == 2
+
+        assert self.lend(queue, other) == ids
+        frozen.close()
+
+    def test_after_a_claim_that_failed_the_connection_goes_on(
+        self, queue: DatabaseQueue, owner: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = self.send(queue, 1)
+        consumer = self.make_queue(queue.name)
+        consumer.open()
+        self.lend(consumer, owner, 0)
+        before = connections[own_alias(self.alias)].connection
+        answer = self.ask(consumer, 1 << 70, 1)
+        with pytest.raises(BackendError):
+            answer()
+
+        assert self.lend(consumer, owner) == ids
+        assert connections[own_alias(self.alias)].connection is before
+        consumer.close()
+
+    def test_the_claims_of_a_consumer_are_planned_once(self, queue: DatabaseQueue) -> None:
+        self.send(queue, 3)
+        consumer, owner = self.make_queue(queue.name), new_owner()
+        consumer.open()
+        consumer.enroll(owner)
+        for _ in range(3):
+            assert len(self.lend(consumer, owner, 1)) == 1
+
+        with connections[own_alias(self.alias)].cursor() as cursor:
+            cursor.execute(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+                " WHERE statement LIKE '%SKIP LOCKED%'"
+            )
+            assert cursor.fetchall() == [(3, 0)]
+        consumer.close()
 
     # When looking from the start has become slow, it begins where it found the last ones.
 

@@ -19,6 +19,8 @@ R = TypeVar("R")
 
 _TRIES = 5
 _LONGEST_PAUSE = 0.02
+_IDLE_FOR_TOO_LONG = "25P03"
+"""PostgreSQL has cut off whoever did nothing in a transaction; to psycopg that is an internal error."""
 
 
 class Deadlock(BackendUnavailable):
@@ -38,12 +40,14 @@ class errors_of:  # noqa: N801  (read as a function; as a class it takes a third
         if isinstance(error, OperationalError | InterfaceError):
             self._unavailable(error)
         elif isinstance(error, DatabaseError):
+            if _sqlstate(error) == _IDLE_FOR_TOO_LONG:
+                self._unavailable(error)
             raise BackendError(
                 f"The database '{self._alias}' refused ({error}). Were the migrations applied "
                 f"('manage.py migrate djutils')?"
             ) from error
 
-    def _unavailable(self, error: OperationalError | InterfaceError) -> NoReturn:
+    def _unavailable(self, error: Exception) -> NoReturn:
         if not self._connection.in_atomic_block:
             if is_deadlock(error):
                 raise Deadlock(str(error)) from error
@@ -58,13 +62,16 @@ class errors_of:  # noqa: N801  (read as a function; as a class it takes a third
         return self._connection.alias.removesuffix(own_alias(""))
 
 
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
 def is_deadlock(error: Exception) -> bool:
     """Answer whether it is a deadlock, a serialization failure or a lock not had in time.
 
     The codes are PostgreSQL's and MySQL's; after each of them nothing of the transaction is left.
     """
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate in {"40P01", "40001"} or error.args[:1] in {(1213,), (1205,)}
+    return _sqlstate(error) in {"40P01", "40001"} or error.args[:1] in {(1213,), (1205,)}
 
 
 def tried_again(method: Callable[P, R]) -> Callable[P, R]:

@@ -23,9 +23,15 @@ class MySQLDialect(Dialect):
         self._lock = "FOR UPDATE SKIP LOCKED" if skip else "FOR UPDATE"
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
-        """READ COMMITTED whatever the project uses: gap locks would deadlock with producers."""
+        """READ COMMITTED whatever the project uses: gap locks would deadlock with producers.
+
+        And who is frozen or cut off in a transaction must not keep others from taking over what it
+        held. MySQL has no limit for that: there they wait until its connection is closed.
+        """
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            if connection.mysql_is_mariadb:  # type: ignore[attr-defined]
+                cursor.execute("SET SESSION idle_transaction_timeout = 5")
 
     def step(
         self,

@@ -6,6 +6,7 @@ import select
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -21,6 +22,24 @@ _WAKE_EVERY = 0.01
 _POLL_EVERY = 0.05
 _MORE_WITHIN = 0.002
 """Seconds after which somebody who has just had something looks again: more may have come unannounced."""
+_SETTINGS = {
+    # READ COMMITTED whatever the project uses: SKIP LOCKED is made for it.
+    "default_transaction_isolation": "read committed",
+    # A claim or ack that a crash of the server takes back is only a redelivery, never a loss.
+    "synchronous_commit": "off",
+    # Planned once, by the indexes, always: how many rows a LIMIT leaves is not known when a statement
+    # is planned, and what is guessed of a table that has just grown is worth a scan of it all.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    # Who is frozen or cut off in a transaction must not keep others from taking over what it held.
+    "idle_in_transaction_session_timeout": "5s",
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 
 class PostgresDialect(Dialect):
@@ -68,24 +87,15 @@ class PostgresDialect(Dialect):
             cursor.execute(self._insert_any, params, prepare=True)
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
-        """READ COMMITTED whatever the project uses: SKIP LOCKED is made for it.
-
-        And commits that do not wait for the disk: a claim or ack that a crash of the server takes
-        back is only a redelivery, never a loss. Producers keep their own setting.
-
-        And planned once, by the indexes, always: how many rows a LIMIT leaves is not known when a
-        statement is planned, and what is guessed of a table that has just grown is worth a scan of it all.
-        """
+        """Make it a connection of a consumer; producers keep their own settings."""
         if self.direct:
-            # Django lets nothing be prepared, for poolers that cannot: none may be here (see SET).
+            # Django lets nothing be prepared, for poolers that cannot: none may be here (see the settings).
             connection.connection.prepare_threshold = 0
         with connection.cursor() as cursor:
-            cursor.execute("SET default_transaction_isolation = 'read committed'")
-            cursor.execute("SET synchronous_commit = off")
-            cursor.execute("SET plan_cache_mode = force_generic_plan")
-            cursor.execute("SET jit = off")
-            for way in ("seqscan", "hashjoin", "mergejoin"):
-                cursor.execute(f"SET enable_{way} = off")
+            cursor.execute(
+                f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(_SETTINGS))}",
+                [*chain.from_iterable(_SETTINGS.items())],
+            )
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """NOTIFY in a statement of its own after the commit, and not for each message.
@@ -150,7 +160,10 @@ class PostgresDialect(Dialect):
         count: int,
         done: Collection[str],
     ) -> Callable[[], Step] | None:
-        """In psycopg's pipeline mode: sent at once, read later, committed when it is left."""
+        """In psycopg's pipeline mode: sent at once, read later.
+
+        With its own COMMIT, or it would be open, and lock what it has lent, until we read.
+        """
         driver: Any = connection.Database  # type: ignore[attr-defined]
         if not self.direct or not driver.Pipeline.is_supported():
             return None
@@ -158,10 +171,14 @@ class PostgresDialect(Dialect):
         place, began = self._watermark.place(), time.monotonic()
         params = _params(queue, owner, count, done, place)
         with ExitStack() as stack:
+            raw = connection.connection
             stack.enter_context(connection.wrap_database_errors)
-            stack.enter_context(connection.connection.pipeline())
-            cursor = stack.enter_context(driver.Cursor(connection.connection))
+            stack.callback(_undo_what_failed, raw)
+            stack.enter_context(raw.pipeline())
+            cursor = stack.enter_context(driver.Cursor(raw))
+            raw.execute("BEGIN", prepare=True)
             cursor.execute(self._step, params, prepare=True, binary=True)
+            raw.execute("COMMIT", prepare=True)
             left = stack.pop_all()
         sent_in = time.monotonic() - began
 
@@ -232,6 +249,12 @@ def _step(t: str, w: str, now: str) -> str:
         f"(SELECT count(*) FROM (SELECT 1 FROM {t} WHERE queue = %(queue)s AND state = 1 "
         f"AND due <= {now} LIMIT 1) AS one), NULL FROM me"
     )
+
+
+def _undo_what_failed(raw: Any) -> None:
+    """Nothing, nearly always; what failed after its BEGIN would make all that follows fail."""
+    if not raw.closed:
+        raw.rollback()
 
 
 def _hears(raw: Any, queue: str, seconds: float) -> bool:
