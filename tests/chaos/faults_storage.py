@@ -103,6 +103,10 @@ def file_locked(field: Field) -> None:
 def disk_full(field: Field) -> None:
     """Of the database, until somebody makes room."""
     wait_for_workers(field.consumer)
+    field.send_more(40, 0.1)
+    # Where the log may be written over, nothing has to grow.
+    with connections[field.site.alias].cursor() as cursor:
+        wait_until(lambda: not cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0], PATIENCE)
     fill = Path(connections[field.site.alias].settings_dict["NAME"]).with_name("fill")
     with suppress(OSError), fill.open("wb", buffering=0) as file:
         while True:
