@@ -47,6 +47,10 @@ _LEGEND = (
     "commands, those in scripts too, or PostgreSQL's transactions."
 )
 
+_OF_SLEEP = (
+    " Commands that sleep run in 32 threads of each worker process where a case has threads and no coroutines."
+)
+
 
 def render(found: dict[str, Any]) -> str:
     """Answer the whole text; ``bench.run`` has the schema of ``found``."""
@@ -71,7 +75,7 @@ def _head(found: dict[str, Any]) -> list[str]:
         "",
         f"    {found['command']}",
         "",
-        *_paragraph(_LEGEND),
+        *_paragraph(_LEGEND + (_OF_SLEEP if "sleep" in found["work"] else "")),
     ]
 
 

@@ -29,7 +29,7 @@ its libraries are not there; it reads the literal ``PEER`` out of its source:
     False where no worker waits for work: how soon it begins is not measured
 ``django``, ``apps``, ``settings`` (for Django's)
     True; what to install; Django's settings per configuration, and per store where they differ, where
-    ``PROCESSES`` stands for their number and ``URL`` for the store's
+    ``PROCESSES`` and ``THREADS`` stand for their numbers and ``URL`` for the store's
 
 In its environment the module offers
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.peers.catalogue import declared
 from bench.peers.protocol import FASTEST, FOLDER, HOST, PASSWORD, PORT, PROCESSES, STORE, URL, USER
+from bench.peers.work import THREADS
 
 _peer = declared(os.environ["BENCH_PEER"])
 
@@ -59,7 +60,11 @@ def _filled(value: Any) -> Any:
         return {name: _filled(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_filled(inner) for inner in value]
-    return {"PROCESSES": PROCESSES, "URL": URL}.get(value, value) if isinstance(value, str) else value
+    return (
+        {"PROCESSES": PROCESSES, "THREADS": THREADS, "URL": URL}.get(value, value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 for _chapter in ("fastest" if FASTEST else "default", STORE):

@@ -7,6 +7,7 @@ from celery import Celery
 
 from bench.peers import work as commands
 from bench.peers.protocol import FASTEST, URL, become
+from bench.peers.work import THREADS
 
 PEER = {
     "name": "Celery",
@@ -57,6 +58,8 @@ def enqueue(*call: Any) -> None:
 def work(processes: int) -> None:
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"] if FASTEST else []
     pool = "solo" if FASTEST else "prefork"
+    if THREADS > 1:
+        pool, processes = "threads", THREADS
     name = f"{os.getpid()}@bench"
     options = ["--loglevel", "WARNING", "--pool", pool, "--concurrency", str(processes), "--hostname", name]
     become("celery", "-A", "bench.peers.with_celery", "worker", *options, *quiet)

@@ -35,7 +35,7 @@ PEER = {
                     "OPTIONS": {
                         "workers": [
                             {
-                                "threads": 1,
+                                "threads": "THREADS",
                                 "processes": "PROCESSES",
                                 "prefetch_multiplier": 100,
                                 "polling_interval": 0.02,

@@ -7,6 +7,7 @@ from django.core.management import call_command
 
 from bench.commands import noop
 from bench.peers.protocol import FASTEST, FOLDER, become
+from bench.peers.work import THREADS
 from djutils.queue import codec
 from djutils.queue.conf import settings
 from djutils.queue.message import Envelope
@@ -68,7 +69,7 @@ def enqueue_many(calls: Sequence[Any]) -> None:
     invoker.enqueue_many(noop.command(*call) for call in calls)
 
 
-def work(processes: int, threads: int = 1) -> None:
+def work(processes: int, threads: int = THREADS) -> None:
     log = ["--logfile", str(FOLDER / "consumer.log"), *(["--log-level", "WARNING"] if FASTEST else [])]
     size = ["--processes", str(processes), "--threads", str(threads)]
     become("djutils.queue.bin.consumer", "run", *size, *log)

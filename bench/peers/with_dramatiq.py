@@ -9,6 +9,7 @@ from dramatiq.middleware import Retries
 
 from bench.peers import work as commands
 from bench.peers.protocol import FASTEST, URL, become
+from bench.peers.work import THREADS
 
 PEER = {
     "name": "Dramatiq",
@@ -49,4 +50,4 @@ def enqueue(*call: Any) -> None:
 def work(processes: int) -> None:
     if FASTEST:
         os.environ["dramatiq_queue_prefetch"] = "100"  # noqa: SIM112  dramatiq's own name
-    become("dramatiq", "bench.peers.with_dramatiq", "--processes", str(processes), "--threads", "1")
+    become("dramatiq", "bench.peers.with_dramatiq", "--processes", str(processes), "--threads", str(THREADS))

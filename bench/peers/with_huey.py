@@ -6,6 +6,7 @@ from huey import PostgresHuey, RedisHuey, SqliteHuey
 
 from bench.peers import work as commands
 from bench.peers.protocol import FASTEST, STORE, URL, become_script
+from bench.peers.work import THREADS
 
 PEER = {
     "name": "Huey",
@@ -50,5 +51,7 @@ def enqueue(*call: Any) -> None:
 
 def work(processes: int) -> None:
     kind = ["--worker-type", "thread" if processes == 1 else "process", "--workers", str(processes)]
+    if THREADS > 1:
+        kind = ["--worker-type", "thread", "--workers", str(THREADS)]
     quiet = ["--no-periodic", "--disable-health-check"] if FASTEST else []
     become_script("huey_consumer", "bench.peers.with_huey.huey", "--quiet", *kind, *quiet)

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 
-from bench.peers.protocol import FOLDER
+from bench.peers.protocol import FASTEST, FOLDER
 from bench.peers.slots import Slots
 
 WORK = os.environ.get("BENCH_WORK", "noop")
 
+
+THREADS = 32 if FASTEST and WORK == "sleep" else 1
+"""Of a worker process, where it can have several: commands that wait leave the processor to others."""
 
 CALL: tuple[int, int, int, str] = (
     17,
