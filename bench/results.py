@@ -47,9 +47,7 @@ _LEGEND = (
     "commands, those in scripts too, or PostgreSQL's transactions."
 )
 
-_OF_SLEEP = (
-    " Commands that sleep run in 32 threads of each worker process where a case has threads and no coroutines."
-)
+_OF_SLEEP = " Commands that sleep run in 32 threads of each worker process where a case has threads and no coroutines."
 
 
 def render(found: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-SLOW = 0.02
+SLOW = 0.01
 """Seconds above which a look from the start is too slow to begin with every time."""
 _LOOK_EVERY = 1.0
 _SHARE = 10
