@@ -3,21 +3,22 @@ from __future__ import annotations
 import math
 
 import pytest
-from django.db import connections, transaction
+from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from djutils.queue.backends.base import new_owner, own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
-from djutils.queue.exceptions import BackendError, BackendUnavailable
+from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Envelope, new_id
-from djutils.testing.contract import LeasedQueueContract
 from djutils.testing.contract_leases import ids_of
 from djutils.testing.contract_lines import until
 from djutils.testing.contract_machine import ModelContract
 
+from .frozen import FrozenContract
 
-class TestPostgres(LeasedQueueContract, ModelContract):
+
+class TestPostgres(FrozenContract, ModelContract):
     prompt = False
 
     @pytest.fixture(autouse=True)
@@ -51,22 +52,6 @@ class TestPostgres(LeasedQueueContract, ModelContract):
         assert queue.reap(owner) == 3
         assert self.lend(queue, other) == ids
         assert ids_of(answer().deliveries) == ids
-        frozen.close()
-
-    def test_whoever_is_frozen_in_a_transaction_locks_others_out_for_seconds_only(
-        self, queue: DatabaseQueue, owner: int, other: int
-    ) -> None:
-        ids = self.send(queue, 2)
-        frozen = self.make_queue(queue.name)
-        frozen.open()
-        self.lend(frozen, owner, 2)
-        own = own_alias(self.alias)
-        with pytest.raises(BackendUnavailable), frozen._database(), transaction.atomic(using=own):
-            with connections[own].cursor() as cursor:
-                cursor.execute("SELECT 1 FROM djutils_queueworker WHERE owner = %s FOR UPDATE", [owner])
-            assert queue.reap(owner) == 2
-
-        assert self.lend(queue, other) == ids
         frozen.close()
 
     def test_after_a_claim_that_failed_the_connection_goes_on(
