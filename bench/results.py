@@ -82,9 +82,10 @@ def _goals(found: dict[str, Any]) -> list[str]:
         "The best arrangement of djutils against the best arrangement of the other, over configurations "
         "and numbers of processes. Upper limits hold for every configuration."
     )
-    if all(goal.verdict == NOT_MEASURED for goal in goals(found)):
+    stated = list(goals(found))
+    if all(goal.verdict == NOT_MEASURED for goal in stated):
         return []
-    return [*_title("Goals", "-"), *_paragraph(text), "", *aligned(Goal._fields, goals(found))]
+    return [*_title("Goals", "-"), *_paragraph(text), "", *aligned(Goal._fields, stated)]
 
 
 # One store.

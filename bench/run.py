@@ -227,7 +227,8 @@ def _turn(case: Case, plan: Plan, number: int, found: dict[str, Any]) -> None:
         _failed(found, {"peer": case.peer["name"], "module": case.module, **place, "error": str(error)})
         return
     summary.add(found, case, turn)
-    _say(f"  {turn} in {time.monotonic() - began:.0f} s")
+    shown = ", ".join(f"{name} {value:,.1f}" for name, value in turn.figures().items())
+    _say(f"  {shown} in {time.monotonic() - began:.0f} s")
 
 
 def _measure(case: Case, plan: Plan) -> summary.Turn | summary.Worked:

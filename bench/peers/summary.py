@@ -16,9 +16,6 @@ class Turn(NamedTuple):
     two: dict[str, Any]
     idle: dict[str, Any]
 
-    def __str__(self) -> str:
-        return ", ".join(f"{name} {value:,.1f}" for name, value in self.figures().items())
-
     def figures(self) -> dict[str, float]:
         milliseconds = self.idle.get("ms")
         late = {
@@ -43,9 +40,6 @@ class Worked(NamedTuple):
 
     work: str
     two: dict[str, Any]
-
-    def __str__(self) -> str:
-        return ", ".join(f"{name} {value:,.1f}" for name, value in self.figures().items())
 
     def figures(self) -> dict[str, float]:
         return {f"{self.work} per s, 2 processes": self.two["per s"]}

@@ -54,9 +54,7 @@ class TestPostgres(FrozenContract, ModelContract):
         assert ids_of(answer().deliveries) == ids
         frozen.close()
 
-    def test_after_a_claim_that_failed_the_connection_goes_on(
-        self, queue: DatabaseQueue, owner: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_after_a_claim_that_failed_the_connection_goes_on(self, queue: DatabaseQueue, owner: int) -> None:
         ids = self.send(queue, 1)
         consumer = self.make_queue(queue.name)
         consumer.open()

@@ -207,7 +207,7 @@ class Pump:
         channel, runner = self._channels[0], self._runner
         if len(self._channels) > 1 or not runner.here or not got or got < self._wanted:
             return
-        count = min(channel.batch, int(BUDGET / max(runner.cost, 1e-6)) // 2)
+        count = min(channel.batch, self._budget() // 2)
         if not count or runner.cost * got > BUDGET or self._options.max_commands:
             return
         if self._suspects.reign or self._stopping.is_set():
@@ -255,13 +255,16 @@ class Pump:
             return max(0, runner.idle - len(runner.buffer))
         if not runner.idle and time.monotonic() - runner.moved_at > BUDGET:
             return 0
-        budget = int(runner.count * BUDGET / max(runner.cost, 1e-6))
-        most = max(runner.count, min(runner.batches * channel.batch, budget))
+        most = max(runner.count, min(runner.batches * channel.batch, self._budget()))
         runner.low = max(runner.count, most - channel.batch)
         room = min(channel.batch, most - len(runner.buffer))
         if self._options.max_commands:
             room = min(room, self._options.max_commands - self.received)
         return max(0, room)
+
+    def _budget(self) -> int:
+        """Answer how many commands all threads together seem to run in ``BUDGET`` seconds."""
+        return int(self._runner.count * BUDGET / max(self._runner.cost, 1e-6))
 
     def _wait(self, channel: Channel) -> float:
         """Answer how long the backend may wait for a message by itself."""

@@ -73,6 +73,7 @@ class PostgresDialect(Dialect):
         self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
     ) -> None:
         with connection.Database.Cursor(connection.connection) as cursor:  # type: ignore[attr-defined]
+            # Prepared only where the project has set a prepare_threshold: it may be behind a pooler.
             id, data, delay, priority = envelopes[0]
             if len(envelopes) == 1 and delay <= 0:
                 cursor.execute(self._insert_ready, (id, queue, -priority, data), prepare=True)
