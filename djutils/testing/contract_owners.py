@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,11 @@ from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of
 from djutils.testing.contract_lines import THREADS, all_at_once
+
+
+def open_here() -> tuple[int, int]:
+    """How many files, sockets among them, and threads this process has."""
+    return len([*Path("/dev/fd").iterdir()]), threading.active_count()
 
 
 class Owning(LeaseFixtures):
@@ -203,6 +210,18 @@ class Owning(LeaseFixtures):
             queue.adopt(other, []) == queue.adopt(other, []) == [Delivery(id, b"data 0", 0, 1, 0, "signal 9")]
         )
         assert queue.adopt(new_owner(), []) == []
+
+    def test_a_closed_queue_leaves_nothing_open_to_those_who_are_forked(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        queue.close()
+        before = open_here()
+        queue.open()
+        assert queue.owners() == {owner: 0}
+
+        queue.close()
+
+        assert open_here() == before
 
 
 class Sharing(LeaseFixtures):

@@ -180,7 +180,7 @@ class LeasedQueue(BaseQueue):
         """
 
     def close(self) -> None:
-        """Let go of every connection; the next call makes a new one."""
+        """Let go of every connection, file and thread: the process may fork. The next call makes new ones."""
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         """Put ``envelopes`` into the queue, all or none, in one round trip.

@@ -9,6 +9,7 @@ import json
 import os
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 
 import django
 from django.apps import apps
@@ -86,50 +87,58 @@ def check_settings() -> None:
 def reach_backend(names: Sequence[str]) -> None:
     """Ask the backend for the length of each queue.
 
-    A child asks: no socket, pool or thread of a driver is left in this process, which will fork.
+    One that lends is asked here: closed, it leaves nothing but what its first use has put into
+    memory, and that is shared by all who are forked. Of another's driver nobody knows: a child
+    asks, so that none of its sockets, pools or threads is left in this process.
     """
-    hear, say = os.pipe()
     close_connections()
+    for name in names:
+        if failure := _ask(name) if _is_leased() else _ask_in_a_child(name):
+            raise ConsumerError(*failure)
+
+
+def _is_leased() -> bool:
+    try:
+        return issubclass(load_backend(settings.QUEUE_BACKEND), LeasedQueue)
+    except ConfigurationError as error:
+        raise ConsumerError(str(error), CONFIGURATION) from error
+
+
+def _ask(name: str) -> tuple[str, int] | None:
+    """Answer what is wrong with the queue ``name`` and the exit code for it, or None."""
+    try:
+        queue = queues.fresh(name)
+        if isinstance(queue, LeasedQueue):
+            with closing(queue):
+                queue.open()
+                queue.owners()
+                len(queue)
+        else:
+            len(queue)
+    except ConfigurationError as error:
+        return str(error), CONFIGURATION
+    except Exception as error:  # noqa: BLE001  (a backend may be anybody's)
+        backend = settings.QUEUE_BACKEND.rpartition(".")[2]
+        return f"The queue '{name}' is out of reach ({backend}): {type(error).__name__}: {error}", 1
+    return None
+
+
+def _ask_in_a_child(name: str) -> tuple[str, int] | None:
+    hear, say = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _ask(names, say)
+        try:
+            os.write(say, json.dumps(_ask(name)).encode())
+        finally:
+            os._exit(0)
     os.close(say)
     with os.fdopen(hear, encoding="utf-8") as pipe:
         answer = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if answer:
-        failure = json.loads(answer)
-        raise ConsumerError(failure["error"], failure["exit_code"])
-    if status:
-        raise ConsumerError(f"{settings.QUEUE_BACKEND} ended the process that asked for a queue's length.")
-
-
-def _ask(names: Sequence[str], say: int) -> None:
-    code = 1
-    try:
-        _ask_each(names, say)
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _ask_each(names: Sequence[str], say: int) -> None:
-    try:
-        load_backend(settings.QUEUE_BACKEND)
-        for name in names:
-            queue = queues.fresh(name)
-            if isinstance(queue, LeasedQueue):
-                queue.open()
-            len(queue)
-    except ConfigurationError as error:
-        answer = {"error": str(error), "exit_code": CONFIGURATION}
-    except Exception as error:  # noqa: BLE001  (a backend may be anybody's)
-        backend = settings.QUEUE_BACKEND.rpartition(".")[2]
-        text = f"The queue '{name}' is out of reach ({backend}): {type(error).__name__}: {error}"
-        answer = {"error": text, "exit_code": 1}
-    else:
-        return
-    os.write(say, json.dumps(answer).encode())
+    os.waitpid(pid, 0)
+    if not answer:
+        return f"{settings.QUEUE_BACKEND} ended the process that asked for a queue's length.", 1
+    failure = json.loads(answer)
+    return failure and tuple(failure)
 
 
 def close_connections() -> None:
