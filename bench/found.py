@@ -8,13 +8,16 @@ OURS, BARE = "with_djutils", "with_bare"
 STORES = {"redis": "Redis", "postgres": "PostgreSQL", "sqlite": "SQLite", "mariadb": "MariaDB"}
 """As people write them, in the order of the tables."""
 
+PARTS = ("enqueue of bare", "enqueue of bare by Django", "enqueue many of bare", "drain of bare")
+"""Which part of the bare store it was, each round's to the bare store measured right after it."""
+
 MEASURES = {
     "enqueue": ("enqueue per s",),
-    "enqueue by Django": ("enqueue by Django per s",),
     "enqueue many": ("enqueue many per s",),
     "drain": ("drain per s, 1 process", "drain per s, 2 processes"),
     "pick-up p50": ("pick-up p50 ms",),
     "PSS": ("pss mb, 1 process",),
+    **{part: (part,) for part in PARTS},
 }
 """What is compared, and the figures it may be."""
 

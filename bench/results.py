@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from bench.found import BARE, STORES, Row, rows
+from bench.found import BARE, PARTS, STORES, Row, rows
 from bench.goals import NOT_MEASURED, Goal, goals
 from bench.peers.catalogue import WORK
 from bench.text import aligned
@@ -19,10 +19,13 @@ KEPT = {
 
 _COLUMNS = {
     "enqueue per s": "enqueue/s",
+    "enqueue of bare": "of bare",
     "enqueue by Django per s": "by Django/s",
     "enqueue many per s": "many/s",
+    "enqueue many of bare": "of bare",
     "drain per s, 1 process": "drain/s, 1",
     "drain per s, 2 processes": "drain/s, 2",
+    "drain of bare": "of bare",
     **{f"{work} per s, 2 processes": f"{work}/s, 2" for work in WORK if work != "noop"},
     "pick-up p50 ms": "p50 ms",
     "pick-up p95 ms": "p95 ms",
@@ -31,20 +34,14 @@ _COLUMNS = {
     "idle cpu s per min": "idle CPU s/min",
     "idle queries per s": "idle queries/s",
 }
-_RATIOS = {
-    "enqueue": "enqueue per s",
-    "enqueue many": "enqueue many per s",
-    "drain": "drain per s, 2 processes",
-}
-"""After which column the part of the bare store stands."""
 _PACKAGES = ("django", "psycopg", "asyncpg", "redis", "hiredis", "uvloop")
 _WIDTH = 118
 _LEGEND = (
     "In the tables of the stores are medians of the rounds (smallest-largest). 'of bare' is the part of what the bare "
-    "store does in the same configuration; of drains the better of one and two processes. 'by Django' is a bare INSERT "
-    "by Django's cursor, the others are the driver's. p50 to p99 are milliseconds "
-    "from the call until an idle worker begins it. PSS is of all processes of one worker. Queries are Redis's "
-    "commands, those in scripts too, or PostgreSQL's transactions."
+    "store does in the same configuration, measured right after the case in each round; of drains the better of one "
+    "and two processes. 'by Django' is a bare INSERT by Django's cursor, the others are the driver's. p50 to p99 are "
+    "milliseconds from the call until an idle worker begins it. PSS is of all processes of one idle worker. Queries "
+    "are Redis's commands, those in scripts too, or PostgreSQL's transactions."
 )
 
 _OF_SLEEP = " Commands that sleep run in 32 threads of each worker process where a case has threads and no coroutines."
@@ -82,7 +79,7 @@ def _goals(found: dict[str, Any]) -> list[str]:
         "The best arrangement of djutils against the best arrangement of the other, over configurations "
         "and numbers of processes. Upper limits hold for every configuration."
     )
-    stated = list(goals(found))
+    stated = goals(found)
     if all(goal.verdict == NOT_MEASURED for goal in stated):
         return []
     return [*_title("Goals", "-"), *_paragraph(text), "", *aligned(Goal._fields, stated)]
@@ -93,32 +90,22 @@ def _goals(found: dict[str, Any]) -> list[str]:
 
 def _store(found: dict[str, Any], store: str) -> list[str]:
     here = rows(found, store)
-    bare = {row.configuration: row for row in here if row.module == BARE}
     columns = [name for name in _COLUMNS if any(name in row.figures for row in here)]
-    head = ["case", "configuration", "after kill -9"]
-    for name in columns:
-        head += [_COLUMNS[name], *(["of bare"] if name in _RATIOS.values() and bare else [])]
-    lines = [_cells(row, columns, bare) for row in here]
+    head = ["case", "configuration", "after kill -9", *(_COLUMNS[name] for name in columns)]
+    lines = [_cells(row, columns) for row in here]
     return [*_title(STORES[store], "-"), *_paragraph(f"{found['stores'][store]}."), "", *aligned(head, lines)]
 
 
-def _cells(row: Row, columns: list[str], bare: dict[str, Row]) -> list[str]:
-    cells = [row.name, row.configuration, "" if row.module == BARE else KEPT[row.kept]]
-    for name in columns:
-        cells.append(_figure(row.figures.get(name)))
-        cells += [_part(row, measure, bare) for measure, after in _RATIOS.items() if after == name and bare]
-    return cells
+def _cells(row: Row, columns: list[str]) -> list[str]:
+    kept = "" if row.module == BARE else KEPT[row.kept]
+    return [row.name, row.configuration, kept, *(_figure(name, row.figures.get(name)) for name in columns)]
 
 
-def _part(row: Row, measure: str, bare: dict[str, Row]) -> str:
-    mine = row.medians(measure)
-    most = bare[row.configuration].medians(measure) if row.configuration in bare else []
-    return f"{max(mine) / max(most):.3f}" if mine and most else ""
-
-
-def _figure(figure: dict[str, Any] | None) -> str:
+def _figure(name: str, figure: dict[str, Any] | None) -> str:
     if figure is None:
         return ""
+    if name in PARTS:
+        return f"{figure['median']:.3f}"
     median, least, most = (_number(figure[name]) for name in ("median", "min", "max"))
     return median if least == most else f"{median} ({least}-{most})"
 

@@ -13,6 +13,8 @@ What it leaves with ``--json`` and takes with ``--from``::
             "figures": {
                 "enqueue per s": FIGURE, "enqueue many per s": FIGURE (absent where there is no such interface),
                 "drain per s, 1 process": FIGURE, "drain per s, 2 processes": FIGURE,
+                "enqueue of bare": FIGURE, "enqueue of bare by Django": FIGURE,
+                "enqueue many of bare": FIGURE, "drain of bare": FIGURE (all four absent of the bare store),
                 "pick-up p50 ms": FIGURE, "pick-up p95 ms": FIGURE, "pick-up p99 ms": FIGURE,
                 "idle cpu s per min": FIGURE, "idle queries per s": FIGURE (absent where nobody counts),
                 "pss mb, 1 process": FIGURE}}}}}},
@@ -34,6 +36,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,31 +45,22 @@ from typing import Any
 import psycopg
 
 from bench import chart, guard, results, stores
+from bench.found import BARE, OURS
 from bench.peers import summary
-from bench.peers.catalogue import CONFIGURATIONS, NOT_MEASURED, WORK, declared, modules
+from bench.peers.catalogue import CONFIGURATIONS, LEADERS, NOT_MEASURED, WORK, declared, modules
 from bench.peers.environments import NotInstalled, cache, environment
-from bench.peers.measure import Case, Failed, Plan, drain, enqueue, idle
+from bench.peers.measure import Case, Failed, Idle, Plan, drain, enqueue, idle
 from bench.processes import is_linux
 from tests.servers import Unavailable
 
 FULL = Plan(
-    drain_seconds=3.0,
-    each_seconds=1.0,
-    fill_seconds=6.0,
-    samples=20,
-    longest_gap=1.0,
-    settle_seconds=3.0,
-    idle_seconds=5.0,
-)
-QUICK = Plan(
     drain_seconds=0.7,
     each_seconds=0.4,
     fill_seconds=1.5,
-    samples=8,
-    longest_gap=0.5,
-    settle_seconds=0.5,
-    idle_seconds=1.5,
+    processes=(1, 2),
+    idle=Idle(samples=8, longest_gap=0.5, settle_seconds=0.5, seconds=1.5),
 )
+QUICK = Plan(drain_seconds=0.4, each_seconds=0.2, fill_seconds=0.8, processes=(2,))
 
 _FAILURES = (Failed, OSError, subprocess.SubprocessError, psycopg.Error, ArithmeticError, ValueError)
 
@@ -100,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--guard", action="store_true", help="only see to it that djutils has not become slower"
     )
-    made.add_argument("--quick", action="store_true", help="one round, short, the fastest configuration only")
+    made.add_argument(
+        "--quick", action="store_true", help="one short round of the fastest peers, as fast as they can be"
+    )
     made.add_argument(
         "--peer",
         action="append",
@@ -167,12 +163,12 @@ def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _cases(chosen: argparse.Namespace, folder: Path, stack: ExitStack, found: dict[str, Any]) -> list[Case]:
     """What is to be measured: servers started, environments made."""
-    configurations = set(chosen.configuration or (["fastest"] if chosen.quick else CONFIGURATIONS))
+    works = chosen.work or ["noop"]
     running = _stores(chosen, folder, stack, found)
     cases = []
-    for module in _chosen_modules(chosen.peer):
+    for module, where in _chosen_modules(chosen).items():
         peer = declared(module)
-        wanted = [name for name in peer["stores"] if name in running]
+        wanted = [name for name in where if name in running]
         try:
             python = environment(module, chosen.environments) if wanted else Path()
         except NotInstalled as error:
@@ -181,25 +177,44 @@ def _cases(chosen: argparse.Namespace, folder: Path, stack: ExitStack, found: di
         cases += [
             Case(module, peer, configuration, running[name], python, folder / "case", work=work)
             for name in wanted
-            for configuration in sorted(configurations)
-            for work in chosen.work or ["noop"]
+            for configuration in _configurations(chosen)
+            for work in works
             if _can(peer, work)
         ]
+    if works == ["noop"]:
+        _set_beside(cases, environment(BARE, chosen.environments))
     return cases
+
+
+def _configurations(chosen: argparse.Namespace) -> list[str]:
+    return sorted(set(chosen.configuration or (["fastest"] if chosen.quick else CONFIGURATIONS)))
+
+
+def _set_beside(cases: list[Case], python: Path) -> None:
+    """Give each case the bare store it is compared with; those that are alike share it."""
+    peer = declared(BARE)
+    bare: dict[tuple[str, str], Case] = {}
+    for case in cases:
+        if case.module != BARE:
+            alike = case.store.name, case.configuration
+            fresh = Case(BARE, peer, case.configuration, case.store, python, case.folder)
+            case.bare = bare.setdefault(alike, fresh)
 
 
 def _can(peer: dict[str, Any], work: str) -> bool:
     return work == "noop" or (peer.get("waits", True) and (work != "query" or "django" in peer))
 
 
-def _chosen_modules(names: list[str] | None) -> list[str]:
-    if not names:
-        return modules()
-    wanted = ["with_" + name.lower().replace("-", "_").removeprefix("with_") for name in names]
-    unknown = set(wanted) - set(modules())
+def _chosen_modules(chosen: argparse.Namespace) -> dict[str, Sequence[str]]:
+    """Which, and on which stores."""
+    everywhere = {module: declared(module)["stores"] for module in modules()}
+    if not chosen.peer:
+        return {OURS: everywhere[OURS], BARE: everywhere[BARE], **LEADERS} if chosen.quick else everywhere
+    wanted = ["with_" + name.lower().replace("-", "_").removeprefix("with_") for name in chosen.peer]
+    unknown = set(wanted) - set(everywhere)
     if unknown:
-        raise SystemExit(f"there is no {', '.join(sorted(unknown))}, but {', '.join(modules())}")
-    return wanted
+        raise SystemExit(f"there is no {', '.join(sorted(unknown))}, but {', '.join(everywhere)}")
+    return {module: everywhere[module] for module in wanted}
 
 
 def _stores(
@@ -221,20 +236,29 @@ def _turn(case: Case, plan: Plan, number: int, found: dict[str, Any]) -> None:
     """One round of one case."""
     began = time.monotonic()
     try:
-        turn = _measure(case, plan)
+        figures = _measure(case, plan)
     except _FAILURES as error:
         place = {"store": case.store.name, "configuration": case.configuration, "round": number}
         _failed(found, {"peer": case.peer["name"], "module": case.module, **place, "error": str(error)})
         return
-    summary.add(found, case, turn)
-    shown = ", ".join(f"{name} {value:,.1f}" for name, value in turn.figures().items())
+    summary.add(found, case, figures)
+    shown = ", ".join(f"{name} {value:,.{1 if value >= 1 else 3}f}" for name, value in figures.items())
     _say(f"  {shown} in {time.monotonic() - began:.0f} s")
 
 
-def _measure(case: Case, plan: Plan) -> summary.Turn | summary.Worked:
+def _measure(case: Case, plan: Plan) -> dict[str, float]:
     if case.work != "noop":
-        return summary.Worked(case.work, drain(case, 2, plan))
-    return summary.Turn(enqueue(case, plan), drain(case, 1, plan), drain(case, 2, plan), idle(case, plan))
+        return {f"{case.work} per s, 2 processes": drain(case, 2, plan)["per s"]}
+    turn = _round(case, plan)
+    return turn.figures() | (turn.of(_round(case.bare, QUICK)) if case.bare else {})
+
+
+def _round(case: Case, plan: Plan) -> summary.Turn:
+    return summary.Turn(
+        enqueue(case, plan),
+        {processes: drain(case, processes, plan)["per s"] for processes in plan.processes},
+        idle(case, plan.idle) if plan.idle else {},
+    )
 
 
 def _failed(found: dict[str, Any], what: dict[str, Any]) -> None:

@@ -9,6 +9,15 @@ from typing import Any
 NOT_MEASURED: dict[str, str] = {}
 """Peers that were tried and left out, and why."""
 
+LEADERS = {
+    "with_huey": ("redis", "sqlite"),
+    "with_dramatiq": ("redis",),
+    "with_rq": ("redis",),
+    "with_pgqueuer": ("postgres",),
+    "with_chancy": ("postgres",),
+}
+"""The peers that were among the fastest at something, and where."""
+
 CONFIGURATIONS = ("default", "fastest")
 WORK = ("noop", "sleep", "cpu", "query", "payload")
 

@@ -26,15 +26,25 @@ _FEW, _MANY = 100, 150_000
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure."""
+    """What to measure, and how long."""
 
     drain_seconds: float
     each_seconds: float
     fill_seconds: float
+    processes: tuple[int, ...]
+    """How many drain, one number after another."""
+    idle: Idle | None = None
+    """None: nothing of a worker that has nothing to do."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """How often to call an idle worker, and how long to look at it."""
+
     samples: int
     longest_gap: float
     settle_seconds: float
-    idle_seconds: float
+    seconds: float
 
 
 class Failed(Exception):
@@ -52,6 +62,8 @@ class Case:
     python: Path
     folder: Path
     work: str = "noop"
+    bare: Case | None = None
+    """The store alone in the same configuration, to be measured right after each round of this case."""
     speeds: dict[int, float] = field(default_factory=dict)
     filling: float = 0.0
     about: dict[str, Any] = field(default_factory=dict)
@@ -216,7 +228,6 @@ def _drain(case: Case, processes: int, count: int) -> dict[str, Any]:
     tally = Tally(case.folder / "stamps")
     with case.worker(processes) as children:
         tally.wait_for(count, _PATIENCE, processes, check=lambda: _all_live(children))
-        memory = pss([child.pid for child in children])
         time.sleep(0.2)  # what runs twice would come now
     tally.look()
     if tally.count != count:
@@ -228,27 +239,34 @@ def _drain(case: Case, processes: int, count: int) -> dict[str, Any]:
         "count": count,
         "per s": case.speeds[processes],
         "processes": tally.processes,
-        "pss mb": memory,
     }
 
 
-def idle(case: Case, plan: Plan) -> dict[str, Any]:
+def idle(case: Case, plan: Idle) -> dict[str, Any]:
     """One worker with nothing to do: how soon it begins when there is something, and what it costs else."""
-    if not case.peer.get("waits", True):
-        return {}
+    waits = case.peer.get("waits", True)
     case.begin()
     with case.worker(1) as children:
-        milliseconds = case.ask("pick_up", plan.samples, plan.longest_gap)["ms"]
+        milliseconds = case.ask("pick_up", plan.samples, plan.longest_gap)["ms"] if waits else _began(case)
         time.sleep(plan.settle_seconds)
+        memory = pss([child.pid for child in children])
         asked, used, began = queries(case.store), _cpu(children), time.monotonic()
-        time.sleep(plan.idle_seconds)
+        time.sleep(plan.seconds)
         used, elapsed = _cpu(children) - used, time.monotonic() - began
         answered = queries(case.store)
+    if not waits:
+        return {"pss mb": memory}
     return {
+        "pss mb": memory,
         "ms": milliseconds,
         "cpu s per min": used / elapsed * 60,
         "queries per s": None if asked is None or answered is None else (answered - asked) / elapsed,
     }
+
+
+def _began(case: Case) -> None:
+    case.ask("fill", 1)
+    Tally(case.folder / "stamps").wait_for(1, _PATIENCE)
 
 
 def _cpu(children: list[subprocess.Popen[bytes]]) -> float:

@@ -12,8 +12,8 @@ class Turn(NamedTuple):
     """What one round found of one case with commands that do nothing."""
 
     enqueued: dict[str, float]
-    one: dict[str, Any]
-    two: dict[str, Any]
+    drained: dict[int, float]
+    """Commands per second by so many processes."""
     idle: dict[str, Any]
 
     def figures(self) -> dict[str, float]:
@@ -26,31 +26,32 @@ class Turn(NamedTuple):
             "enqueue per s": self.enqueued["each per s"],
             "enqueue by Django per s": self.enqueued.get("by Django per s"),
             "enqueue many per s": self.enqueued.get("many per s"),
-            "drain per s, 1 process": self.one["per s"],
-            "drain per s, 2 processes": self.two["per s"],
-            "pss mb, 1 process": self.one["pss mb"],
+            "drain per s, 1 process": self.drained.get(1),
+            "drain per s, 2 processes": self.drained.get(2),
+            "pss mb, 1 process": self.idle.get("pss mb"),
             "idle cpu s per min": self.idle.get("cpu s per min"),
             "idle queries per s": self.idle.get("queries per s"),
         }
         return {name: value for name, value in (found | late).items() if value is not None}
 
+    def of(self, bare: Turn) -> dict[str, float]:
+        """Answer which part of the bare store this was."""
+        mine, other = self.enqueued, bare.enqueued
+        parts = {
+            "enqueue of bare": (mine.get("each per s"), other.get("each per s")),
+            "enqueue of bare by Django": (mine.get("each per s"), other.get("by Django per s")),
+            "enqueue many of bare": (mine.get("many per s"), other.get("many per s")),
+            "drain of bare": (max(self.drained.values()), max(bare.drained.values())),
+        }
+        return {name: value / most for name, (value, most) in parts.items() if value and most}
 
-class Worked(NamedTuple):
-    """What one round found of one case with commands that do something."""
 
-    work: str
-    two: dict[str, Any]
-
-    def figures(self) -> dict[str, float]:
-        return {f"{self.work} per s, 2 processes": self.two["per s"]}
-
-
-def add(found: dict[str, Any], case: Case, turn: Turn | Worked) -> None:
-    """Put one round of one case to the others."""
+def add(found: dict[str, Any], case: Case, figures: dict[str, float]) -> None:
+    """Put the figures of one round of one case to the others."""
     peer = found["peers"].setdefault(case.module, _described(case))
     kept = peer["stores"].setdefault(case.store.name, {})
     mine = kept.setdefault(case.configuration, _configuration(case))["figures"]
-    for name, value in turn.figures().items():
+    for name, value in figures.items():
         mine.setdefault(name, []).append(value)
 
 
