@@ -92,16 +92,14 @@ def reach_backend(names: Sequence[str]) -> None:
     asks, so that none of its sockets, pools or threads is left in this process.
     """
     close_connections()
-    for name in names:
-        if failure := _ask(name) if _is_leased() else _ask_in_a_child(name):
-            raise ConsumerError(*failure)
-
-
-def _is_leased() -> bool:
     try:
-        return issubclass(load_backend(settings.QUEUE_BACKEND), LeasedQueue)
+        backend = load_backend(settings.QUEUE_BACKEND)
     except ConfigurationError as error:
         raise ConsumerError(str(error), CONFIGURATION) from error
+    ask = _ask if issubclass(backend, LeasedQueue) else _ask_in_a_child
+    for name in names:
+        if failure := ask(name):
+            raise ConsumerError(*failure)
 
 
 def _ask(name: str) -> tuple[str, int] | None:

@@ -130,13 +130,18 @@ class Dialect:
     def look(self, connection: BaseDatabaseWrapper, queue: str, owner: int) -> Look:
         """Answer whether there is anything to claim or to promote: one statement that writes nothing."""
         messages = f"SELECT 1 FROM {self.messages} WHERE queue = %s AND"
+        statement = (
+            f"SELECT EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s), "
+            f"EXISTS ({messages} state = 0), EXISTS ({messages} state = 1 AND due <= {self.now})"
+        )
+        (found,) = self._fetch(connection, statement, [owner, queue, queue, queue])
+        return Look(*map(bool, found))
+
+    def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
+        """Answer the rows of a statement that is carried out again and again."""
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s), "
-                f"EXISTS ({messages} state = 0), EXISTS ({messages} state = 1 AND due <= {self.now})",
-                [owner, queue, queue, queue],
-            )
-            return Look(*map(bool, cursor.fetchone()))
+            cursor.execute(statement, params)
+            return list(cursor.fetchall())
 
     def promote(self, connection: BaseDatabaseWrapper, queue: str) -> int:
         """Make ready what is due, up to some hundreds, and answer how many that were."""

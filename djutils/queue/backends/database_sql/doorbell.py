@@ -76,17 +76,24 @@ class Doorbell:
 
     def _listen(self) -> None:
         """Open the bell that producers find now; make one where there is none."""
+        if self._fd >= 0 and self._is_found():
+            return
         with suppress(FileExistsError):
             os.mkfifo(self._path)
             self._share()
         there = self._path.stat()
-        if self._fd >= 0 and os.path.samestat(there, os.fstat(self._fd)):
-            return
         self._let_go()
         if not S_ISFIFO(there.st_mode):
             raise FileExistsError("something else has its name")
         # To be its writer too: else it would seem to ring whenever the last producer hangs up.
         self._fd = os.open(self._path, os.O_RDWR | _FLAGS)
+
+    def _is_found(self) -> bool:
+        """Is what we listen to what producers find?"""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
 
     def _share(self) -> None:
         """Whoever may write the database may ring, as SQLite has it with its own files."""

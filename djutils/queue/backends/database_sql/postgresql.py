@@ -150,7 +150,7 @@ class PostgresDialect(Dialect):
     ) -> Step:
         place, began = self._watermark.place(), time.monotonic()
         params = _params(queue, owner, count, done, place)
-        rows = self._fetch(connection, params)
+        rows = self._fetch(connection, self._step, params)
         return self._noted(rows, params, place, time.monotonic() - began)
 
     def ask(
@@ -205,17 +205,15 @@ class PostgresDialect(Dialect):
             self._watermark.note(place, lent if len(lent) == count else [], seconds)
         return Step(gone is not None, late, in_order(lent), place != START, bool(due))
 
-    def _fetch(self, connection: BaseDatabaseWrapper, params: dict[str, Any]) -> list[Row]:
+    def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
         """Planned once and sent as it is: in text the bytes of a message are twice as long."""
-        connection.ensure_connection()
         if not self.direct:
-            with connection.cursor() as cursor:
-                cursor.execute(self._step, params)
-                return list(cursor.fetchall())
+            return super()._fetch(connection, statement, params)
+        connection.ensure_connection()
         # Not Django's own kind of cursor, which puts the values into the text by itself.
         driver: Any = connection.Database  # type: ignore[attr-defined]
         with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
-            cursor.execute(self._step, params, prepare=True, binary=True)
+            cursor.execute(statement, params, prepare=True, binary=True)
             return list(cursor.fetchall())
 
 
