@@ -50,6 +50,7 @@ from bench.peers import summary
 from bench.peers.catalogue import CONFIGURATIONS, LEADERS, NOT_MEASURED, WORK, declared, modules
 from bench.peers.environments import NotInstalled, cache, environment
 from bench.peers.measure import Case, Failed, Idle, Plan, drain, enqueue, idle
+from bench.peers.protocol import ROOT
 from bench.processes import is_linux
 from tests.servers import Unavailable
 
@@ -62,12 +63,15 @@ FULL = Plan(
 )
 QUICK = Plan(drain_seconds=0.4, each_seconds=0.2, fill_seconds=0.8, processes=(2,))
 
+_RESULTS, _CHART = Path("bench/RESULTS.rst"), Path("docs/_static/speed.svg")
+_WHERE = "if everything is measured, default "
+
 _FAILURES = (Failed, OSError, subprocess.SubprocessError, psycopg.Error, ArithmeticError, ValueError)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Answer 1 when a case failed or the guard says no, else 0, whatever the figures are."""
-    chosen = _parser().parse_args(argv)
+    chosen = parser().parse_args(argv)
     if not is_linux():
         print("The measurements read processes as Linux shows them.", file=sys.stderr)
         return 1
@@ -76,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
     found = json.loads(chosen.found.read_text()) if chosen.found else _measured(chosen)
     text = results.render(found)
     print(text)
+    if is_whole(chosen):
+        chosen.results, chosen.chart = chosen.results or ROOT / _RESULTS, chosen.chart or ROOT / _CHART
     left = {
         chosen.json: json.dumps(found, indent=2) + "\n",
         chosen.results: text,
@@ -87,7 +93,13 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if found["failed"] else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def is_whole(chosen: argparse.Namespace) -> bool:
+    """Is everything there is to be measured?"""
+    parts = chosen.found or chosen.quick or chosen.peer or chosen.store or chosen.configuration or chosen.work
+    return not parts
+
+
+def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Measure djutils, its peers and the bare stores."
     )
@@ -117,12 +129,8 @@ def _parser() -> argparse.ArgumentParser:
         "--from", type=Path, metavar="FILE", dest="found", help="measure nothing, take what --json left"
     )
     made.add_argument("--json", type=Path, metavar="FILE", help="leave every figure here")
-    made.add_argument(
-        "--results", type=Path, metavar="FILE", help="leave the text here, as bench/RESULTS.rst"
-    )
-    made.add_argument(
-        "--chart", type=Path, metavar="FILE", help="leave a picture here, as docs/_static/speed.svg"
-    )
+    made.add_argument("--results", type=Path, metavar="FILE", help=f"leave the text here; {_WHERE}{_RESULTS}")
+    made.add_argument("--chart", type=Path, metavar="FILE", help=f"leave a picture here; {_WHERE}{_CHART}")
     made.add_argument(
         "--environments", type=Path, default=cache(), metavar="FOLDER", help="default %(default)s"
     )

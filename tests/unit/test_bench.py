@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from docutils.core import publish_doctree
 
-from bench import chart, guard, results
+from bench import chart, guard, results, run
 from bench.goals import Goal, goals
 from bench.peers.catalogue import LEADERS, declared, modules
 from bench.peers.summary import Turn
@@ -186,6 +186,21 @@ def test_what_failed_and_what_was_left_out_is_told() -> None:
 
     assert "* failed: arq, redis: it broke\n" in text
     assert "* not measured: Other, it does not start\n" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "whole"),
+    [
+        ([], True),
+        (["--rounds", "5", "--seed", "7"], True),
+        (["--quick"], False),
+        (["--store", "redis"], False),
+        (["--work", "sleep"], False),
+        (["--from", "run.json"], False),
+    ],
+)
+def test_only_a_run_of_everything_replaces_what_is_published(arguments: list[str], whole: bool) -> None:
+    assert run.is_whole(run.parser().parse_args(arguments)) is whole
 
 
 # The picture.
