@@ -16,6 +16,22 @@ from tests.sites import Site
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+HASTY = """
+from tests.project.settings import *
+import os, signal, sys
+left = 2  # the maintainer and the first worker
+
+def stop():
+    if left:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def count():
+    global left
+    left -= left > 0
+
+if "run" in sys.argv:
+    os.register_at_fork(after_in_child=stop, after_in_parent=count)
+"""
 LOGGING = """
 from tests.project.settings import *
 LOGGING = {
@@ -54,6 +70,18 @@ def test_run_logs_to_stderr_until_a_signal(site: Site, terminal: Terminal, numbe
     assert "tests.project.app.commands.append succeeded" in output
     assert terminal.processes() == set()
     assert not terminal.pidfile.exists()
+
+
+def test_a_worker_that_is_stopped_at_its_birth_ends(site: Site, terminal: Terminal) -> None:
+    (terminal.folder / "hasty.py").write_text(HASTY)
+    terminal.environment["DJANGO_SETTINGS_MODULE"] = "hasty"
+    running = terminal.begin(*BY_PATH, "run")
+
+    commands.append(site.file(), 1)
+    site.wait_until_empty()
+
+    assert "was killed by SIGTERM" in end(running)
+    assert len(commands.lines(site.file())) == 1
 
 
 def test_nothing_is_logged_twice(site: Site, terminal: Terminal) -> None:

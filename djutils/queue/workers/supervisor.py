@@ -37,6 +37,7 @@ _LONGEST_PAUSE = 30.0
 _TO_SETTLE = 5.0
 _FOR_BYSTANDERS = 5.0
 _LOOK_EVERY = 1.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _KIB_PER_MIB = 1024 if sys.platform != "darwin" else 2**20
 
 
@@ -177,7 +178,14 @@ class Supervisor:
     def _fork(self, live: Callable[[], int]) -> int:
         """Fork; the child lives, exits with what ``live`` answers, and never returns from here."""
         connections.close_all()
-        pid = os.fork()
+        # Held back until the child has let go of our handlers: they would note a stop where nobody looks.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            pid = os.fork()
+            if not pid:
+                self._disown_signals()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
         if pid:
             return pid
         code = 1
@@ -190,10 +198,12 @@ class Supervisor:
             logging.shutdown()
             os._exit(code)
 
-    def _become_child(self) -> None:
+    def _disown_signals(self) -> None:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+
+    def _become_child(self) -> None:
         for fd in (*self._wakeup, *self._unready):
             os.close(fd)
         if self._line:
