@@ -7,6 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from asgiref.sync import async_to_sync
@@ -15,7 +16,7 @@ from django.utils import timezone
 from .command import Command, limits_of, refuse_hidden
 from .command_options import CALLED, DECLARED, check_options
 from .crontab import crontab
-from .exceptions import InvalidCommand, TimeLimitExceeded
+from .exceptions import InvalidCommand, TimeLimitExceeded, WrongArguments
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
 
@@ -25,14 +26,47 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Parameters:
+    """What a function can be called with; a decorator's wrapper is asked, not what it wraps."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = function.__qualname__
+        self._signature = inspect.signature(function, follow_wrapped=False)
+        kinds = [(one.kind, one.default is one.empty) for one in self._signature.parameters.values()]
+        plain = [needed for kind, needed in kinds if kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        self._least: float = sum(plain)
+        self._most: float = len(plain)
+        if any(kind is inspect.Parameter.VAR_POSITIONAL for kind, _ in kinds):
+            self._most = inf
+        if any(kind is inspect.Parameter.KEYWORD_ONLY and needed for kind, needed in kinds):
+            self._least = inf
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise ``WrongArguments`` if they do not fit."""
+        # Most calls have nothing but positional arguments, and need no more than to be counted.
+        if not kwargs and self._least <= len(args) <= self._most:
+            return
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise WrongArguments(
+                f"{self._name}{self._signature} cannot be called like this: {error}; nothing was sent."
+            ) from None
+
+
 class CommandFunction(Generic[P, R]):
     """A function under ``@queue_command``: calling it enqueues the call."""
 
     def __init__(
-        self, function: Callable[P, R], command_class: type[Command], options: dict[str, Any]
+        self,
+        function: Callable[P, R],
+        parameters: Parameters,
+        command_class: type[Command],
+        options: dict[str, Any],
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
+        self._parameters = parameters
         self._options = options
         self.command_class = command_class
         """What the registry knows it as."""
@@ -51,10 +85,14 @@ class CommandFunction(Generic[P, R]):
         ``run_after`` is an aware datetime, or a timedelta from now.
         """
         check_options(options, CALLED, f"{self._function.__name__}.using()")
-        return CommandFunction(self._function, self.command_class, self._options | options)
+        return CommandFunction(self._function, self._parameters, self.command_class, self._options | options)
 
     def command(self, *args: P.args, **kwargs: P.kwargs) -> Command:
-        """Answer the call as a command, not enqueued."""
+        """Answer the call as a command, not enqueued.
+
+        Raises ``WrongArguments`` if the function cannot be called like this.
+        """
+        self._parameters.check(args, kwargs)
         command = self.command_class((args, kwargs))
         for option, value in self._options.items():
             setattr(command, option, _as_moment(value) if option == "run_after" else value)
@@ -125,7 +163,8 @@ def periodic_command(
 
 
 def _decorate(function: Callable[P, R], options: dict[str, Any]) -> CommandFunction[P, R]:
-    return CommandFunction(function, _make_class(function, QueueCommand, options, {}), {})
+    command_class = _make_class(function, QueueCommand, options, {})
+    return CommandFunction(function, Parameters(function), command_class, {})
 
 
 def _make_class(

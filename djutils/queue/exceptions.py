@@ -6,6 +6,7 @@
     ├── ConfigurationError             also Django's ImproperlyConfigured
     │   └── InvalidCommand             a declaration that cannot work
     ├── EnqueueError                   nothing was sent
+    │   ├── WrongArguments             also Python's TypeError
     │   ├── NotPicklable
     │   ├── MessageTooLarge
     │   └── UnsupportedOption
@@ -55,6 +56,10 @@ class InvalidCommand(ConfigurationError):
 
 class EnqueueError(QueueException):
     """The command could not be enqueued; nothing was sent."""
+
+
+class WrongArguments(EnqueueError, TypeError):
+    """The function cannot be called with these arguments; nothing was sent."""
 
 
 class NotPicklable(EnqueueError):
