@@ -256,7 +256,7 @@ def _turn(case: Case, plan: Plan, number: int, found: dict[str, Any]) -> None:
 
 def _measure(case: Case, plan: Plan) -> dict[str, float]:
     if case.work != "noop":
-        return {f"{case.work} per s, 2 processes": drain(case, 2, plan)["per s"]}
+        return {f"{case.work} per s, 2 processes": drain(case, 2, plan)}
     turn = _round(case, plan)
     return turn.figures() | (turn.of(_round(case.bare, QUICK)) if case.bare else {})
 
@@ -264,7 +264,7 @@ def _measure(case: Case, plan: Plan) -> dict[str, float]:
 def _round(case: Case, plan: Plan) -> summary.Turn:
     return summary.Turn(
         enqueue(case, plan),
-        {processes: drain(case, processes, plan)["per s"] for processes in plan.processes},
+        {processes: drain(case, processes, plan) for processes in plan.processes},
         idle(case, plan.idle) if plan.idle else {},
     )
 

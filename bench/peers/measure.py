@@ -209,8 +209,8 @@ def enqueue(case: Case, plan: Plan) -> dict[str, float]:
     return case.ask("enqueue", plan.each_seconds)
 
 
-def drain(case: Case, processes: int, plan: Plan) -> dict[str, Any]:
-    """Fill the queue, then let workers empty it."""
+def drain(case: Case, processes: int, plan: Plan) -> float:
+    """Fill the queue, then let workers empty it; commands per second."""
     few = int(case.said.get("few", _FEW))
     about = None
     if processes not in case.speeds:
@@ -222,7 +222,7 @@ def drain(case: Case, processes: int, plan: Plan) -> dict[str, Any]:
     return about if about and wanted == few else _drain(case, processes, wanted)
 
 
-def _drain(case: Case, processes: int, count: int) -> dict[str, Any]:
+def _drain(case: Case, processes: int, count: int) -> float:
     case.begin()
     case.filling = case.ask("fill", count)["per s"]
     tally = Tally(case.folder / "stamps")
@@ -235,11 +235,7 @@ def _drain(case: Case, processes: int, count: int) -> dict[str, Any]:
     if tally.processes > processes and case.peer["distribution"] != "django-q2":
         raise Failed(f"{tally.processes} processes ran commands where {processes} were asked for")
     case.speeds[processes] = tally.per_second(min(case.batch, count // 2))
-    return {
-        "count": count,
-        "per s": case.speeds[processes],
-        "processes": tally.processes,
-    }
+    return case.speeds[processes]
 
 
 def idle(case: Case, plan: Idle) -> dict[str, Any]:
