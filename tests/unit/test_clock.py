@@ -18,7 +18,8 @@ from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendUnavailable
 from djutils.queue.queue import invoker
-from djutils.queue.workers.maintainer import Clock, Watch
+from djutils.queue.workers.clock import Clock
+from djutils.queue.workers.maintainer import Watch
 
 from .conftest import Declare
 from .helpers import ListQueue
@@ -182,7 +183,7 @@ def test_one_bad_clock_does_not_stop_the_others(
 def test_what_it_enqueues_is_logged_by_id_and_name(
     memory: MemoryQueue, set_time: SetTime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "djutils.queue.workers.maintainer"):
+    with caplog.at_level(logging.INFO, "djutils.queue.workers.clock"):
         for _ in range(2):
             Clock({memory.name: memory}).tick()
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
