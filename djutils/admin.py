@@ -22,6 +22,7 @@ _REPLAYED = {
     "attempts": 0,
     "crashes": 0,
     "redeliveries": 0,
+    "offers": 0,
 }
 
 

@@ -33,6 +33,7 @@ class QueueMessage(models.Model):
     attempts = models.IntegerField(_("attempts"), db_default=0)
     crashes = models.IntegerField(_("crashes"), db_default=0)
     redeliveries = models.IntegerField(_("redeliveries"), db_default=0)
+    offers = models.IntegerField(_("offers"), db_default=0)
     message = models.BinaryField(_("message"))
     error = models.TextField(_("error"), null=True)
 

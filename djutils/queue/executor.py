@@ -65,7 +65,7 @@ class Executor:
         try:
             command_class = self._registry.get_class(message.command)
         except UnknownCommand as error:
-            return self._fail(Command, UNKNOWN, message, delivery, error)
+            return self._fail(Command, UNKNOWN, message, delivery, error, charge=0)
         if delivery.crashes or delivery.redeliveries:
             why = fatal(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
             if why:
@@ -136,8 +136,9 @@ class Executor:
         message: Message,
         delivery: Delivery,
         error: BaseException,
+        charge: int = 1,
     ) -> Outcome:
-        attempt = message.attempt + delivery.attempts
+        attempt = message.attempt + (delivery.attempts if charge else delivery.offers)
         delay = _delay(policy, attempt, error)
         text = _describe(error)
         reason = text.partition("\n")[0]
@@ -146,10 +147,10 @@ class Executor:
         if delay is None:
             logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
             _send(command_died, command_class, message=message, exception=error)
-            return Outcome(Action.REJECT, error=text)
+            return Outcome(Action.REJECT, error=text, charge=charge)
         logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
         _send(command_retried, command_class, message=message, exception=error, delay=delay)
-        return Outcome(Action.RETRY, delay=delay, error=text)
+        return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
 
 
 def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:

@@ -61,6 +61,8 @@ class Delivery(NamedTuple):
     """How often whoever held it was lost, host and all."""
     error: str = ""
     """What went wrong last time."""
+    offers: int = 0
+    """How often it was lent to a worker that did not know its command."""
 
 
 class Batch(NamedTuple):
@@ -78,6 +80,8 @@ class Retrial(NamedTuple):
     delay: float
     """Seconds from now."""
     error: str = ""
+    charge: int = 1
+    """What to add to its attempts: 1 for a run that failed; 0 if it was never started, which counts as an offer."""
 
 
 class Rejection(NamedTuple):
@@ -135,7 +139,7 @@ class Outcome(NamedTuple):
     """Seconds before it may be lent again, for RELEASE and RETRY."""
     error: str = ""
     charge: int = 1
-    """What a REJECT adds to its attempts: 0 if it never ran."""
+    """What a RETRY or a REJECT adds to its attempts: 0 if it never ran."""
 
 
 ACKED = Outcome(Action.ACK)

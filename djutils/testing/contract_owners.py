@@ -166,7 +166,7 @@ class Owning(LeaseFixtures):
         queue.reap(owner)
 
         lent = queue.receive(other, 10).deliveries
-        assert [delivery[2:] for delivery in lent] == [(0, 0, 1, "")] * 2
+        assert [delivery[2:] for delivery in lent] == [(0, 0, 1, "", 0)] * 2
         assert ids_of(lent) == ids
 
     def test_counters_add_up_and_lie_with_the_dead(self, queue: LeasedQueue) -> None:
@@ -178,7 +178,7 @@ class Owning(LeaseFixtures):
             self.lend_one(queue, owner)
             queue.reap(owner, running=charge)
         owner = self.enroll(queue)
-        assert self.lend_one(queue, owner)[2:] == (4, 2, 1, "it failed")
+        assert self.lend_one(queue, owner)[2:] == (4, 2, 1, "it failed", 0)
 
         queue.reject(owner, [Rejection(id, "enough")])
 

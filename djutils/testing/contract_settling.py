@@ -119,6 +119,20 @@ class Settling(LeaseFixtures):
             assert self.lend_one(queue, owner) == Delivery(id, b"data 0", attempts, 0, 0, told)
             assert queue.retry(owner, [Retrial(id, 0.0, "it failed")]) == {id}
 
+    def test_an_offer_to_a_worker_that_does_not_know_it_is_no_attempt(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        (id,) = self.send(queue)
+        for offers in range(3):
+            told = "unknown" if offers else ""
+            assert self.lend_one(queue, owner) == Delivery(id, b"data 0", 0, 0, 0, told, offers)
+            assert queue.retry(owner, [Retrial(id, 0.0, "unknown", 0)]) == {id}
+
+        self.lend_one(queue, owner)
+        queue.reject(owner, [Rejection(id, "unknown", 0)])
+        assert queue.replay() == 1
+        assert self.lend_one(queue, owner) == Delivery(id, b"data 0")
+
     def test_a_rejected_message_is_dead_with_its_error_and_its_charge(
         self, queue: LeasedQueue, owner: int
     ) -> None:

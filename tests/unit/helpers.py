@@ -39,7 +39,9 @@ def make_message(command: Any, *args: Any, queue: str = "unit", **fields: Any) -
 
 def make_delivery(command: Any, *args: Any, **fields: Any) -> Delivery:
     """Answer its delivery; the counters are those of ``Delivery``."""
-    counters = {name: fields.pop(name) for name in ("attempts", "crashes", "redeliveries") if name in fields}
+    counters = {
+        name: fields.pop(name) for name in ("attempts", "crashes", "redeliveries", "offers") if name in fields
+    }
     message = make_message(command, *args, **fields)
     return Delivery(message.id, codec.encode(message), **counters)
 

@@ -59,7 +59,8 @@ def test_an_unknown_command_is_offered_again_later_and_then_dead(heard: Heard, t
     assert outcome.action is Action.RETRY
     assert 15 <= outcome.delay <= 30
     assert "No command named 'no.such' is registered here" in outcome.error
-    last = executor.execute(make_delivery("no.such", bomb, attempts=UNKNOWN.max_attempts - 1))
+    last = executor.execute(make_delivery("no.such", bomb, offers=UNKNOWN.max_attempts - 1))
+    assert (outcome.charge, last.charge) == (0, 0), "its own attempts are for its runs"
     assert last.action is Action.REJECT
     assert [name for name, _ in heard] == ["command_retried", "command_died"]
     assert all(told["sender"] is Command for _, told in heard)

@@ -168,7 +168,7 @@ def test_asked_to_stop_it_gives_back_the_unstarted_and_finishes_what_runs(
     queue.enroll(1)
     deliveries = queue.receive(1, 20).deliveries
     assert [delivery.id for delivery in deliveries] == ids[1:]
-    assert all(delivery[2:] == (0, 0, 0, "") for delivery in deliveries)
+    assert all(delivery[2:] == (0, 0, 0, "", 0) for delivery in deliveries)
 
 
 def test_what_failed_while_draining_is_settled(rig: MakeRig, queue: FlakyQueue, ran: list[Any]) -> None:

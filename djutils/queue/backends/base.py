@@ -226,7 +226,7 @@ class LeasedQueue(BaseQueue):
         raise NotImplementedError
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
-        """Give these back, each after its delay, one more attempt counted."""
+        """Give these back, each after its delay, one more attempt counted, or one more offer."""
         raise NotImplementedError
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:

@@ -195,9 +195,10 @@ class DatabaseQueue(LeasedQueue):
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
         with self._holding(owner, [retrial.id for retrial in retrials]) as held:
             settled = set(held)
-            for id, delay, error in retrials:
+            for id, delay, error, charge in retrials:
                 if id in held:
-                    self._give_back([held.pop(id)], delay, attempts=F("attempts") + 1, error=text(error))
+                    counter = "attempts" if charge else "offers"
+                    self._give_back([held.pop(id)], delay, error=text(error), **{counter: F(counter) + 1})
             return settled
 
     @tried_again
@@ -269,7 +270,7 @@ class DatabaseQueue(LeasedQueue):
     def replay(self, ids: Collection[str] | None = None) -> int:
         with self._database():
             return self._dead(ids).update(
-                state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0
+                state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0, offers=0
             )
 
     def discard(self, ids: Collection[str] | None = None) -> int:

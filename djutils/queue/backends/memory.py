@@ -28,6 +28,7 @@ class _Entry:
     attempts: int = 0
     crashes: int = 0
     redeliveries: int = 0
+    offers: int = 0
 
     @property
     def waits(self) -> bool:
@@ -35,7 +36,7 @@ class _Entry:
 
     def delivery(self) -> Delivery:
         counters = (self.attempts, self.crashes, self.redeliveries)
-        return Delivery(self.envelope.id, self.envelope.data, *counters, self.error)
+        return Delivery(self.envelope.id, self.envelope.data, *counters, self.error, self.offers)
 
 
 @dataclass
@@ -119,9 +120,10 @@ class MemoryQueue(LeasedQueue):
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
         with self._line.changed:
             settled = set()
-            for id, delay, error in retrials:
+            for id, delay, error, charge in retrials:
                 for entry in self._lent(owner, [id]):
-                    entry.attempts += 1
+                    entry.attempts += charge
+                    entry.offers += not charge
                     entry.error = error
                     self._give_back(entry, delay)
                     settled.add(id)
@@ -208,7 +210,7 @@ class MemoryQueue(LeasedQueue):
             entries = self._dead(ids)
             for entry in entries:
                 entry.died, entry.error = None, ""
-                entry.attempts = entry.crashes = entry.redeliveries = 0
+                entry.attempts = entry.crashes = entry.redeliveries = entry.offers = 0
                 self._give_back(entry)
             return len(entries)
 

@@ -116,7 +116,9 @@ class RedisQueue(LeasedQueue):
         return self._settle(
             "retry",
             owner,
-            *chain.from_iterable((id, _microseconds(delay), _bytes(error)) for id, delay, error in retrials),
+            *chain.from_iterable(
+                (id, _microseconds(delay), charge, _bytes(error)) for id, delay, error, charge in retrials
+            ),
         )
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
@@ -239,7 +241,7 @@ def _deliveries(ids: list[bytes], payloads: list[bytes], histories: list[Any]) -
     named = map(bytes.decode, ids)
     if not histories:
         return list(map(Delivery, named, payloads))
-    facts = {id: (*counters, error.decode()) for id, *counters, error in histories}
+    facts = {id: (*counters, error.decode(), offers) for id, *counters, error, offers in histories}
     rest = (facts.get(id, ()) for id in ids)
     return [Delivery(id, data, *more) for id, data, more in zip(named, payloads, rest, strict=True)]
 

@@ -6,7 +6,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -127,7 +127,7 @@ class LeasedChannel(Channel):
                 case Action.RELEASE:
                     releases.setdefault(outcome.delay, []).append(delivery.id)
                 case Action.RETRY:
-                    retrials.append(Retrial(delivery.id, outcome.delay, outcome.error))
+                    retrials.append(Retrial(delivery.id, outcome.delay, outcome.error, outcome.charge))
                 case Action.REJECT:
                     rejections.append(Rejection(delivery.id, outcome.error, outcome.charge))
         for delay, ids in releases.items():
@@ -253,10 +253,10 @@ class PopChannel(Channel):
 
     def _letter(self, delivery: Delivery, outcome: Outcome) -> DeadLetter:
         id, data, attempts = delivery.id, delivery.data, 0
-        if outcome.charge:
+        with suppress(MessageError):
             message = codec.decode(data, self.name)
-            id, attempts = message.id, message.attempt
-            # Replayed, it starts anew.
+            id, attempts = message.id, message.attempt - (not outcome.charge)
+            # Replayed, it starts again from the first attempt.
             data = codec.encode(message._replace(attempt=1, eta=None))
         return DeadLetter(id, data, outcome.error, datetime.now(UTC), attempts)
 

@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 _PROMOTED_AT_ONCE = 500
 _ROWS_PER_INSERT = 100
 
-COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error"
+COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error, offers"
 """What a claim answers: the order first, then a Delivery."""
 
 
@@ -191,8 +191,8 @@ def is_watched(connection: BaseDatabaseWrapper) -> bool:
 def in_order(rows: Sequence[Row]) -> list[Delivery]:
     """Answer claimed rows, which come in any order, as deliveries in the order of the queue."""
     return [
-        Delivery(id, bytes(message), attempts, crashes, redeliveries, error or "")
-        for _, _, id, message, attempts, crashes, redeliveries, error in sorted(rows, key=_order)
+        Delivery(id, bytes(message), attempts, crashes, redeliveries, error or "", offers)
+        for _, _, id, message, attempts, crashes, redeliveries, error, offers in sorted(rows, key=_order)
     ]
 
 

@@ -240,13 +240,13 @@ def _step(t: str, w: str, now: str) -> str:
         f"lent AS (UPDATE {t} t SET state = 2, owner = %(owner)s "
         f"FROM (TABLE urgent UNION ALL TABLE others) AS chosen "
         f"WHERE t.ctid = chosen.ctid RETURNING t.prio_rank, t.id, t.message_id, t.message, "
-        f"t.attempts, t.crashes, t.redeliveries, t.error) "
+        f"t.attempts, t.crashes, t.redeliveries, t.error, t.offers) "
         f"SELECT {COLUMNS} FROM lent "
-        f"UNION ALL SELECT NULL, NULL, message_id, NULL, 0, 0, 0, NULL FROM gone "
+        f"UNION ALL SELECT NULL, NULL, message_id, NULL, 0, 0, 0, NULL, 0 FROM gone "
         f"WHERE (SELECT count(*) FROM gone) < cardinality(%(done)s::varchar[]) "
         f"UNION ALL SELECT NULL, (SELECT count(*) FROM gone), NULL, NULL, 0, 0, "
         f"(SELECT count(*) FROM (SELECT 1 FROM {t} WHERE queue = %(queue)s AND state = 1 "
-        f"AND due <= {now} LIMIT 1) AS one), NULL FROM me"
+        f"AND due <= {now} LIMIT 1) AS one), NULL, 0 FROM me"
     )
 
 

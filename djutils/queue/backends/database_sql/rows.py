@@ -11,7 +11,7 @@ from djutils.queue.message import DeadLetter, Delivery
 def delivery(row: QueueMessage) -> Delivery:
     """Answer a row that is lent."""
     counters = (row.attempts, row.crashes, row.redeliveries)
-    return Delivery(row.message_id, bytes(row.message), *counters, row.error or "")
+    return Delivery(row.message_id, bytes(row.message), *counters, row.error or "", row.offers)
 
 
 def dead_letter(row: QueueMessage) -> DeadLetter:

@@ -27,9 +27,11 @@ local function rest(first)  -- of ARGV
   return list
 end
 
-local function about(id)  -- {priority, attempts, crashes, redeliveries, error}
+local function about(id)  -- {priority, attempts, crashes, redeliveries, error, offers}
   local packed = redis.call('HGET', ABOUT, id)
-  return packed and cmsgpack.unpack(packed) or {0, 0, 0, 0, ''}
+  local facts = packed and cmsgpack.unpack(packed) or {0, 0, 0, 0, ''}
+  facts[6] = facts[6] or 0  -- an older release counted no offers
+  return facts
 end
 
 local function note(id, facts)
@@ -95,14 +97,14 @@ local function take(count, most_bytes)
   return ids, data
 end
 
-local function histories(ids)  -- {id, attempts, crashes, redeliveries, error} of those that have any
+local function histories(ids)  -- {id, attempts, crashes, redeliveries, error, offers} of those that have any
   local list = {}
   if redis.call('EXISTS', ABOUT) == 0 then return list end
   in_parts(ids, function(part)
     for i, packed in ipairs(redis.call('HMGET', ABOUT, unpack(part))) do
       if packed then
         local facts = cmsgpack.unpack(packed)
-        list[#list + 1] = {part[i], facts[2], facts[3], facts[4], facts[5]}
+        list[#list + 1] = {part[i], facts[2], facts[3], facts[4], facts[5], facts[6] or 0}
       end
     end
   end)

@@ -1,11 +1,13 @@
--- KEYS[10] what is lent to the owner; ARGV: id, delay in microseconds, error of each.
+-- KEYS[10] what is lent to the owner; ARGV: id, delay in microseconds, attempts to charge, error of each.
+-- What is charged none was never started: that counts as an offer.
 -- Answers those that were the owner's.
 local ours = {}
-for i = 1, #ARGV, 3 do
+for i = 1, #ARGV, 4 do
   local id = ARGV[i]
   if redis.call('SREM', KEYS[10], id) == 1 then
     local facts = about(id)
-    facts[2], facts[5] = facts[2] + 1, ARGV[i + 2]
+    local counter = tonumber(ARGV[i + 2]) > 0 and 2 or 6
+    facts[counter], facts[5] = facts[counter] + 1, ARGV[i + 3]
     note(id, facts)
     put(id, facts[1], tonumber(ARGV[i + 1]))
     ours[#ours + 1] = id
