@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -107,6 +108,19 @@ class Invoker:
             send(queue, parcels)
         return results
 
+    def resend(self, message: Message) -> Result:
+        """Send ``message`` again as it was, and return its handle: for what ``command_lost`` reported.
+
+        It keeps its id, so a queue that lends passes it over while it is still there. To keep a
+        message for later, store ``message.queue`` and ``codec.encode(message)``; ``codec.decode()``
+        gives it back. Raises what ``enqueue`` raises, and ``UnknownCommand``.
+        """
+        own = self._queue
+        queue = own if own is not None and own.name == message.queue else queues[message.queue]
+        parcel = _sealed(message, codec.encode(message), registry.get_class(message.command))
+        send(queue, [parcel])
+        return _result(message)
+
     def dequeue(self) -> Command | None:
         """Take the next command off the queue, or None when there is none.
 
@@ -154,8 +168,12 @@ def _parcel(command: Command, queue: BaseQueue) -> Parcel:
             f"was sent. Use DatabaseQueue, or leave atomic out."
         )
     message, data = _packed(command, queue)
-    delay = max(0.0, message.eta - message.created) if message.eta else 0.0
-    return Parcel(Envelope(message.id, data, delay, message.priority), message, type(command))
+    return _sealed(message, data, type(command))
+
+
+def _sealed(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
+    delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
+    return Parcel(Envelope(message.id, data, delay, message.priority), message, command_class)
 
 
 def _packed(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -11,8 +12,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .backends.base import BaseQueue, LeasedQueue
 from .command import Command
+from .exceptions import TimeLimitExceeded
 from .message import Envelope, Message
-from .signals import command_enqueued
+from .signals import command_enqueued, command_lost
+
+logger = logging.getLogger("djutils.queue.sending")
 
 
 class Parcel(NamedTuple):
@@ -31,10 +35,21 @@ class Shipment:
         self.parcels = list(parcels)
 
     def __call__(self) -> None:
-        _send_now(self.queue, self.parcels)
+        """Send them now that their transaction has committed.
+
+        What fails here is logged and raised to no one: the data are committed, and the project's own
+        hooks for this commit must still run.
+        """
+        try:
+            _send_now(self.queue, self.parcels)
+        except BaseException as error:
+            _report_lost(self.queue, self.parcels, error)
+            # What ends the caller from outside is not ours to keep.
+            if not isinstance(error, Exception) or isinstance(error, TimeLimitExceeded):
+                raise
 
 
-def send(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
+def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels`` when every open transaction has committed; never if one does not.
 
     A transaction that the queue takes part in does not count: there they are sent at once.
@@ -46,15 +61,43 @@ def send(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
         _send_after(opened, Shipment(queue, parcels))
 
 
-def _send_now(queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
+def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
+    """Send ``parcels``; after an error, those that are left in the list were not sent, or may not have been."""
     if isinstance(queue, LeasedQueue):
         queue.send([parcel.envelope for parcel in parcels])
-    else:
+        _announce(parcels)
+        return
+    sent = 0
+    try:
         for parcel in parcels:
             queue.write(parcel.envelope.data)
+            sent += 1
+    finally:
+        _announce(parcels[:sent])
+        del parcels[:sent]
+
+
+def _announce(parcels: Sequence[Parcel]) -> None:
     if command_enqueued.receivers:
         for _, message, command_class in parcels:
             command_enqueued.send_robust(sender=command_class, message=message)
+
+
+def _report_lost(queue: BaseQueue, parcels: Sequence[Parcel], error: BaseException) -> None:
+    """Log each command that did not reach ``queue``, without its arguments, and hand its message to the receivers."""
+    for number, (_, message, command_class) in enumerate(parcels):
+        logger.error(
+            "%s %s is lost: its transaction has committed, but the queue '%s' did not take it (%s: %s). "
+            "Call the command again; a receiver of the signal command_lost is given its message, which "
+            "invoker.resend() sends again.",
+            message.id,
+            message.command,
+            queue.name,
+            type(error).__name__,
+            error,
+            exc_info=None if number else error,
+        )
+        command_lost.send_robust(sender=command_class, message=message, exception=error)
 
 
 def _open_transactions(own: str | None) -> list[str]:
@@ -66,7 +109,7 @@ def _open_transactions(own: str | None) -> list[str]:
     return [connection.alias for connection in used if connection.in_atomic_block and connection.alias != own]
 
 
-def _joins(alias: str, queue: BaseQueue, parcels: Sequence[Parcel]) -> bool:
+def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
     """Put ``parcels`` to those of the call before, if nothing else is to happen between them."""
     connection = connections[alias]
     if not connection.run_on_commit or _is_of_a_test(connection):

@@ -12,6 +12,12 @@ from django.dispatch import Signal
 command_enqueued = Signal()
 """Sent after the backend has taken the message (inside the caller's transaction, if any)."""
 
+command_lost = Signal()
+"""Sent when a call was to be sent at the commit of a transaction and the queue did not take it; also ``exception``.
+
+The data are committed, so nothing is raised. ``message`` is all that is needed to send it again: see
+``Invoker.resend()``. After a ``BackendUnavailable`` it may have been sent after all."""
+
 command_started = Signal()
 """Sent in the worker, before the command runs."""
 
