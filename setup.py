@@ -82,7 +82,7 @@ setup(
     },
     zip_safe=False,
     python_requires=">=3.11",
-    install_requires=["Django>=5.2,<6.2", "redis>=5", "python-daemon>=3"],
+    install_requires=["Django>=5.2,<6.2", "cronsim>=2.6", "redis>=5", "python-daemon>=3"],
     extras_require={
         "hiredis": HIREDIS,
         "postgres": POSTGRES,

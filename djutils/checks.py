@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,9 +11,12 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from .queue import autodiscover
 from .queue.backends import load_backend
 from .queue.conf import NAMES, settings
+from .queue.crontab import Crontab
 from .queue.exceptions import ConfigurationError
+from .queue.registry import registry
 from .queue.retry import is_backoff
 
 
@@ -58,6 +62,27 @@ def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
         for name, bad in wrong.items()
         if bad
     ]
+
+
+@register("djutils")
+def check_schedules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of a periodic command that runs more often than its ``crontab`` looks like."""
+    with suppress(Exception, SystemExit):  # the consumer, which cannot go on without them, says what is wrong
+        autodiscover()
+    found: list[CheckMessage] = []
+    for command_class in registry:
+        schedule = getattr(command_class, "validate_datetime", None)
+        if isinstance(schedule, Crontab) and schedule.left_out:
+            found.append(
+                Warning(
+                    f"The periodic command '{command_class.name}' runs in every {schedule.left_out} that its "
+                    f"other fields allow, because its crontab() leaves {schedule.left_out} out.",
+                    hint="Say which, such as minute=0; or write '*' to say that you mean every one.",
+                    obj=command_class.source(),
+                    id="djutils.W020",
+                )
+            )
+    return found
 
 
 def _is_count(value: Any) -> bool:

@@ -1,75 +1,185 @@
-"""``crontab(...)``: does this minute match?"""
+"""``crontab(...)``: is a command due in this minute?"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple, Never
+
+from cronsim import CronSim, CronSimError
+from django.conf import settings
+from django.utils import timezone
 
 from .exceptions import InvalidCommand
 
-_RANGES = {
-    "month": range(1, 13),
-    "day": range(1, 32),
-    "day_of_week": range(7),
-    "hour": range(24),
-    "minute": range(60),
+_MINUTE = timedelta(minutes=1)
+_PART = re.compile(r"(?:\*|([a-z0-9]{1,3})(?:-([a-z0-9]{1,3}))?)(?:/([0-9]{1,4}))?")
+
+
+class _LeftOut(str):
+    """``*``, because the caller did not say anything else."""
+
+    __slots__ = ()
+
+
+_LEFT_OUT = _LeftOut("*")
+
+
+class _Field(NamedTuple):
+    first: int
+    last: int
+    names: tuple[str, ...] = ()
+
+    def number(self, text: str) -> int | None:
+        """Return the value that ``text`` names, or None; 7 is the Sunday after Saturday."""
+        if text in self.names:
+            return self.first + self.names.index(text)
+        number = int(text) if text.isdigit() else -1
+        most = 7 if self is _FIELDS["day_of_week"] else self.last
+        return number if self.first <= number <= most else None
+
+    def span(self, first: int, last: int) -> list[int]:
+        """Return the values from ``first`` to ``last``, past the end of the field if need be."""
+        if first <= last:
+            return list(range(first, last + 1))
+        return [*range(first, self.last + 1), *range(self.first, last + 1)]
+
+    def hint(self) -> str:
+        """Return what can be said in this field."""
+        names = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
+        sunday = " (Sunday = 0 or 7)" if self.last == 6 else ""
+        return (
+            f"'*', '*/n', 'm-n', 'm-n/s', 'm,n' or an integer from {self.first} to {self.last}{names}{sunday}"
+        )
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# In the order of 2011's positional arguments.
+_FIELDS: Mapping[str, _Field] = {
+    "month": _Field(1, 12, _MONTHS),
+    "day": _Field(1, 31),
+    "day_of_week": _Field(0, 6, _WEEKDAYS),
+    "hour": _Field(0, 23),
+    "minute": _Field(0, 59),
 }
-_LONGEST_DAY = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+
+
+class Crontab:
+    """What ``crontab(...)`` returns: called with a datetime, it returns whether the command is due.
+
+    An aware datetime is a real minute of its own time zone, and the rule of cron decides in the
+    nights in which clocks are changed. A naive one is a local time of ``TIME_ZONE`` if ``USE_TZ``
+    is False, as Django hands them out then; otherwise only its fields are compared.
+    """
+
+    def __init__(self, expression: str, left_out: str = "") -> None:
+        """``expression`` has the five fields of cron; ``left_out`` names those left to be ``*``."""
+        self._expression = expression
+        self.left_out = left_out
+        """Fields left out below one that is given, as a warning names them; usually empty."""
+
+    def __call__(self, when: datetime) -> bool:
+        when = when.replace(second=0, microsecond=0)
+        if when.tzinfo is None and not settings.USE_TZ:
+            when = when.replace(tzinfo=project_zone())
+        if when.tzinfo is None:
+            return self.after(when - _MINUTE) == when
+        minute = when.astimezone(UTC)
+        before = (minute - _MINUTE).astimezone(when.tzinfo)
+        # Compared in UTC: in one zone Python takes both passes of a repeated hour for the same.
+        return self.after(before).astimezone(UTC) == minute
+
+    def __repr__(self) -> str:
+        return f"<crontab {self._expression}>"
+
+    def after(self, when: datetime) -> datetime:
+        """Return the first moment later than ``when`` at which the command is due."""
+        moments = CronSim(self._expression, when)
+        moments.day_and = True  # cron is content with one of the two days; djutils needs both
+        return next(moments)
 
 
 def crontab(
-    month: str | int = "*",
-    day: str | int = "*",
-    day_of_week: str | int = "*",
-    hour: str | int = "*",
-    minute: str | int = "*",
-) -> Callable[[datetime], bool]:
-    """Answer a function that says whether a datetime's minute matches all of these fields.
+    *positional: Never,
+    month: str | int = _LEFT_OUT,
+    day: str | int = _LEFT_OUT,
+    day_of_week: str | int = _LEFT_OUT,
+    hour: str | int = _LEFT_OUT,
+    minute: str | int = _LEFT_OUT,
+) -> Crontab:
+    """Return a function from a datetime to whether all of these fields match its minute.
 
-    Each is ``*``, an integer, ``m,n``, a range ``m-n``, or ``*/n``: every value divisible by n.
-    Sunday is 0. Parts may be mixed with commas: ``'1-5,30'``.
+    Each field is ``*``, an integer, a range ``m-n``, a step ``*/n`` or ``m-n/s``, or several of
+    these with commas between them. ``*/n`` counts from the first value of the field: ``day='*/6'`` is
+    1, 7, 13, 19, 25, 31. A range may pass the end of the field: ``hour='22-2'``. Months may be
+    written ``jan`` to ``dec`` and weekdays ``sun`` to ``sat``; Sunday is 0 and 7.
 
     >>> from datetime import datetime
     >>> crontab(hour='*/6', minute=30)(datetime(2024, 2, 29, 18, 30))
     True
 
-    Raises ``InvalidCommand`` for anything that could never match.
+    Raises ``InvalidCommand`` for positional arguments and for anything that could never match.
     """
-    fields = {"month": month, "day": day, "day_of_week": day_of_week, "hour": hour, "minute": minute}
-    months, days, weekdays, hours, minutes = (_parse(name, v) for name, v in fields.items())
-    if min(days) > max(_LONGEST_DAY.get(number, 31) for number in months):
-        raise InvalidCommand(f"crontab(month={month!r}, day={day!r}) can never match: no such day comes.")
-
-    def matches(when: datetime) -> bool:
-        return (
-            when.minute in minutes
-            and when.hour in hours
-            and when.day in days
-            and when.month in months
-            and when.isoweekday() % 7 in weekdays
-        )
-
-    return matches
-
-
-def _parse(name: str, value: str | int) -> frozenset[int]:
-    parts = str(value).split(",") if not isinstance(value, bool) else [""]
-    return frozenset(number for part in parts for number in _parse_part(name, part.strip(), value))
-
-
-def _parse_part(name: str, part: str, value: str | int) -> list[int]:
-    allowed = _RANGES[name]
-    found: list[int] = []
-    if part == "*":
-        found = list(allowed)
-    elif match := re.fullmatch(r"\*/([1-9]\d*)", part):
-        found = [number for number in allowed if number % int(match[1]) == 0]
-    elif match := re.fullmatch(r"(\d+)(?:-(\d+))?", part):
-        found = list(range(int(match[1]), int(match[2] or match[1]) + 1))
-    if not found or found[0] not in allowed or found[-1] not in allowed:
+    given = {"month": month, "day": day, "day_of_week": day_of_week, "hour": hour, "minute": minute}
+    if positional:
+        raise _by_name(positional)
+    text = {name: _parsed(name, value) for name, value in given.items()}
+    schedule = Crontab("{minute} {hour} {day} {month} {day_of_week}".format(**text), _left_out(given))
+    try:
+        schedule.after(datetime(2000, 1, 1))  # noqa: DTZ001  (fields only: every day of a leap year comes)
+    except (CronSimError, StopIteration):
         raise InvalidCommand(
-            f"crontab({name}={value!r}) can never match: use '*', '*/n', 'm-n', 'm,n' or an integer "
-            f"from {allowed[0]} to {allowed[-1]}{', Sunday = 0' if name == 'day_of_week' else ''}."
+            f"crontab(month={month!r}, day={day!r}) can never match: these months have no such day."
+        ) from None
+    return schedule
+
+
+def project_zone() -> tzinfo | None:
+    """Return the time zone of ``TIME_ZONE``; None if it is None, which means the machine's own."""
+    return timezone.get_default_timezone() if settings.TIME_ZONE else None
+
+
+def _by_name(positional: tuple[object, ...]) -> InvalidCommand:
+    wrote = ", ".join(map(repr, positional))
+    meant = ", ".join(f"{name}={value!r}" for name, value in zip(_FIELDS, positional, strict=False))
+    return InvalidCommand(
+        f"crontab({wrote}): write each field by its name. By the order of 2011 this is crontab({meant}); "
+        f"every five minutes is crontab(minute='*/5'). The fields are {', '.join(_FIELDS)}."
+    )
+
+
+def _parsed(name: str, value: str | int) -> str:
+    """Return ``value`` as cron writes it, in numbers; steps over the whole field stay as they are."""
+    parts = ["" if isinstance(value, bool) else part.strip() for part in str(value).lower().split(",")]
+    texts = [_parsed_part(_FIELDS[name], f"crontab({name}={value!r})", part) for part in parts]
+    # A star comes first: by it cron tells a schedule that follows real time from one of fixed times.
+    return ",".join(sorted(texts, key=lambda text: not text.startswith("*")))
+
+
+def _parsed_part(field: _Field, wrote: str, part: str) -> str:
+    match = _PART.fullmatch(part)
+    first, last, step = match.groups() if match else (None, None, None)
+    whole = bool(match) and first is None
+    start = field.first if whole else field.number(first or "")
+    end = field.last if whole else field.number(last or first or "")
+    if start is None or end is None or (step and not whole and last is None):
+        raise InvalidCommand(f"{wrote} can never match: use {field.hint()}.")
+    values = field.span(start, end)
+    if step and not 1 <= int(step) <= len(values):
+        raise InvalidCommand(
+            f"{wrote} cannot be what you mean: a step must be an integer from 1 to {len(values)} here, "
+            f"the number of values it steps over."
         )
-    return found
+    if whole:
+        return part
+    return ",".join(str(number % 7 if field.last == 6 else number) for number in values[:: int(step or 1)])
+
+
+def _left_out(given: Mapping[str, str | int]) -> str:
+    """Return the names of the fields left out below the largest one that is given."""
+    levels = [("month",), ("day", "day_of_week"), ("hour",), ("minute",)]
+    missing = [all(isinstance(given[name], _LeftOut) for name in names) for names in levels]
+    below = missing.index(False) if False in missing else len(levels)
+    return " and ".join(names[0] for names, left in zip(levels[below:], missing[below:], strict=True) if left)

@@ -142,12 +142,13 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
 def periodic_command(
     validate_datetime: Callable[[datetime], bool], **options: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Have a function run by the clock, whenever ``validate_datetime`` answers True for a minute.
+    """Have a function run by the clock, whenever ``validate_datetime`` returns True for a minute.
 
-    Usually that is a ``crontab(...)``. The function takes no arguments; called, it still runs here
-    and now. Options as for ``queue_command``.
+    Usually that is a ``crontab(...)``. A function of your own is asked once for every minute that
+    passes, with the local time in ``TIME_ZONE``: aware, or naive if ``USE_TZ`` is False. The decorated
+    function takes no arguments; called, it still runs here and now. Options as for ``queue_command``.
     """
-    if not _takes(validate_datetime, None):
+    if not _is_schedule(validate_datetime):
         raise InvalidCommand(
             "Write @periodic_command(crontab(...)): it needs a function from a datetime to a bool."
         )
@@ -155,7 +156,7 @@ def periodic_command(
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if not _takes(function):
             raise InvalidCommand(f"The periodic command '{function.__name__}' must need no arguments.")
-        when = {"validate_datetime": lambda self, moment: validate_datetime(moment)}
+        when = {"validate_datetime": staticmethod(validate_datetime)}
         _make_class(function, PeriodicQueueCommand, options, when)
         return function
 
@@ -194,6 +195,11 @@ def _make_class(
         "__doc__": function.__doc__,
     }
     return type(function.__name__, (base,), members | extra | options)
+
+
+def _is_schedule(function: Any) -> bool:
+    """Return whether ``function`` can say of a datetime at once whether a command is due."""
+    return function is not crontab and not inspect.iscoroutinefunction(function) and _takes(function, None)
 
 
 def _takes(function: Any, *args: Any) -> bool:

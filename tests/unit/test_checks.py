@@ -8,11 +8,13 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
-from djutils.checks import check_backend, check_names, check_values
+from djutils.checks import check_backend, check_names, check_schedules, check_values
 from djutils.queue.backends import load_backend
 from djutils.queue.conf import NAMES, QueueSettings
 from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.retry import RetryPolicy
+
+from .conftest import Declare
 
 
 def test_the_defaults_pass_and_the_checks_are_registered(settings: Settings) -> None:
@@ -115,3 +117,40 @@ def test_a_backoff_that_passes_the_check_works(settings: Settings, backoff: Any)
     settings.QUEUE_BACKOFF = backoff
     assert check_values(None) == []
     assert RetryPolicy(9, backoff).delay_after(1) is not None
+
+
+def test_a_field_left_out_below_one_that_is_given_is_warned_about_by_the_commands_name(
+    declare: Declare,
+) -> None:
+    declare(
+        """
+        @periodic_command(crontab(hour=3))
+        def sixty_times(): pass
+
+        class Hundreds(PeriodicQueueCommand):
+            validate_datetime = crontab(day_of_week="sun")
+            def execute(self): pass
+        """
+    )
+    hundreds, sixty = check_schedules(None)
+    assert {hundreds.id, sixty.id} == {"djutils.W020"}
+    assert "'made_up.sixty_times' runs in every minute that its other fields allow" in sixty.msg
+    assert "'made_up.Hundreds' runs in every hour and minute" in hundreds.msg
+    assert "minute=0" in str(sixty.hint)
+    assert str(sixty.obj).startswith("made_up.py:")
+
+
+def test_a_star_that_is_written_out_is_not_warned_about(declare: Declare) -> None:
+    declare(
+        """
+        @periodic_command(crontab(hour=3, minute="*"))
+        def sixty_times(): pass
+
+        @periodic_command(crontab())
+        def in_every_minute(): pass
+
+        @periodic_command(lambda when: True)
+        def by_a_function(): pass
+        """
+    )
+    assert check_schedules(None) == []

@@ -215,6 +215,11 @@ def test_the_declared_options_reach_the_command(declare: Declare) -> None:
         ("@periodic_command(crontab())\ndef one(a): pass", "'one' must need no arguments"),
         ("class One(QueueCommand):\n  priority = 1000\n  def execute(self): pass", "from -100 to 100"),
         ("class One(QueueCommand):\n  max_attempts = '3'\n  def execute(self): pass", "1 or more"),
+        ("@periodic_command(crontab)\ndef one(): pass", r"Write @periodic_command\(crontab\(...\)\)"),
+        (
+            "async def due(when): pass\n@periodic_command(due)\ndef one(): pass",
+            r"Write @periodic_command\(crontab\(...\)\)",
+        ),
         ("periodic_command('0 * * * *')", r"Write @periodic_command\(crontab\(...\)\)"),
     ],
 )
