@@ -78,9 +78,10 @@ class Invoker:
         """Send ``command`` and answer a handle at once.
 
         Inside ``transaction.atomic()`` it counts only if the transaction commits: on the queue's
-        own database it is part of it, otherwise it is sent when it has committed. Raises
-        ``EnqueueError``, or ``BackendError`` if the backend fails; then nothing was sent, except
-        that after ``BackendUnavailable`` it may have been.
+        own database it is part of it, otherwise it is sent when it has committed; what fails then
+        is logged and told by the signal ``command_lost``. Raises ``EnqueueError``, or ``BackendError``
+        if the backend fails; then nothing was sent, except that after ``BackendUnavailable`` it may
+        have been.
         """
         queue = self._queue_of(command)
         if settings.QUEUE_EAGER:

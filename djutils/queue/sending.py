@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .backends.base import BaseQueue, LeasedQueue
 from .command import Command
-from .exceptions import TimeLimitExceeded
+from .exceptions import EnqueueError, TimeLimitExceeded
 from .message import Envelope, Message
 from .signals import command_enqueued, command_lost
 
@@ -101,12 +101,40 @@ def _report_lost(queue: BaseQueue, parcels: Sequence[Parcel], error: BaseExcepti
 
 
 def _open_transactions(own: str | None) -> list[str]:
-    """Answer the aliases with an open transaction that a send does not take part in by itself."""
+    """Return the aliases with an open transaction that a send does not take part in by itself.
+
+    Raises ``EnqueueError`` for one that Django does not manage: it calls no hook when that commits.
+    """
     if connections.settings.keys() <= {own}:
         return []
+    opened = []
     # Only those that are in use: the driver of another one need not even be installed here.
-    used = connections.all(initialized_only=True)
-    return [connection.alias for connection in used if connection.in_atomic_block and connection.alias != own]
+    for connection in connections.all(initialized_only=True):
+        if connection.alias == own:
+            continue
+        if _is_managed_by_hand(connection):
+            raise EnqueueError(
+                f"The connection '{connection.alias}' has an open transaction and autocommit is off, so "
+                f"Django does not say when it commits, and the command cannot be sent then; nothing was "
+                f"sent. Commit first, or leave autocommit on and use transaction.atomic(), or keep the "
+                f"queue in that database."
+            )
+        if connection.in_atomic_block:
+            opened.append(connection.alias)
+    return opened
+
+
+def _is_managed_by_hand(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a transaction may be open that no ``atomic()`` will commit."""
+    if connection.in_atomic_block:
+        return not connection.commit_on_exit
+    raw = connection.connection
+    if raw is None or connection.autocommit:
+        return False
+    if connection.vendor == "postgresql":
+        return bool(raw.info.transaction_status)  # 0: idle
+    # MySQL's drivers do not say: there it counts as open.
+    return bool(getattr(raw, "in_transaction", True))
 
 
 def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:

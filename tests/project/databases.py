@@ -1,9 +1,12 @@
-"""Database URLs, both ways: ``sqlite:////path``, ``postgres://user:password@host:port/name``, ``mysql://...``."""
+"""Database URLs, both ways: ``sqlite:////path``, ``postgres://user:password@host:port/name``, ``mysql://...``.
+
+``?pool=2`` asks for a pool of two connections, ``?autocommit=0`` for transactions by hand.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 ENGINES = {
     "sqlite": "django.db.backends.sqlite3",
@@ -26,17 +29,23 @@ def from_url(url: str) -> dict[str, Any]:
     """The entry of ``DATABASES`` that a URL means."""
     parts = urlsplit(url)
     engine = ENGINES[parts.scheme]
+    asked = {name: int(value) for name, (value,) in parse_qs(parts.query).items()}
     options = dict(OPTIONS.get(engine, {}))
-    if parts.scheme == "sqlite":
-        return {"ENGINE": engine, "NAME": unquote(parts.path[1:]), "OPTIONS": options}
-    return {
+    if size := asked.get("pool"):
+        options["pool"] = {"min_size": 1, "max_size": size}
+    entry = {
         "ENGINE": engine,
         "NAME": unquote(parts.path[1:]),
+        "OPTIONS": options,
+        "AUTOCOMMIT": bool(asked.get("autocommit", 1)),
+    }
+    if parts.scheme == "sqlite":
+        return entry
+    return entry | {
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
-        "OPTIONS": options,
     }
 
 

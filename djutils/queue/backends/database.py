@@ -68,7 +68,11 @@ class DatabaseQueue(LeasedQueue):
     def open(self) -> None:
         """Take a connection of its own: what commands do to theirs must not reach it, nor ours them."""
         own = own_alias(self.alias)
-        connections.settings.setdefault(own, connections.settings[self.alias])
+        entry = connections.settings[self.alias]
+        # No pool, which may be empty just when a lease must be kept; and what it claims is committed at once.
+        options = {name: value for name, value in entry["OPTIONS"].items() if name != "pool"}
+        ours = {"OPTIONS": options, "AUTOCOMMIT": True, "CONN_MAX_AGE": None}
+        connections.settings.setdefault(own, entry | ours)
         self._own = own
 
     def close(self) -> None:
@@ -85,7 +89,9 @@ class DatabaseQueue(LeasedQueue):
         with self._database() as connection:
             sql = self._sql(connection)
             sql.insert(connection, self.name, envelopes)
-            sql.wake(connection, self.name)
+            # With autocommit off no hook is called at the commit: there it is found by the next look.
+            if connection.commit_on_exit if connection.in_atomic_block else connection.autocommit:
+                sql.wake(connection, self.name)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
         if self._was_empty and not done and not self._has_something(owner):

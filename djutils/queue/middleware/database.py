@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import connections, reset_queries
+from django.db import DatabaseError, connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -47,15 +48,20 @@ def keep_connections() -> None:
     """Let this process's connections live on between commands, and be checked before use.
 
     Django's default closes them after each request: right for the web, a reconnect per command
-    here. A project that chose a CONN_MAX_AGE of its own keeps it.
+    here. A project that chose a CONN_MAX_AGE of its own keeps it, and a pool is left alone.
     """
-    for options in connections.settings.values():
-        options["CONN_MAX_AGE"] = options.get("CONN_MAX_AGE") or _MAX_AGE
-        options["CONN_HEALTH_CHECKS"] = True
+    for alias, entry in connections.settings.items():
+        if is_own_alias(alias):
+            continue
+        entry["CONN_HEALTH_CHECKS"] = True
+        if not _is_pooled(entry):
+            entry["CONN_MAX_AGE"] = entry.get("CONN_MAX_AGE") or _MAX_AGE
 
 
 def database_connections(command: Command, run: Run) -> Any:
-    """Run the command; after it, leave no transaction open and no broken connection behind."""
+    """Run the command on connections that work; after it, leave no transaction open and no broken connection."""
+    if _opened.connections:
+        _look()
     try:
         return run(command)
     finally:
@@ -63,31 +69,54 @@ def database_connections(command: Command, run: Run) -> Any:
             _tidy(command)
 
 
-def _tidy(command: Command) -> None:
+def _look() -> None:
+    """Have each connection checked at its next use, when the last look is older than a second.
+
+    Before a command and not after one: between two commands may lie hours.
+    """
     now = time.monotonic()
-    stale = now - _opened.checked > _CHECK_AFTER
-    if stale:
+    if now - _opened.checked > _CHECK_AFTER:
         _opened.checked = now
+        for connection in _opened.connections.values():
+            connection.close_if_unusable_or_obsolete()
+
+
+def _tidy(command: Command) -> None:
     for key, connection in list(_opened.connections.items()):
         if connection.in_atomic_block:
             logger.warning(
                 "%s left a transaction open on '%s'; it is rolled back.", command.name, connection.alias
             )
             _forget(connection)
-        elif connection.connection is None:
-            pass  # the command closed it; to ask it anything would open it again
-        elif stale or connection.errors_occurred or not connection.get_autocommit():
-            connection.close_if_unusable_or_obsolete()
+        elif connection.connection is not None:  # to ask one that is closed anything would open it again
+            _let_rest(connection)
         if connection.connection is None:
             del _opened.connections[key]
     if django_settings.DEBUG:
         reset_queries()
 
 
+def _let_rest(connection: BaseDatabaseWrapper) -> None:
+    """Leave nothing uncommitted on an open connection; keep it if it works, or give it back to its pool."""
+    by_hand = not connection.autocommit
+    if by_hand or connection.errors_occurred:
+        connection.close_if_unusable_or_obsolete()
+    if by_hand and connection.connection is not None:
+        try:
+            connection.rollback()
+        except DatabaseError:
+            connection.close()
+    if _is_pooled(connection.settings_dict):
+        connection.close()
+
+
+def _is_pooled(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("OPTIONS", {}).get("pool"))
+
+
 def _forget(connection: BaseDatabaseWrapper) -> None:
-    """Drop the connection, wrapper and all: its notion of open blocks cannot be mended."""
-    raw, connection.connection = connection.connection, None
+    """Drop the connection, wrapper and all: what it believes of open blocks cannot be put right."""
     if connections[connection.alias] is connection:
         del connections[connection.alias]
-    if raw is not None:
-        raw.close()
+    connection.close()
+    connection.connection = None

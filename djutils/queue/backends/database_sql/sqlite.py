@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Step, in_order, marks
+from .base import COLUMNS, Dialect, Step, in_order, marks, together
 from .doorbell import Doorbell
 
 
@@ -55,7 +55,7 @@ class SQLiteDialect(Dialect):
         if len(rows) == 1:
             connection.connection.execute(self._insert_one, rows[0])
             return
-        with transaction.atomic(using=connection.alias):
+        with together(connection):
             connection.connection.executemany(self._insert_one, rows)
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:

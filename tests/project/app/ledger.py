@@ -1,0 +1,51 @@
+"""Commands that write to databases which are set up in other ways than most."""
+
+from __future__ import annotations
+
+from time import sleep
+
+from django.db import transaction
+
+from djutils.queue.decorators import queue_command
+
+from .models import Note
+
+
+@queue_command(max_attempts=1)
+def enter(text: str, *aliases: str, pause: float = 0.0) -> None:
+    """Leave a line in the default database, or in each of ``aliases``, and hold on to the connection."""
+    for alias in aliases or ("default",):
+        Note.objects.using(alias).create(text=text)
+    sleep(pause)
+
+
+@queue_command(max_attempts=1)
+async def enter_later(text: str, alias: str = "default") -> None:
+    """Leave a line in a database, in a coroutine."""
+    await Note.objects.using(alias).acreate(text=text)
+
+
+@queue_command(max_attempts=1)
+def enter_in_a_block(text: str, alias: str = "default") -> None:
+    """Leave a line in a database, in a transaction of the command's own."""
+    with transaction.atomic(using=alias):
+        Note.objects.using(alias).create(text=text)
+
+
+@queue_command(max_attempts=1)
+def call_to_enter(text: str) -> None:
+    """Call another command, and use no database otherwise."""
+    enter(text)
+
+
+@queue_command
+def enter_and_leave_it_open(text: str) -> None:
+    """Leave a line that counts only where autocommit is on."""
+    Note.objects.create(text=text)
+
+
+@queue_command
+def enter_and_commit(text: str) -> None:
+    """Leave a line where autocommit is off."""
+    Note.objects.create(text=text)
+    transaction.commit()
