@@ -114,12 +114,14 @@ def test_a_device_that_is_always_full_stops_nothing(site: Site, terminal: Termin
         end(terminal)
 
 
-@pytest.mark.parametrize("keep", [0, 1, 7, 40])
-def test_a_pidfile_cut_short_by_a_crash_is_replaced(site: Site, terminal: Terminal, keep: int) -> None:
+@pytest.mark.parametrize("name", ["pid", "pid.state"])
+@pytest.mark.parametrize("keep", [0, 1, 3])
+def test_a_file_cut_short_by_a_crash_is_replaced(
+    site: Site, terminal: Terminal, name: str, keep: int
+) -> None:
     assert terminal.consumer("start").returncode == 0
-    text = terminal.pidfile.read_bytes()
     kill_all(terminal)
-    terminal.pidfile.write_bytes(text[:keep])
+    os.truncate(terminal.folder / name, keep)
 
     assert terminal.consumer("status").returncode == 1
     started = terminal.consumer("start")
@@ -128,28 +130,27 @@ def test_a_pidfile_cut_short_by_a_crash_is_replaced(site: Site, terminal: Termin
     end(terminal)
 
 
-@pytest.mark.parametrize("keep", [0, 1, 7])
-def test_a_pidfile_cut_short_under_a_living_daemon_is_still_locked(
-    site: Site, terminal: Terminal, keep: int
+@pytest.mark.parametrize("name", ["pid", "pid.state"])
+@pytest.mark.parametrize("keep", [0, 1, 3])
+def test_a_file_cut_short_under_a_living_daemon_is_still_locked(
+    site: Site, terminal: Terminal, name: str, keep: int
 ) -> None:
     assert terminal.consumer("start").returncode == 0
-    text = terminal.pidfile.read_bytes()
-    os.truncate(terminal.pidfile, keep)
+    os.truncate(terminal.folder / name, keep)
 
     assert terminal.consumer("start").returncode == 75
     run_some(site, 0)
 
-    terminal.pidfile.write_bytes(text)
     end(terminal)
 
 
-def test_a_pidfile_that_names_a_process_of_somebody_else_harms_nobody(site: Site, terminal: Terminal) -> None:
+def test_a_pidfile_that_names_another_process_harms_nobody(site: Site, terminal: Terminal) -> None:
     assert terminal.consumer("start").returncode == 0
-    first, second = terminal.pidfile.read_text().splitlines()
+    first = terminal.pid()
     kill_all(terminal)
     # As if our pid had been given away again: to us.
-    terminal.pidfile.write_text(f"{os.getpid()}\n{second}\n")
-    assert first != str(os.getpid())
+    terminal.pidfile.write_text(f"{os.getpid()}\n")
+    assert first != os.getpid()
 
     assert terminal.consumer("stop").returncode == 3
     terminal.pidfile.write_text(f"{os.getpid()}\n{json.dumps({})}\n")

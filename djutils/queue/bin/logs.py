@@ -7,10 +7,12 @@ import os
 import sys
 import time
 from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
 
+from djutils.queue.bin.safe_files import open_log
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.log_lines import lines
 
@@ -42,6 +44,10 @@ class LogFile(WatchedFileHandler):
         except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be written ends nothing)
             self.handleError(record)
 
+    def _open(self) -> TextIOWrapper:
+        fd = open_log(Path(self.baseFilename))
+        return os.fdopen(fd, "a", encoding=self.encoding, errors=self.errors)
+
     @property
     def output(self) -> TextIO:
         """The open file."""
@@ -56,7 +62,7 @@ class LogFile(WatchedFileHandler):
     def hangup(self) -> None:
         """Open the file anew, as logrotate asks by SIGHUP. Fit for a signal handler: takes no lock."""
         with suppress(OSError):  # the old file goes on
-            fresh = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fresh = open_log(Path(self.baseFilename))
             try:
                 # In place: whoever is just writing finds either the old file or the new one.
                 if self.stream is not None:

@@ -16,41 +16,85 @@ _LOOK_EVERY = 0.02
 
 
 class Stat(NamedTuple):
-    """What the kernel tells of a process."""
+    """What the kernel says of a process."""
 
+    name: str
     state: str
     parent: int
+    group: int
     session: int
     birth: str
-    """When it began, in clock ticks since boot: with the pid it names one process for ever."""
+    """When it began, in clock ticks since boot: with the pid it names one process forever."""
 
 
 def stat(pid: int) -> Stat | None:
-    """Answer what is known of a living process; None when it is gone, or this system has no /proc."""
+    """Return what is known of a living process; None when it is gone, or this system has no /proc."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()
-    found = Stat(fields[0], int(fields[1]), int(fields[3]), fields[19])
+    head, _, tail = text.rpartition(")")
+    fields = tail.split()
+    name = head.partition("(")[2]
+    found = Stat(name, fields[0], int(fields[1]), int(fields[2]), int(fields[3]), fields[19])
     return None if found.state in "ZX" else found
 
 
 def birth(pid: int) -> str:
-    """Answer what tells ``pid`` from a later process of that number; '' where nothing does."""
+    """Return what tells ``pid`` from a later process of that number; '' where nothing does."""
     found = stat(pid)
     return found.birth if found else ""
 
 
+def is_same(pid: int, born: str) -> bool:
+    """Return whether ``pid`` lives and is the process of that birth; with '' or without /proc any will do."""
+    if found := stat(pid):
+        return born in {"", found.birth}
+    return not _has_proc() and _session(pid) is not None
+
+
+def owner(pid: int) -> int | None:
+    """Return the effective user id of a process; None where that cannot be known."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[2]) for line in lines if line.startswith("Uid:")), None)
+
+
+def has_open(pid: int, file: os.stat_result) -> bool | None:
+    """Return whether process ``pid`` holds ``file`` open; None where we may not look."""
+    held = _PROC / str(pid) / "fd"
+    try:
+        names = os.listdir(held)  # noqa: PTH208  (names are enough)
+    except OSError:
+        return None
+    for name in names:
+        with suppress(OSError):
+            if os.path.samestat((held / name).stat(), file):
+                return True
+    return False
+
+
+def ancestors(pid: int) -> list[int]:
+    """Return the parent of ``pid``, its parent and so on; without /proc the parent of this process only."""
+    if not _has_proc():
+        return [os.getppid()]
+    found: list[int] = []
+    while (its := stat(pid)) and its.parent and its.parent not in found:
+        found.append(pid := its.parent)
+    return found
+
+
 def members(session: int, known: Iterable[int] = ()) -> list[int]:
-    """Answer the living processes of ``session``; without /proc only those among ``known``."""
+    """Return the living processes of ``session``; without /proc only those among ``known``."""
     if not _has_proc():
         return [pid for pid in known if _session(pid) == session]
     return [pid for pid, found in _everyone().items() if found.session == session]
 
 
 def family(pid: int, known: Iterable[int] = ()) -> list[int]:
-    """Answer ``pid`` and what descends from it; without /proc ``known`` is taken at its word."""
+    """Return ``pid`` and what descends from it; without /proc ``known`` is taken at its word."""
     if not _has_proc():
         return [one for one in (pid, *known) if _session(one) is not None]
     everyone = _everyone()
@@ -102,7 +146,7 @@ class Process:
                 os.kill(self.pid, number)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, and answer whether it came."""
+        """Wait for its end, and return whether it came."""
         if self._fd is not None:
             poll = select.poll()
             poll.register(self._fd, select.POLLIN)

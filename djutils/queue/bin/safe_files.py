@@ -1,0 +1,204 @@
+"""Files in directories that other users can write to: opened once, and never what another user planted.
+
+A name is looked up component by component and opened without following a link; whatever is asked
+afterwards is asked of the descriptor. What cannot be trusted raises ``Refused``, an ``OSError``
+whose ``strerror`` says why.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+LOG_MODE = 0o640
+_PATH_ONLY = getattr(os, "O_PATH", 0)
+_DIRECTORY = (_PATH_ONLY or os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_KERNELS = Path("/proc")
+_MOST_LINKS = 40
+_TRIES = 10
+_OTHERS = 0o022
+
+
+class Refused(PermissionError):
+    """Another user may have planted this; it is neither read nor written."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.EPERM, reason)
+
+
+class Directory:
+    """A directory, opened once: its name may lead elsewhere later, this does not. A context manager.
+
+    Links on the way to it are followed if they belong to a user we trust. Raises ``OSError``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open("/", _DIRECTORY)
+        try:
+            self._walk(path.absolute())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._fd)
+
+    def open(self, name: str, flags: int) -> int:
+        """Return a descriptor of the file ``name``, a new one with mode 0600; a symbolic link is an ``OSError``.
+
+        Nothing blocks: a pipe without a reader is an ``OSError`` as well.
+        """
+        # In /proc/self/fd links lead to open files, which may have no name: only the kernel can follow.
+        follow = 0 if self.is_the_kernels else os.O_NOFOLLOW
+        return os.open(name, flags | _FILE | follow, 0o600, dir_fd=self._fd)
+
+    def open_or_create(self, name: str, flags: int, mode: int = 0o600) -> int:
+        """Return a descriptor of the file ``name``; a new one has ``mode``, whatever the umask."""
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                return self.open(name, flags)
+            with suppress(FileExistsError):
+                fd = self.open(name, flags | os.O_CREAT | os.O_EXCL)
+                os.fchmod(fd, mode)
+                return fd
+        raise Refused("it is removed and made again all the time")
+
+    def has(self, name: str, fd: int) -> bool:
+        """Return whether the open file ``fd`` is still the one of that name."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=self._fd, follow_symlinks=False))
+        except FileNotFoundError:
+            return False
+
+    def unlink(self, name: str) -> None:
+        """Remove the file ``name``."""
+        os.unlink(name, dir_fd=self._fd)
+
+    def link(self, name: str) -> str | None:
+        """Return where the symbolic link ``name`` leads, None if it is no link.
+
+        ``Refused`` if it belongs to a user who is not trusted here.
+        """
+        try:
+            if not _PATH_ONLY:
+                found = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+                return self._target(name, self._fd, found, name) if stat.S_ISLNK(found.st_mode) else None
+            fd = os.open(name, _PATH_ONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        except FileNotFoundError:
+            return None
+        try:
+            found = os.fstat(fd)
+            # Read through the descriptor: the name may be another link by now.
+            return self._target("", fd, found, name) if stat.S_ISLNK(found.st_mode) else None
+        finally:
+            os.close(fd)
+
+    @property
+    def is_the_kernels(self) -> bool:
+        """Whether it is a part of /proc, where nobody can plant anything."""
+        with suppress(FileNotFoundError):
+            return os.fstat(self._fd).st_dev == _KERNELS.stat().st_dev
+        return False
+
+    def reason_to_refuse(self, file: os.stat_result) -> str:
+        """Return why ``file``, found in this directory, is not to be written; '' if it may be."""
+        if self.is_the_kernels or stat.S_ISCHR(file.st_mode) or not self._is_shared():
+            return ""
+        if not self._trusts(file.st_uid):
+            return f"it belongs to {user(file.st_uid)}"
+        return "it has a second name, a hard link" if file.st_nlink > 1 else ""
+
+    def _walk(self, path: Path) -> None:
+        names, links = deque(path.parts[1:]), 0
+        while names:
+            name = names.popleft()
+            if (target := self.link(name)) is None:
+                self._step(name)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            parts = Path(target).parts
+            if parts[0] == "/":
+                self._step("/")
+                parts = parts[1:]
+            names.extendleft(reversed(parts))
+
+    def _step(self, name: str) -> None:
+        inner = os.open(name, _DIRECTORY, dir_fd=self._fd)
+        os.close(self._fd)
+        self._fd = inner
+
+    def _target(self, path: str, fd: int, link: os.stat_result, name: str) -> str:
+        if not (self._trusts(link.st_uid) or self.is_the_kernels):
+            raise Refused(f"'{name}' is a symbolic link of {user(link.st_uid)}, which is not followed")
+        return os.readlink(path, dir_fd=fd)
+
+    def _trusts(self, owner: int) -> bool:
+        """Unlike root, an ordinary user has given away nothing to the owner of a directory he works in."""
+        us = os.geteuid()
+        return owner in _trusted() or (us != 0 and owner == os.fstat(self._fd).st_uid)
+
+    def _is_shared(self) -> bool:
+        """Return whether others can put files into it."""
+        found = os.fstat(self._fd)
+        return bool(found.st_mode & _OTHERS) or found.st_uid not in _trusted()
+
+
+def _trusted() -> set[int]:
+    # In a user namespace root's own files may belong to nobody: who owns the root directory owns all.
+    return {os.geteuid(), 0, Path("/").stat().st_uid}
+
+
+def open_log(path: Path) -> int:
+    """Return a descriptor that appends to the log at ``path``; a new one has mode 0640, whatever the umask.
+
+    A regular file, a pipe that is being read, or a device such as ``/dev/stderr``. Raises ``OSError``.
+    """
+    path = path.absolute()
+    for _ in range(_MOST_LINKS):
+        with Directory(path.parent) as directory:
+            target = None if directory.is_the_kernels else directory.link(path.name)
+            if target is None:
+                return _open_log(directory, path.name)
+        path = path.parent / target
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _open_log(directory: Directory, name: str) -> int:
+    try:
+        fd = directory.open_or_create(name, os.O_WRONLY | os.O_APPEND, LOG_MODE)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nothing reads from this pipe or socket") from error
+        raise
+    found = os.fstat(fd)
+    kinds = (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISCHR)
+    known = directory.is_the_kernels or any(is_kind(found.st_mode) for is_kind in kinds)
+    if reason := directory.reason_to_refuse(found) if known else "it is neither a file, a pipe nor a device":
+        os.close(fd)
+        raise Refused(reason)
+    os.set_blocking(fd, True)
+    return fd
+
+
+def user(uid: int) -> str:
+    """Return the user ``uid`` in words."""
+    try:
+        return f"the user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"the user {uid}"
