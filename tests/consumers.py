@@ -22,7 +22,7 @@ READY = re.compile(r"Worker process (\d+) is ready")
 class Consumer:
     """Runs until the ``with`` ends; nothing of it is left then, whatever happened.
 
-    ``options`` are those of the command line. It is the leader of a process group of its own.
+    ``options`` are those of the command line. It is the leader of a session of its own.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Consumer:
 
     def members(self) -> set[int]:
         """Every process of this consumer that is alive."""
-        return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _group_of(path) == self.pid}
+        return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _session_of(path) == self.pid}
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the supervisor."""
@@ -97,8 +97,10 @@ class Consumer:
         return int(self._process.returncode)
 
     def signal_all(self, number: signal.Signals) -> None:
-        """Send a signal to every process of it at once."""
-        os.killpg(self.pid, number)
+        """Send a signal to every process of it at once; each worker has a process group of its own."""
+        for pid in self.members():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def stop(self) -> int:
         """SIGTERM; the exit code when all has ended."""
@@ -108,22 +110,25 @@ class Consumer:
     def kill_all(self) -> float:
         """SIGKILL to every process of it at once; the moment it was sent."""
         moment = time.time()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self.signal_all(signal.SIGKILL)
         self._process.wait()
-        wait_until(lambda: not self.members())
+        wait_until(self._is_gone)
         return moment
 
+    def _is_gone(self) -> bool:
+        self.signal_all(signal.SIGKILL)  # what was just being forked
+        return not self.members()
 
-def _group_of(process: Path) -> int:
-    """The process group, or 0 for what is gone or only waits to be buried."""
+
+def _session_of(process: Path) -> int:
+    """The session, or 0 for what is gone or only waits to be buried."""
     try:
-        state, _, group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+        state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
     except (OSError, ValueError):
         return 0
-    return 0 if state in "ZX" else int(group)
+    return 0 if state in "ZX" else int(session)
 
 
 def is_alive(pid: int) -> bool:
     """Is there such a process, and not only its body?"""
-    return bool(_group_of(Path("/proc", str(pid))))
+    return bool(_session_of(Path("/proc", str(pid))))

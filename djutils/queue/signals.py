@@ -1,6 +1,6 @@
-"""What happens to a command, for whoever listens.
+"""What happens to commands and to worker processes, for whoever listens.
 
-Each signal is sent with ``sender`` = the command's class and ``message`` = its ``Message``.
+The signals of a command are sent with ``sender`` = its class and ``message`` = its ``Message``.
 Receivers run in the process where it happens and must be quick; an exception in one is logged
 and changes nothing for the command.
 """
@@ -29,3 +29,13 @@ command_retried = Signal()
 
 command_died = Signal()
 """Sent in the worker when the message becomes a dead letter; also ``exception``."""
+
+worker_started = Signal()
+"""Sent in the main thread of each new worker process before its first command; also ``queues``, their names.
+
+A worker process is forked from one that has loaded the project, and threads do not survive a fork:
+start here what needs a thread of its own. ``sender`` is None.
+"""
+
+worker_stopping = Signal()
+"""Sent there after the last command, before exit handlers run; not in a process that is killed."""

@@ -21,16 +21,22 @@ from tests.project.settings import *
 import os, signal, sys
 left = 2  # the maintainer and the first worker
 
-def stop():
+def hear():
     if left:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.{})
 
 def count():
     global left
     left -= left > 0
 
 if "run" in sys.argv:
-    os.register_at_fork(after_in_child=stop, after_in_parent=count)
+    os.register_at_fork(after_in_child=hear, after_in_parent=count)
+"""
+SLOW = """
+from tests.project.settings import *
+import pathlib, time
+pathlib.Path("importing").touch()
+time.sleep(60)
 """
 LOGGING = """
 from tests.project.settings import *
@@ -72,16 +78,38 @@ def test_run_logs_to_stderr_until_a_signal(site: Site, terminal: Terminal, numbe
     assert not terminal.pidfile.exists()
 
 
-def test_a_worker_that_is_stopped_at_its_birth_ends(site: Site, terminal: Terminal) -> None:
-    (terminal.folder / "hasty.py").write_text(HASTY)
+@pytest.mark.parametrize(("number", "lives"), [(signal.SIGTERM, 2), (signal.SIGHUP, 1), (signal.SIGINT, 1)])
+def test_a_signal_at_its_birth_does_to_a_process_what_it_does_later(
+    site: Site, terminal: Terminal, number: signal.Signals, lives: int
+) -> None:
+    (terminal.folder / "hasty.py").write_text(HASTY.format(number.name))
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "hasty"
     running = terminal.begin(*BY_PATH, "run")
 
     commands.append(site.file(), 1)
     site.wait_until_empty()
 
-    assert "was killed by SIGTERM" in end(running)
+    output = end(running)
+    assert (output.count("is ready"), output.count("was killed")) == (lives, 0), output
     assert len(commands.lines(site.file())) == 1
+
+
+def test_sigterm_ends_a_consumer_that_is_process_1_and_still_imports_its_project(
+    site: Site, terminal: Terminal
+) -> None:
+    alone = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+    if terminal.run(*alone, "true").returncode:
+        pytest.skip("this system does not let us have a process 1 of our own")
+    (terminal.folder / "slow.py").write_text(SLOW)
+    terminal.environment["DJANGO_SETTINGS_MODULE"] = "slow"
+    outside = terminal.begin(*alone, *BY_PATH, "run")
+    wait_until((terminal.folder / "importing").exists)
+    (first,) = terminal.processes() - {outside.pid}
+
+    os.kill(first, signal.SIGTERM)
+
+    wait_until(lambda: not terminal.processes())
+    outside.communicate(timeout=30)
 
 
 def test_nothing_is_logged_twice(site: Site, terminal: Terminal) -> None:

@@ -34,6 +34,8 @@ from djutils.queue.exceptions import ConsumerError
 from djutils.queue.registry import registry
 from djutils.queue.workers.channel import LeasedChannel, PopChannel
 from djutils.queue.workers.options import ConsumerOptions, Hooks, nothing
+from djutils.queue.workers.os_signals import end_at_sigterm
+from djutils.queue.workers.streams import open_standard_streams
 from djutils.queue.workers.supervisor import Supervisor
 
 logger = logging.getLogger("djutils.queue.bin.consumer")
@@ -59,6 +61,7 @@ class QueueDaemon:
     """
 
     def __init__(self, options: Options, out: Out | None = None) -> None:
+        open_standard_streams()
         self._options = options
         self._out = out or sys.stdout
         self._checked = False
@@ -120,6 +123,7 @@ class QueueDaemon:
 
     def run(self) -> int:
         """Consume in the foreground until a signal ends it; answer the supervisor's exit code."""
+        end_at_sigterm()
         self._check()
         preflight.close_connections()
         with ExitStack() as stack:

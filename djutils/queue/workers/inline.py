@@ -12,6 +12,7 @@ from djutils.queue.executor import Executor
 
 from .board import Board
 from .channel import Channel
+from .options import nothing
 from .runner import Runner
 
 logger = logging.getLogger("djutils.queue.workers.inline")
@@ -29,8 +30,11 @@ class Inline(Runner):
     here = True
     batches = 1
 
-    def __init__(self, executors: Sequence[Executor], board: Board) -> None:
+    def __init__(
+        self, executors: Sequence[Executor], board: Board, tidy: Callable[[], None] = nothing
+    ) -> None:
         super().__init__(1, executors, board)
+        self._tidy = tidy
         self.duty: threading.Lock = threading.Lock()
         self.closed = False
         self.begun = threading.Event()
@@ -55,6 +59,7 @@ class Inline(Runner):
                 begun.set()
             duty.release()
             self._run(0, waiting)
+            self._tidy()
             duty.acquire()
             self._running = False
 

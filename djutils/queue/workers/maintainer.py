@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Collection, Mapping
 from multiprocessing.connection import Connection
@@ -20,7 +19,7 @@ from djutils.queue.executor import Executor
 
 from .channel import LeasedChannel
 from .clock import Clock
-from .options import ConsumerOptions, Hooks
+from .options import ConsumerOptions
 from .worker import Born, Died
 
 logger = logging.getLogger("djutils.queue.workers.maintainer")
@@ -53,10 +52,9 @@ class Watch:
 class Maintainer:
     """Does the upkeep of ``options.queues`` until the supervisor closes the connection."""
 
-    def __init__(self, options: ConsumerOptions, supervisor: Connection, hooks: Hooks) -> None:
+    def __init__(self, options: ConsumerOptions, supervisor: Connection) -> None:
         self._options = options
         self._supervisor = supervisor
-        self._hooks = hooks
         self._queues = {name: queues.fresh(name) for name in options.queues}
         self._leased = {n: q for n, q in self._queues.items() if isinstance(q, LeasedQueue)}
         self._living: dict[str, set[int]] = {name: set() for name in self._leased}
@@ -68,9 +66,6 @@ class Maintainer:
 
     def run(self) -> int:
         """Live; answer the exit code."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, lambda *_: self._hooks.hangup())
         for queue in self._leased.values():
             queue.open()
         listening, parent = True, os.getppid()

@@ -1,4 +1,4 @@
-"""A worker process: signals in the main thread, a pump, and threads that run commands."""
+"""A worker process: a pump in the main thread, who runs commands, and a thread that watches over both."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor
 from djutils.queue.middleware.database import database_connections, keep_connections
+from djutils.queue.signals import worker_started, worker_stopping
 
 from .board import Board
 from .channel import Channel, make_channel
 from .inline import Inline, Relief
-from .options import ConsumerOptions, Hooks
+from .options import ConsumerOptions, Hooks, nothing
+from .os_signals import WorkerSignals
 from .pump import Pump
 from .runner import Runner
 from .threads import Threads
+from .world import World
 
 logger = logging.getLogger("djutils.queue.workers.process")
 
@@ -33,13 +36,24 @@ _MEMORY_EVERY = 5.0
 
 
 class WorkerProcess:
-    """One worker process in one life."""
+    """One worker process in one life.
+
+    The main thread pumps, and runs the commands itself where it is one at a time: some libraries
+    work in no other. What must not wait for a command's end is done by a thread that watches.
+    """
 
     def __init__(
-        self, options: ConsumerOptions, owners: Mapping[str, int], board: Board, hooks: Hooks
+        self,
+        options: ConsumerOptions,
+        owners: Mapping[str, int],
+        board: Board,
+        hooks: Hooks,
+        signals: WorkerSignals,
     ) -> None:
         self._options = options
         self._hooks = hooks
+        self._signals = signals
+        self._world = World(signals)
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
         executors = [make_executor(name, owners[name]) for name in options.queues]
@@ -47,48 +61,57 @@ class WorkerProcess:
         def make_channels() -> list[Channel]:
             return [make_channel(queues.fresh(name), owners[name]) for name in options.queues]
 
-        self._pump, self._runner = make_pump(options, executors, board, make_channels)
-        self._ended = threading.Event()
-        self._failed = False
+        self._pump, self._runner = make_pump(options, executors, board, make_channels, self._world.restore)
 
     def run(self, ready: Callable[[], object]) -> int:
-        """Work until asked to stop, recycled or orphaned; answer the exit code."""
+        """Work until asked to stop, recycled or orphaned; return the exit code."""
         keep_connections()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: self._pump.stop())
-        signal.signal(signal.SIGHUP, lambda *_: self._hooks.hangup())
-        threading.Thread(target=self._pump_on, args=(ready,), name="pump", daemon=True).start()
-        self._watch()
-        return 1 if self._failed else 0
-
-    def _watch(self) -> None:
-        """Wait for the pump's end; ask for it when there is a reason to."""
-        reason, deadline = "", float("inf")
-        while not self._ended.wait(_LOOK_EVERY) and time.monotonic() < deadline:
-            if not reason and (reason := self._reason_to_end()):
-                logger.warning("This worker process ends: %s.", reason)
-                self._pump.stop()
-                # Nobody is left who would kill it if a command does not end.
-                deadline = time.monotonic() + self._options.grace
-
-    def _pump_on(self, ready: Callable[[], object]) -> None:
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        worker_started.send_robust(sender=None, queues=self._options.queues)
+        self._world.remember()
         try:
             self._pump.run(ready)
         except Exception:  # whatever it is, the process must end and the log must say why
             logger.exception("This worker process cannot go on.")
-            self._failed = True
+            return 1
         finally:
-            self._ended.set()
+            worker_stopping.send_robust(sender=None, queues=self._options.queues)
+        return 0
+
+    def _watch(self) -> None:
+        """Act on signals, and end this process when there is a reason to; until it is gone."""
+        told, deadline = False, float("inf")
+        while time.monotonic() < deadline:
+            self._act_on(self._signals.heard(_LOOK_EVERY))
+            if deadline == float("inf") and os.getppid() != self._parent:
+                # Nobody is left who would kill it if a command does not end.
+                deadline = time.monotonic() + self._options.grace
+                self._end("its supervisor is gone")
+            elif not told and (reason := self._reason_to_end()):
+                told = True
+                self._end(reason)
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    def _act_on(self, number: int) -> None:
+        if number == signal.SIGTERM:
+            self._pump.stop()
+        elif number == signal.SIGHUP:
+            self._hooks.hangup()
+
+    def _end(self, reason: str) -> None:
+        """Take nothing more; what runs ends first, in its own time."""
+        logger.warning("This worker process takes no more commands and ends after those it runs: %s.", reason)
+        self._pump.stop()
 
     def _reason_to_end(self) -> str:
-        if os.getppid() != self._parent:
-            return "its supervisor is gone"
         if not self._runner.alive:
             return "one of its threads has died"
         if self._options.max_memory and time.monotonic() - self._memory_checked > _MEMORY_EVERY:
             self._memory_checked = time.monotonic()
-            if (used := resident_mebibytes()) > self._options.max_memory:
-                return f"it uses {used} MiB"
+            used = resident_mebibytes()
+            # Without a command there is nothing that a fresh process would do better.
+            if used > self._options.max_memory and self._pump.received:
+                return f"it uses {used} MiB, --max-memory is {self._options.max_memory}"
         return ""
 
 
@@ -97,27 +120,31 @@ def make_pump(
     executors: Sequence[Executor],
     board: Board,
     make_channels: Callable[[], Sequence[Channel]],
+    tidy: Callable[[], None] = nothing,
 ) -> tuple[Pump, Runner]:
-    """Answer a pump, and what runs the commands it receives: itself if that is one at a time."""
+    """Return a pump, and what runs the commands it receives: itself if that is one at a time.
+
+    ``tidy`` is called there after each command.
+    """
     if options.threads > 1:
         threads = Threads(options.threads, executors, board, lambda: pump.wake())  # noqa: PLW0108  (made below)
         pump = Pump(make_channels(), threads, board, options)
         return pump, threads
-    inline = Inline(executors, board)
+    inline = Inline(executors, board, tidy)
     pump = Pump(make_channels(), inline, board, options)
     Relief(inline, pump.is_stuck, pump.relieve, make_channels).start()
     return pump, inline
 
 
 def make_executor(name: str, owner: int) -> Executor:
-    """Answer an executor of what queue ``name`` lends to ``owner``."""
+    """Return an executor of what queue ``name`` lends to ``owner``."""
     queue = queues[name]
     lease = Lease(queue, owner) if isinstance(queue, LeasedQueue) else None
     return Executor(name, (database_connections,), lease=lease)
 
 
 def resident_mebibytes() -> int:
-    """Answer how much memory this process has resident, or had at its peak where only that is known."""
+    """Return how much memory this process has resident, or had at its peak where only that is known."""
     if STATM.exists():
         return int(STATM.read_text().split()[1]) * resource.getpagesize() // 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20

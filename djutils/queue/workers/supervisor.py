@@ -19,14 +19,18 @@ from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import FrameType
+from typing import NoReturn
 
 from django.db import connections
 
 from djutils.queue.backends.base import new_owner
 
+from .child import leave, leave_finalizers
 from .maintainer import Maintainer
 from .options import ConsumerOptions, Hooks
+from .os_signals import WorkerSignals, hear_only_hangup
 from .process import WorkerProcess
+from .streams import flush_standard_streams, take_standard_streams
 from .worker import Born, Died, Worker, cause_of
 
 logger = logging.getLogger("djutils.queue.workers.supervisor")
@@ -144,6 +148,8 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._note_stop)
         signal.signal(signal.SIGHUP, self._note_hangup)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Whoever started this process may have blocked them.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
         self._stops += 1
@@ -175,35 +181,40 @@ class Supervisor:
 
     # Children.
 
-    def _fork(self, live: Callable[[], int]) -> int:
-        """Fork; the child lives, exits with what ``live`` answers, and never returns from here."""
+    def _fork(self, live: Callable[[], int], listen: Callable[[], None]) -> int:
+        """Fork; the child does ``live``, exits with what that returns, and never returns from here.
+
+        No signal reaches it before ``listen`` has set its handlers: ours would note a stop where
+        nobody looks, and without any it would die.
+        """
         connections.close_all()
-        # Held back until the child has let go of our handlers: they would note a stop where nobody looks.
+        flush_standard_streams()
         held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             pid = os.fork()
             if not pid:
-                self._disown_signals()
+                self._be_child(live, listen)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        if pid:
-            return pid
+        return pid
+
+    def _be_child(self, live: Callable[[], int], listen: Callable[[], None]) -> NoReturn:
         code = 1
         try:
-            self._become_child()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listen()
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            leave_finalizers()
+            take_standard_streams()
+            self._close_ours()
             code = live()
         except BaseException:  # the child must not run on into its parent's code
             logger.exception("A process of the consumer failed.")
         finally:
-            logging.shutdown()
-            os._exit(code)
+            leave(code, self._options.grace)
 
-    def _disown_signals(self) -> None:
-        signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-
-    def _become_child(self) -> None:
+    def _close_ours(self) -> None:
         for fd in (*self._wakeup, *self._unready):
             os.close(fd)
         if self._line:
@@ -217,16 +228,18 @@ class Supervisor:
             hear, say = os.pipe()
             # Made known before it lives, so that its first message already has a beating owner.
             self._tell(Born(owners))
-            worker.pid = self._fork(partial(self._live_as_worker, worker, hear, say))
+            signals = WorkerSignals()
+            live = partial(self._live_as_worker, worker, signals, hear, say)
+            worker.pid = self._fork(live, signals.listen)
             os.close(say)
             self._unready[hear] = worker.pid
             self._workers[worker.pid] = worker
         self._hooks.workers_changed(list(self._workers))
 
-    def _live_as_worker(self, worker: Worker, hear: int, say: int) -> int:
+    def _live_as_worker(self, worker: Worker, signals: WorkerSignals, hear: int, say: int) -> int:
         os.close(hear)
         logging.getLogger().addHandler(worker.last_words)
-        process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks)
+        process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks, signals)
         return process.run(ready=lambda: os.write(say, b"1"))
 
     def _keep_maintainer(self) -> None:
@@ -237,7 +250,10 @@ class Supervisor:
 
     def _spawn_maintainer(self) -> None:
         self._line, theirs = Pipe()
-        self._maintainer = self._fork(lambda: Maintainer(self._options, theirs, self._hooks).run())
+        self._maintainer = self._fork(
+            lambda: Maintainer(self._options, theirs).run(),
+            partial(hear_only_hangup, self._hooks.hangup),
+        )
         theirs.close()
         self._telling = False
         for worker in self._workers.values():

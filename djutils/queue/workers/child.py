@@ -1,0 +1,56 @@
+"""How a process that the supervisor has forked ends: as any Python program does, and never in its parent's code."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from typing import Any, NoReturn
+
+from .streams import flush_standard_streams
+
+logger = logging.getLogger("djutils.queue.workers.child")
+
+
+def leave_finalizers() -> None:
+    """Leave to the parent what it made before the fork and removes at its own end.
+
+    A ``TemporaryDirectory`` made by the settings is removed by an exit handler. The first worker
+    process to end would take it away from all others.
+    """
+    inherited: Any = getattr(weakref.finalize, "_registry", ())
+    for finalizer in list(inherited):
+        finalizer.atexit = False
+
+
+def leave(code: int, within: float) -> NoReturn:
+    """End this process with ``code``: wait for its threads, run its exit handlers, flush its output.
+
+    Daemon threads are not waited for. After ``within`` seconds the process ends all the same.
+    """
+    timer = threading.Timer(within, _give_up, (code, within))
+    timer.daemon = True
+    try:
+        timer.start()
+        _end_threads()
+        _run_exit_handlers()
+    except BaseException:  # an exit handler is anyone's code, and this process must end
+        logger.exception("An exit handler of process %d failed.", os.getpid())
+    finally:
+        flush_standard_streams()
+        os._exit(code)
+
+
+def _give_up(code: int, within: float) -> None:
+    logger.warning(
+        "Process %d ends now: its threads or exit handlers did not end within %.0f s.", os.getpid(), within
+    )
+    flush_standard_streams()
+    os._exit(code)
+
+
+# What the interpreter itself calls, in this order, when a program has ended; multiprocessing does the same.
+_end_threads: Any = threading._shutdown  # type: ignore[attr-defined]
+_run_exit_handlers: Any = atexit._run_exitfuncs
