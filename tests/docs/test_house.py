@@ -210,3 +210,31 @@ def test_nothing_names_one_machine_or_one_registry() -> None:
     ]
 
     assert not named
+
+
+OUTCOMES = {"ACKED", "RELEASED", "SETTLED"}
+
+
+def test_outcomes_are_compared_by_their_action() -> None:
+    by_identity = [
+        name(path, node.lineno)
+        for path in files("djutils")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Compare)
+        and any(getattr(side, "id", "") in OUTCOMES for side in (node.left, *node.comparators))
+    ]
+
+    assert not by_identity, "an outcome that is equal to one of these need not be the same object"
+
+
+def test_a_match_over_actions_knows_all_of_them() -> None:
+    loose = [
+        name(path, node.lineno)
+        for path in files("djutils")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Match)
+        and "Action." in ast.unparse(node)
+        and not ast.unparse(node.cases[-1]).startswith("case _:\n    assert_never(")
+    ]
+
+    assert not loose, "end it in assert_never, so that a new action is not dropped in silence"

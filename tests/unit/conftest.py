@@ -19,7 +19,7 @@ from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.message import new_id
 from djutils.queue.registry import registry
-from djutils.queue.workers import pump as pump_module
+from djutils.queue.workers import outage as outage_module
 
 from . import commands_for_tests
 from .commands_for_tests import gates
@@ -112,7 +112,8 @@ def declare() -> Iterator[Declare]:
 @pytest.fixture
 def rig(ran: list[Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeRig]:
     """Makes and starts rigs, for which outages are short; ends them after the test."""
-    monkeypatch.setattr(pump_module, "_OUTAGE", (0.001, 0.01))
+    monkeypatch.setattr(outage_module, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(outage_module, "LONGEST_PAUSE", 0.01)
     made: list[Rig] = []
 
     def make(*queues: BaseQueue, **options: Any) -> Rig:

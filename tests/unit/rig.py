@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from djutils.queue.backends.base import BaseQueue, new_owner
-from djutils.queue.exceptions import BackendError
 from djutils.queue.executor import Executor
 from djutils.queue.workers.board import Board
 from djutils.queue.workers.channel import Channel, make_channel
@@ -39,7 +38,7 @@ class Rig:
     def _run(self) -> None:
         try:
             self.pump.run(self.ready.set)
-        except BackendError as error:
+        except Exception as error:
             self.error = error
 
     def start(self) -> Rig:

@@ -83,7 +83,7 @@ def test_what_was_not_begun_goes_back_to_the_head_without_blame(leased: LeasedCh
 
 def test_closing_gives_back_all_it_holds(leased: LeasedChannel) -> None:
     deliveries = leased.receive(3, [], 0)
-    leased.close()
+    leased.close({})
     queue = queue_of(leased)
     assert queue.stats().ready == 3
     assert queue.owners() == {}
@@ -201,7 +201,7 @@ def test_an_ack_needs_nothing(popped: PopChannel, four_methods: ListQueue) -> No
     put(four_methods, 1)
     (delivery,) = popped.receive(1, [], 0)
     popped.settle([(delivery, ACKED)])
-    popped.close()
+    popped.close({})
     assert len(four_methods) == 0
     assert popped.adopt([]) == []
 

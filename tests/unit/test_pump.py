@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from djutils.queue import executor
+from djutils.queue.message import Action, Outcome
 from djutils.queue.workers import pump as pump_module
 from djutils.queue.workers.board import Report
+from djutils.queue.workers.pace import BUDGET
 
 from .commands_for_tests import fail, fail_at_first, gates, hold, record, refuse
 from .helpers import FlakyQueue, make_envelope, until
@@ -28,6 +31,20 @@ def test_what_is_sent_runs_and_is_acked(rig: MakeRig, queue: FlakyQueue, ran: li
     one.end()
     assert one.board.report() == Report({}, {})
     assert queue.owners() == {}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_outcome_that_only_equals_an_ack_is_acked(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(executor, "ACKED", Outcome(Action.ACK))
+    for number in range(10):
+        send(queue, record, number)
+    one = rig(queue, threads=threads)
+    until(lambda: empty(queue))
+    assert sorted(ran) == list(range(10))
+    one.end()
+    assert one.board.report() == Report({}, {})
 
 
 def test_it_is_ready_when_the_backend_was_reached(rig: MakeRig, queue: FlakyQueue) -> None:
@@ -129,10 +146,10 @@ def test_while_every_thread_is_stuck_nothing_more_is_taken(
     send(queue, hold, "slow")
     one = rig(queue)
     until(lambda: "slow begins" in ran)
-    until(lambda: time.monotonic() - one.threads.moved_at > 2 * pump_module.BUDGET)
+    until(lambda: time.monotonic() - one.threads.moved_at > 2 * BUDGET)
     received = one.pump.received
     send(queue, record, 1)
-    until(lambda: time.monotonic() - one.threads.moved_at > 4 * pump_module.BUDGET)
+    until(lambda: time.monotonic() - one.threads.moved_at > 4 * BUDGET)
     assert (one.pump.received, queue.stats().ready) == (received, 1)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from djutils.queue.message import Batch
 from djutils.queue.workers.board import Report
-from djutils.queue.workers.pump import BUDGET
+from djutils.queue.workers.pace import BUDGET
 
 from .commands_for_tests import gates, hold, record, spin
 from .helpers import FlakyQueue, make_envelope, until

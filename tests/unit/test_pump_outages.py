@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from djutils.queue.exceptions import BackendError
+from djutils.queue.exceptions import BackendError, ConfigurationError
 from djutils.queue.message import Batch
+from djutils.queue.workers import outage as outage_module
 from djutils.queue.workers import pump as pump_module
 from djutils.queue.workers.board import Report
 
@@ -111,7 +112,7 @@ def test_a_command_that_ends_during_an_outage_is_acked_after_it(
 def test_an_outage_of_any_length_is_waited_out_at_the_start(
     rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pump_module, "_OUTAGE", (0.0, 0.0))
+    monkeypatch.setattr(outage_module, "LONGEST_PAUSE", 0.0)
     queue.plan["enroll"] = ["before"] * 1100
     send(queue, record, "x")
     one = rig(queue)
@@ -146,16 +147,65 @@ def test_an_owner_that_was_struck_off_leaves_the_rest_to_others(
     assert (one.error, queue.stats(), queue.owners()) == (None, (1, 0, 0, 0), {})
 
 
-def test_a_backend_that_is_broken_for_good_ends_it(rig: MakeRig, queue: FlakyQueue) -> None:
-    one = rig(queue)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "error",
+    [
+        BackendError("refused"),
+        ConfigurationError("may evict"),
+        OSError("by its driver"),
+        TypeError("as well"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_backend_raises_is_waited_out_and_said_once(
+    rig: MakeRig,
+    queue: FlakyQueue,
+    ran: list[Any],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    threads: int,
+) -> None:
+    caplog.set_level(logging.INFO, "djutils.queue")
+    one = rig(queue, threads=threads)
     assert one.ready.wait(5)
+    working, failures = queue._lend, []
 
     def broken(*_: Any) -> Any:
-        raise BackendError("This cannot be waited out.")
+        failures.append(error)
+        raise error
 
     queue._lend = broken  # type: ignore[method-assign]
+    until(lambda: len(failures) > 5)
+    send(queue, record, "after it")
+    queue._lend = working  # type: ignore[method-assign]
+    until(lambda: empty(queue))
+    assert (ran, one.ended) == (["after it"], False)
+    until(lambda: "The backend answers again." in caplog.text)
+    assert caplog.text.count("Waiting for it; running commands go on.") == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fault_of_ours_ends_it_when_what_runs_has_ended(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    gates.update(slow=threading.Event())
+    for _ in range(threads):
+        send(queue, hold, "slow")
+    one = rig(queue, threads=threads)
+    until(lambda: ran == ["slow begins"] * threads)
+
+    def broken(*_: Any) -> Any:
+        raise TypeError("a fault of ours")
+
+    monkeypatch.setattr(one.pump, "_collect", broken)
+    send(queue, record, "not begun")
+    until(lambda: one.pump.broken or threads == 1)
+    assert not one.ended
+    gates["slow"].set()
     until(lambda: one.ended)
-    assert str(one.error) == "This cannot be waited out."
+    assert isinstance(one.error, TypeError)
+    assert ran == ["slow begins"] * threads + ["slow ends"] * threads
 
 
 # Over four methods

@@ -5,31 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import assert_never
 
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue, LeasedQueue
-from djutils.queue.exceptions import BackendUnavailable, MessageError, QueueException
+from djutils.queue.exceptions import BackendError, BackendUnavailable, MessageError
 from djutils.queue.message import Action, DeadLetter, Delivery, Outcome, Rejection, Retrial, new_id
+
+from .border import border
+from .texts import reap
 
 logger = logging.getLogger("djutils.queue.workers.channel")
 
 Settled = tuple[Delivery, Outcome]
-
-
-@contextmanager
-def border(queue: BaseQueue) -> Iterator[None]:
-    """Somebody's own backend raises whatever its driver does: all of it is waited out."""
-    try:
-        yield
-    except QueueException:
-        raise
-    except Exception as error:
-        backend = type(queue).__name__
-        raise BackendUnavailable(f"{backend} failed with {type(error).__name__}: {error}.") from error
 
 
 class Channel(ABC):
@@ -53,7 +45,7 @@ class Channel(ABC):
 
     @abstractmethod
     def join(self) -> None:
-        """Get ready to help, in another thread, whoever has opened a channel for the same owner."""
+        """Get ready once more: after ``disconnect()``, or in another thread for the same owner."""
 
     @abstractmethod
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
@@ -68,15 +60,23 @@ class Channel(ABC):
 
     @abstractmethod
     def settle(self, settled: list[Settled]) -> None:
-        """Carry out outcomes that are not acks; each leaves the list when the backend has it."""
+        """Carry out outcomes; each leaves the list when the backend has it."""
 
     @abstractmethod
     def adopt(self, known: Collection[str]) -> list[Delivery]:
         """Answer what was received without our hearing of it."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Leave: everything still held goes back."""
+    def probe(self) -> None:
+        """Ask the store something that changes nothing; raises ``BackendError`` if it does not answer."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """Let go of the connection, so that the next call makes a new one, to wherever the store is by then."""
+
+    @abstractmethod
+    def close(self, refused: Mapping[str, str]) -> None:
+        """Leave: everything still held goes back; ``refused`` (id -> why) is charged with a crash."""
 
 
 class LeasedChannel(Channel):
@@ -90,14 +90,19 @@ class LeasedChannel(Channel):
         self._queue = queue
         self._owner = owner
         self._doubtful: set[str] = set()
+        self._is_open = False
 
     def open(self) -> None:
-        self._queue.open()
-        self._queue.enroll(self._owner)
+        self.join()
+        with border(self._queue):
+            self._queue.enroll(self._owner)
 
     def join(self) -> None:
         # Not enrolled again: an owner that was struck off must hear of it.
-        self._queue.open()
+        if not self._is_open:
+            with border(self._queue):
+                self._queue.open()
+            self._is_open = True
 
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         with self._doubting(done):
@@ -120,32 +125,57 @@ class LeasedChannel(Channel):
         return answer
 
     def settle(self, settled: list[Settled]) -> None:
-        releases: dict[float, list[str]] = {}
-        retrials, rejections = [], []
-        for delivery, outcome in settled:
-            match outcome.action:
-                case Action.RELEASE:
-                    releases.setdefault(outcome.delay, []).append(delivery.id)
-                case Action.RETRY:
-                    retrials.append(Retrial(delivery.id, outcome.delay, outcome.error, outcome.charge))
-                case Action.REJECT:
-                    rejections.append(Rejection(delivery.id, outcome.error, outcome.charge))
-        for delay, ids in releases.items():
-            self._settle(ids, partial(self._queue.release, self._owner, ids, delay), "postponed")
-        if retrials:
-            ids = [retrial.id for retrial in retrials]
-            self._settle(ids, partial(self._queue.retry, self._owner, retrials), "failed")
-        if rejections:
-            ids = [rejection.id for rejection in rejections]
-            self._settle(ids, partial(self._queue.reject, self._owner, rejections), "failed")
+        by_action: dict[Action, list[Settled]] = {}
+        for one in settled:
+            by_action.setdefault(one[1].action, []).append(one)
+        for action, group in by_action.items():
+            self._settle_all(action, group)
         settled.clear()
 
-    def adopt(self, known: Collection[str]) -> list[Delivery]:
-        return self._queue.adopt(self._owner, known)
+    def _settle_all(self, action: Action, group: Sequence[Settled]) -> None:
+        """Carry out outcomes that all have the same ``action``."""
+        ids = [delivery.id for delivery, _ in group]
+        queue, owner = self._queue, self._owner
+        match action:
+            case Action.ACK:
+                self._settle(ids, partial(queue.ack, owner, ids), "succeeded")
+            case Action.RELEASE:
+                self._release(group)
+            case Action.RETRY:
+                retrials = [Retrial(one.id, told.delay, told.error, told.charge) for one, told in group]
+                self._settle(ids, partial(queue.retry, owner, retrials), "failed")
+            case Action.REJECT:
+                rejections = [Rejection(one.id, told.error, told.charge) for one, told in group]
+                self._settle(ids, partial(queue.reject, owner, rejections), "failed")
+            case Action.SETTLED:
+                pass
+            case _:
+                assert_never(action)
 
-    def close(self) -> None:
-        self._queue.reap(self._owner, running={})
-        self._queue.close()
+    def _release(self, group: Sequence[Settled]) -> None:
+        by_delay: dict[float, list[str]] = {}
+        for delivery, outcome in group:
+            by_delay.setdefault(outcome.delay, []).append(delivery.id)
+        for delay, ids in by_delay.items():
+            # What was not begun may be taken back by others: nothing is to be told of that.
+            self._settle(ids, partial(self._queue.release, self._owner, ids, delay), "")
+
+    def adopt(self, known: Collection[str]) -> list[Delivery]:
+        with border(self._queue):
+            return self._queue.adopt(self._owner, known)
+
+    def probe(self) -> None:
+        with border(self._queue):
+            self._queue.owners()
+
+    def disconnect(self) -> None:
+        self._is_open = False
+        with suppress(Exception):  # it is given up, whatever it says
+            self._queue.close()
+
+    def close(self, refused: Mapping[str, str]) -> None:
+        reap(self._queue, self._owner, refused)
+        self.disconnect()
 
     def _settle(self, ids: Collection[str], call: Callable[[], set[str]], what: str) -> None:
         with self._doubting(ids):
@@ -154,15 +184,16 @@ class LeasedChannel(Channel):
 
     @contextmanager
     def _doubting(self, ids: Collection[str]) -> Iterator[None]:
-        """An outage leaves it open whether they were settled: when it is over they may look late."""
+        """A failure leaves it open whether they were settled: when it is over they may look late."""
         try:
-            yield
-        except BackendUnavailable:
+            with border(self._queue):
+                yield
+        except BackendError:
             self._doubtful.update(ids)
             raise
 
     def _tell(self, ids: Collection[str], late: Collection[str], what: str) -> None:
-        for id in set(late) - self._doubtful:
+        for id in set(late) - self._doubtful if what else ():
             logger.warning("%s %s here, but was taken back before: it may run again.", id, what)
         self._doubtful.difference_update(ids)
 
@@ -239,12 +270,27 @@ class PopChannel(Channel):
             case Action.REJECT:
                 with border(self._queue):
                     self._queue.bury(self._letter(delivery, outcome))
+            case Action.ACK | Action.SETTLED:
+                pass  # reading took it away
+            case _:
+                assert_never(outcome.action)
 
     def adopt(self, known: Collection[str]) -> list[Delivery]:
         return []
 
-    def close(self) -> None:
-        """Nothing is held."""
+    def probe(self) -> None:
+        with border(self._queue):
+            len(self._queue)
+
+    def disconnect(self) -> None:
+        """Its four methods connect as they like."""
+
+    def close(self, refused: Mapping[str, str]) -> None:
+        """Say what is lost: it is held here and nowhere else."""
+        for id, why in refused.items():
+            logger.error(
+                "%s is lost: the queue would take it neither back nor as a dead letter (%s).", id, why
+            )
 
     def _again(self, delivery: Delivery, outcome: Outcome) -> bytes:
         message = codec.decode(delivery.data, self.name)

@@ -15,7 +15,7 @@ from djutils.queue.message import Envelope
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
 
-from .channel import border
+from .border import border
 
 logger = logging.getLogger("djutils.queue.workers.clock")
 

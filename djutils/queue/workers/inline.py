@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from djutils.queue.exceptions import BackendError
 from djutils.queue.executor import Executor
 
 from .board import Board
 from .channel import Channel
 from .options import nothing
 from .runner import Runner
-
-logger = logging.getLogger("djutils.queue.workers.inline")
 
 _LOOK_EVERY = 0.2
 
@@ -109,13 +105,6 @@ class Relief:
         return not self._inline.idle and self._is_needed()
 
     def _do_duty(self) -> None:
-        try:
-            if not self._channels:
-                channels = self._make_channels()
-                for channel in channels:
-                    channel.join()
-                self._channels = channels
-            self._relieve(self._channels)
-        except BackendError as error:  # the pump will meet it too, and knows what to do
-            logger.warning("While a command runs: %s", error)
-            time.sleep(_LOOK_EVERY)
+        if not self._channels:
+            self._channels = self._make_channels()
+        self._relieve(self._channels)

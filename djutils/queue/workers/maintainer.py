@@ -9,15 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
-from djutils.queue.executor import Executor
+from djutils.queue.exceptions import BackendUnavailable
 
-from .channel import LeasedChannel
+from .burial import Grave
 from .clock import Clock
 from .options import ConsumerOptions
 from .worker import Born, Died
@@ -118,35 +117,9 @@ class Maintainer:
             self._clock.tick()
 
     def _bury(self, died: Died) -> None:
-        """Ack what a dead worker had finished, hand back the rest, charge what was running."""
         for name, queue in self._leased.items():
-            owner, done = died.owners[name], died.done.get(name, [])
-            running = died.running.get(name, [])
-            self._living[name].discard(owner)
-            if done:
-                queue.ack(owner, done)
-            self._settle_overdue(queue, owner, died.overdue.get(name, []))
-            back = queue.reap(owner, running=dict.fromkeys(running, died.reason))
-            if back or done:
-                logger.warning(
-                    "A worker of %s is gone: %d messages acked for it, %d handed back, %d of them "
-                    "were running (%s).",
-                    name,
-                    len(done),
-                    back,
-                    len(running),
-                    died.reason.partition("\n")[0] or "stopped",
-                )
-
-    def _settle_overdue(self, queue: LeasedQueue, owner: int, overdue: Collection[str]) -> None:
-        """A time limit is a failed attempt, not a crash: its own retry policy decides."""
-        if not overdue:
-            return
-        executor = Executor(queue.name)
-        error = TimeLimitExceeded("It did not end within its time limit, and its process was killed.")
-        held = [delivery for delivery in queue.adopt(owner, ()) if delivery.id in overdue]
-        settled = [(delivery, executor.overrun(delivery, error)) for delivery in held]
-        LeasedChannel(queue, owner).settle(settled)
+            self._living[name].discard(died.owners[name])
+            Grave(died, name).settle(queue)
 
     def _reap_strangers(self, name: str, queue: LeasedQueue) -> None:
         for owner, beats in self._watches[name].still(queue.owners(), time.monotonic()):

@@ -33,6 +33,11 @@ class ConsumerOptions:
     lease: float = 30.0
     """How long a beat counter must stand still before its owner counts as dead."""
 
+    @property
+    def beat_every(self) -> float:
+        """Seconds between two beats, and the longest a worker goes without asking its backend something."""
+        return self.lease / 6
+
 
 def nothing() -> None:
     """Do nothing: a hook nobody needs."""

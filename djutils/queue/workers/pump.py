@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from djutils.queue.exceptions import BackendUnavailable, OwnerLost, QueueException
-from djutils.queue.message import ACKED, RELEASED, SETTLED, Delivery
+from djutils.queue.exceptions import BackendError, OwnerLost
+from djutils.queue.message import Delivery
 
 from .board import Board
-from .channel import Channel, Settled
+from .channel import Channel
+from .feed import Feed, ids
 from .options import ConsumerOptions
+from .outage import Outage
+from .pace import Pace
 from .runner import Finished, Runner, Waiting
 from .suspects import Suspects
 
 logger = logging.getLogger("djutils.queue.workers.pump")
 
-BUDGET = 0.05
-"""Seconds of estimated work per thread to have at hand."""
 STUCK = 0.2
 """Seconds after which what waits behind busy threads is given back."""
 _TO_BE_ALONE = 1.0
 _LOOK_AGAIN = 0.1
-_SHORT_WAIT = 0.2
-_OUTAGE = (0.05, 5.0)
 
 
 class Asked(NamedTuple):
@@ -49,21 +46,19 @@ class Pump:
     def __init__(
         self, channels: Sequence[Channel], runner: Runner, board: Board, options: ConsumerOptions
     ) -> None:
+        self.broken = False
+        """A fault of ours has ended it, or will."""
         self.received = 0
         """How many deliveries it has handed to the runner."""
-        self._channels = channels
+        self._feeds = [Feed(channel, board) for channel in channels]
         self._runner = runner
-        self._board = board
         self._options = options
-        self._done: list[list[Finished]] = [[] for _ in channels]
-        self._others: list[list[Settled]] = [[] for _ in channels]
-        self._held: list[set[str]] = [set() for _ in channels]
         self._asked: Asked | None = None
         self._wanted = 0
         self._suspects = Suspects(runner)
-        self._delay = options.delay
+        self._pace = Pace(runner, options)
         self._unsure = False
-        self._outages = 0
+        self._outage = Outage(logger, "%s Waiting for it; running commands go on.", options.beat_every)
         self._stopping = threading.Event()
         self._woken = threading.Event()
 
@@ -80,11 +75,17 @@ class Pump:
     def run(self, ready: Callable[[], object]) -> None:
         """Live; ``ready`` is called when the backend was reached for the first time.
 
-        Raises ``BackendError`` if the backend fails in a way that waiting cannot mend.
+        No failure of the backend ends it. A fault of ours does, once what runs has ended, and is
+        raised then.
         """
         try:
             with self._runner.duty:
                 self._live(ready)
+        except Exception:
+            self.broken = True
+            self.stop()
+            self._let_end()
+            raise
         finally:
             self._runner.close()
 
@@ -96,17 +97,30 @@ class Pump:
 
     def relieve(self, channels: Sequence[Channel]) -> None:
         """Do the duties over ``channels``: give back what was not begun, settle what has ended."""
-        mine, self._channels = self._channels, channels
+        mine = [feed.channel for feed in self._feeds]
         try:
-            self._collect()
-            self._give_back()
-            for number in range(len(channels)):
-                self._receive(number, room=0)
-        except BackendUnavailable:
-            self._unsure = True
-            raise
+            self._lead_through(channels)
+            self._patiently(self._do_duties)
+        except OwnerLost:
+            pass  # the pump hears of it when the command has ended
+        except Exception:
+            logger.exception("This worker process cannot go on; it ends when its command has ended.")
+            self.broken = True
+            self.stop()
         finally:
-            self._channels = mine
+            self._lead_through(mine)
+
+    def _lead_through(self, channels: Sequence[Channel]) -> None:
+        for feed, channel in zip(self._feeds, channels, strict=True):
+            feed.channel = channel
+
+    def _do_duties(self) -> None:
+        for feed in self._feeds:
+            feed.channel.join()
+        self._collect()
+        self._give_back()
+        for number in range(len(self._feeds)):
+            self._receive(number, room=0)
 
     def _live(self, ready: Callable[[], object]) -> None:
         """From the first opening to the last settlement."""
@@ -127,26 +141,26 @@ class Pump:
             self._abandon()
 
     def _patiently(self, step: Callable[[], None]) -> bool:
-        """Take ``step`` and answer True; False when the backend did not answer and some time has passed."""
+        """Take ``step`` and return True; False when the backend failed and some time has passed."""
         try:
             step()
-        except BackendUnavailable as error:
-            self._outages += 1
+        except OwnerLost:
+            raise
+        except BackendError as error:
             self._unsure = True
-            if self._outages == 1:
-                logger.warning("%s Waiting for it; running commands go on.", error)
-            first, longest = _OUTAGE
-            pause = min(longest, first * 2 ** min(self._outages, 10)) * random.uniform(0.5, 1)
+            for feed in self._feeds:
+                feed.channel.disconnect()
+            pause = self._outage.note(error)
             self._stopping.wait(pause) if not self._stopping.is_set() else time.sleep(min(pause, 0.5))
             return False
+        self._outage.over()
         return True
 
     def _open(self) -> None:
-        for channel in self._channels:
-            channel.open()
+        for feed in self._feeds:
+            feed.channel.open()
         self._runner.start()
         self._unsure = False
-        self._outages = 0
 
     def _turn(self) -> None:
         self._collect()
@@ -154,7 +168,7 @@ class Pump:
         if self._unsure:
             self._recover()
         self._settle()
-        got = got or sum(self._receive(number) for number in range(len(self._channels)))
+        got = got or sum(self._receive(number) for number in range(len(self._feeds)))
         self._suspects.try_next()
         self._release_stuck()
         self._ask_ahead(got)
@@ -168,54 +182,48 @@ class Pump:
         return bool(most) and self.received >= most and not (self._runner.busy or self._unsettled())
 
     def _collect(self) -> None:
-        """Sort what was finished by what is to be done with it."""
         finished = self._runner.finished
+        if finished:
+            self._pace.work_was_found()
         while finished:
-            self._delay = self._options.delay
             one = finished.popleft()
-            if one.outcome is ACKED:
-                self._done[one.channel].append(one)
-            elif one.outcome is SETTLED:
-                self._held[one.channel].discard(one.delivery.id)
-            else:
-                self._others[one.channel].append((one.delivery, one.outcome))
+            self._feeds[one.channel].note(one)
 
     def _settle(self) -> None:
-        for number, settled in enumerate(self._others):
-            if settled:
-                ids = [delivery.id for delivery, _ in settled]
-                self._channels[number].settle(settled)
-                self._held[number].difference_update(ids)
+        for feed in self._feeds:
+            feed.settle()
 
     def _receive(self, number: int, room: int | None = None) -> int:
-        channel, done = self._channels[number], self._done[number]
-        room = self._room(channel) if room is None else room
-        if not room and not done and not self._runner.stale:
+        feed = self._feeds[number]
+        if room is None:
+            room = 0 if self._suspects.reign else self._pace.room(feed, self.received)
+        if not room and not feed.done and not self._runner.stale:
             return 0
         asked_at, self._wanted = time.monotonic(), room or self._wanted
-        deliveries = channel.receive(room, _ids(done), self._wait(channel) if room else 0.0)
-        self._confirm(number, done, asked_at)
-        done.clear()
+        deliveries = feed.receive(room, self._wait(feed) if room else 0.0)
+        self._trust(feed, asked_at)
         self._hand_over(number, deliveries)
         return len(deliveries)
 
-    def _ask_ahead(self, got: int) -> None:
-        """Let the backend lend the next ones while these are run here, if there seem to be more.
+    def _trust(self, feed: Feed, asked_at: float) -> None:
+        """The backend knew us then: nobody has taken what we hold."""
+        if feed.channel.leased:
+            self._runner.trust(asked_at, self._options.lease / 2)
 
-        Half of what the budget allows: the others wait for no more than they did without it.
-        """
-        channel, runner = self._channels[0], self._runner
-        if len(self._channels) > 1 or not runner.here or not got or got < self._wanted:
+    def _ask_ahead(self, got: int) -> None:
+        """Let the backend lend the next ones while these are run here, if there seem to be more."""
+        feed, runner = self._feeds[0], self._runner
+        if len(self._feeds) > 1 or not runner.here or not got or got < self._wanted:
             return
-        count = min(channel.batch, self._budget() // 2)
-        if not count or runner.cost * got > BUDGET or self._options.max_commands:
+        count = self._pace.ahead(feed, got)
+        if not count or self._options.max_commands:
             return
         if self._suspects.reign or self._stopping.is_set():
             return
-        done, now = self._done[0], time.monotonic()
-        answer = channel.ask(count, _ids(done))
+        done, now = feed.done, time.monotonic()
+        answer = feed.channel.ask(count, ids(done))
         if answer is not None:
-            self._asked, self._done[0], self._wanted = Asked(answer, done, now), [], count
+            self._asked, feed.done, self._wanted = Asked(answer, done, now), [], count
 
     def _hear(self) -> int:
         """Take in what was asked for; first of all, for nothing else may be asked before."""
@@ -224,54 +232,20 @@ class Pump:
         (answer, done, asked_at), self._asked = self._asked, None
         try:
             deliveries = answer()
-        except QueueException:
-            self._done[0] = done + self._done[0]
+        except BackendError:
+            self._feeds[0].take_again(done)
             raise
-        self._confirm(0, done, asked_at)
+        self._trust(self._feeds[0], asked_at)
+        self._feeds[0].confirm(done)
         self._hand_over(0, deliveries)
         return len(deliveries)
 
-    def _confirm(self, number: int, done: Sequence[Finished], asked_at: float) -> None:
-        """The backend has heard that these are done, and knew us then: nobody has taken what we hold."""
-        if self._channels[number].leased:
-            self._runner.trust(asked_at, self._options.lease / 2)
-        self._held[number].difference_update(_ids(done))
-        for thread, count in Counter(one.thread for one in done).items():
-            self._board.pads[thread].confirm(count)
-
     def _hand_over(self, number: int, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
-            self._held[number].update(delivery.id for delivery in deliveries)
+            self._feeds[number].held.update(delivery.id for delivery in deliveries)
             self.received += len(deliveries)
             waiting = [(number, delivery) for delivery in deliveries]
             self._runner.put(self._suspects.set_aside(waiting))
-
-    def _room(self, channel: Channel) -> int:
-        """Answer how many to ask for: the budget's worth, nothing while every thread is stuck."""
-        runner = self._runner
-        if self._suspects.reign:
-            return 0
-        if not channel.prefetches:
-            return max(0, runner.idle - len(runner.buffer))
-        if not runner.idle and time.monotonic() - runner.moved_at > BUDGET:
-            return 0
-        most = max(runner.count, min(runner.batches * channel.batch, self._budget()))
-        runner.low = max(runner.count, most - channel.batch)
-        room = min(channel.batch, most - len(runner.buffer))
-        if self._options.max_commands:
-            room = min(room, self._options.max_commands - self.received)
-        return max(0, room)
-
-    def _budget(self) -> int:
-        """Answer how many commands all threads together seem to run in ``BUDGET`` seconds."""
-        return int(self._runner.count * BUDGET / max(self._runner.cost, 1e-6))
-
-    def _wait(self, channel: Channel) -> float:
-        """Answer how long the backend may wait for a message by itself."""
-        if not channel.blocking or len(self._channels) > 1 or self._runner.buffer:
-            return 0.0
-        wait = self._lengthen()
-        return min(wait, _SHORT_WAIT) if self._runner.idle < self._runner.count else wait
 
     def _release_stuck(self) -> None:
         runner = self._runner
@@ -288,37 +262,35 @@ class Pump:
 
     def _release(self, waiting: Sequence[Waiting], delay: float) -> None:
         for number, delivery in waiting:
-            self._others[number].append((delivery, RELEASED._replace(delay=delay)))
+            self._feeds[number].give_back(delivery, delay)
             self.received -= 1
 
     def _pause(self, got: int) -> None:
         """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
-        self._outages = 0
         if self._runner.buffer and self._runner.here:
             return
         if self._runner.buffer or self._suspects.wait:
             self._woken.wait(_LOOK_AGAIN)
         elif not got and not self._waited_in_backend():
-            self._woken.wait(self._lengthen())
+            self._woken.wait(self._pace.pause())
         self._woken.clear()
 
-    def _lengthen(self) -> float:
-        delay = self._delay
-        self._delay = min(self._options.max_delay, delay * self._options.backoff)
-        return delay
+    def _wait(self, feed: Feed) -> float:
+        """Return how long the backend may wait for a message by itself."""
+        return self._pace.wait(feed) if len(self._feeds) == 1 else 0.0
 
     def _waited_in_backend(self) -> bool:
-        return len(self._channels) == 1 and self._channels[0].blocking and self._runner.idle > 0
+        return len(self._feeds) == 1 and self._feeds[0].channel.blocking and self._runner.idle > 0
 
     def _recover(self) -> None:
         """After an outage: ask for what was lent in replies that were lost."""
-        for number, channel in enumerate(self._channels):
-            unheard = channel.adopt(self._held[number])
+        for number, feed in enumerate(self._feeds):
+            feed.channel.join()
+            unheard = feed.adopt()
             if unheard:
-                logger.info("%d messages of %s were lent in a lost reply.", len(unheard), channel.name)
+                logger.info("%d messages of %s were lent in a lost reply.", len(unheard), feed.channel.name)
             self._hand_over(number, unheard)
         self._unsure = False
-        logger.info("The backend answers again.")
 
     def _finish(self) -> None:
         """While draining: settle what has ended meanwhile."""
@@ -326,25 +298,28 @@ class Pump:
         self._woken.clear()
         self._collect()
         self._settle()
-        for number in range(len(self._channels)):
+        for number in range(len(self._feeds)):
             self._receive(number, room=0)
 
     def _unsettled(self) -> bool:
-        return bool(self._runner.finished or self._asked) or any(self._done) or any(self._others)
+        return bool(self._runner.finished or self._asked) or any(feed.unsettled for feed in self._feeds)
 
     def _leave(self) -> None:
-        for channel in self._channels:
-            channel.close()
+        for feed in self._feeds:
+            feed.close()
 
     def _abandon(self) -> None:
         """We were taken for dead: whatever we hold belongs to others now."""
-        logger.error("This worker was silent for too long and its messages were taken back; it begins anew.")
+        logger.error(
+            "This worker was silent for too long: its messages were taken back and run elsewhere. "
+            "It is replaced when what it runs has ended."
+        )
+        self._let_end()
+
+    def _let_end(self) -> None:
+        """Begin nothing more, and wait for what runs."""
         self._asked = None
         self._runner.take_back()
         while self._runner.busy:
             self._woken.wait(_LOOK_AGAIN)
             self._woken.clear()
-
-
-def _ids(done: Sequence[Finished]) -> list[str]:
-    return [one.delivery.id for one in done]

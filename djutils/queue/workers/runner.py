@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import ACKED, Action, Delivery, Outcome
+from djutils.queue.message import Action, Delivery, Outcome
 
 from .board import Board, Pad
 
@@ -138,7 +138,7 @@ class Runner(ABC):
         if os.getpid() != self._process:
             os._exit(0)  # a child that the command forked and let return: the work is not its own
         # On the board first: if we die before the ack, whoever reads it acks for us.
-        pad.finish(outcome is ACKED)
+        pad.finish(outcome.action is Action.ACK)
         self.finished.append(Finished(number, channel, delivery, outcome))
         self.cost += (time.monotonic() - started - self.cost) * _WEIGHT
         return outcome

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import ACKED
+from djutils.queue.message import Action
 
 from .board import Board
 from .runner import Runner, Waiting
@@ -66,7 +66,7 @@ class Threads(Runner):
     def _work(self, number: int) -> None:
         while (waiting := self._next()) is not None:
             outcome = self._run(number, waiting)
-            if len(self.buffer) <= self.low or outcome is not ACKED:
+            if len(self.buffer) <= self.low or outcome.action is not Action.ACK:
                 self._wake()
 
     def _next(self) -> Waiting | None:

@@ -57,6 +57,13 @@ def append(path: str, number: int, pause: float = 0.0) -> None:
         sleep(pause)
 
 
+@queue_command(max_attempts=2, backoff=1)
+def explode(path: str, message: str) -> None:
+    """Fail with a text of the caller's choice."""
+    write(path, "ran")
+    raise ValueError(message)
+
+
 @queue_command(max_attempts=3, backoff=0.05)
 def stumble(path: str, good_runs_begin: int = 1000) -> None:
     """Fail until enough runs were made."""
@@ -209,6 +216,14 @@ def book(path: str, number: int, pause: float = 0.0) -> None:
 def complain_and_be_killed(path: str) -> None:
     """Say what is wrong, then die as if memory had run out."""
     logging.getLogger("app").warning("the roof is on fire")
+    write(path, "ran")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@queue_command(max_attempts=1)
+def say_and_be_killed(path: str, text: str) -> None:
+    """Log a text, then die as if memory had run out."""
+    logging.getLogger("app").warning(text)
     write(path, "ran")
     os.kill(os.getpid(), signal.SIGKILL)
 

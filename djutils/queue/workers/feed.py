@@ -1,0 +1,111 @@
+"""A worker's view of one queue: the channel to it, what is held of it, and what is to be settled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import assert_never
+
+from djutils.queue.exceptions import BackendError
+from djutils.queue.message import RELEASED, Action, Delivery
+
+from .board import Board
+from .channel import Channel
+from .runner import Finished
+from .settling import Settling
+
+
+class Feed:
+    """Keeps the books of one queue for the pump."""
+
+    def __init__(self, channel: Channel, board: Board) -> None:
+        self.channel = channel
+        self.done: list[Finished] = []
+        """What succeeded, to be acked with the next ``receive``."""
+        self.held: set[str] = set()
+        """Every id that was received and is not settled."""
+        self._board = board
+        self._settling = Settling()
+        self._acking: dict[str, Finished] = {}
+        self._doubts_acks = False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something has ended that the store has not been told, but could be."""
+        return bool(self.done or self._settling.waiting)
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so much was refused that nothing more should be received."""
+        return len(self._settling.refused) >= self.channel.batch
+
+    def note(self, one: Finished) -> None:
+        """Sort what has ended by what is to be done with it."""
+        match one.outcome.action:
+            case Action.ACK:
+                self.done.append(one)
+            case Action.SETTLED:
+                self.held.discard(one.delivery.id)
+            case Action.RELEASE | Action.RETRY | Action.REJECT:
+                self._settling.waiting.append((one.delivery, one.outcome))
+            case _:
+                assert_never(one.outcome.action)
+
+    def give_back(self, delivery: Delivery, delay: float) -> None:
+        """Have ``delivery``, which was not begun, given back by the next ``settle()``."""
+        self._settling.waiting.append((delivery, RELEASED._replace(delay=delay)))
+
+    def settle(self) -> None:
+        """Settle everything but acks; those too if the last ``receive`` failed, maybe because of one of them."""
+        if self._doubts_acks:
+            self._acking.update((one.delivery.id, one) for one in self.done)
+            self._settling.waiting += [(one.delivery, one.outcome) for one in self.done]
+            self.done.clear()
+            self._doubts_acks = False
+        if not (self._settling.waiting or self._settling.refused):
+            return
+        try:
+            self._settling.carry_out(self.channel)
+        finally:
+            settled, self._settling.settled = self._settling.settled, []
+            self.held.difference_update(settled)
+            self._forget([self._acking.pop(id) for id in settled if id in self._acking])
+
+    def receive(self, room: int, wait: float) -> list[Delivery]:
+        """Ack what is done and return up to ``room`` deliveries, waiting up to ``wait`` seconds."""
+        done = self.done
+        try:
+            deliveries = self.channel.receive(room, ids(done), wait)
+        except BackendError:
+            self._doubts_acks = bool(done)
+            raise
+        self.done = []
+        self.confirm(done)
+        return deliveries
+
+    def confirm(self, done: Sequence[Finished]) -> None:
+        """The backend has heard that these are done."""
+        self.held.difference_update(ids(done))
+        self._forget(done)
+
+    def take_again(self, done: list[Finished]) -> None:
+        """It is not known whether the backend has heard that these are done."""
+        self.done = done + self.done
+        self._doubts_acks = bool(self.done)
+
+    def adopt(self) -> list[Delivery]:
+        """Return what was lent in a reply that was lost."""
+        return self.channel.adopt(self.held)
+
+    def close(self) -> None:
+        """Leave: what is held goes back; what the store would not settle is charged, so that it has an end."""
+        self.channel.close(self._settling.finally_refused(self.channel))
+
+    def _forget(self, done: Sequence[Finished]) -> None:
+        for thread, count in Counter(one.thread for one in done).items():
+            self._board.pads[thread].confirm(count)
+
+
+def ids(done: Sequence[Finished]) -> list[str]:
+    """Return the ids of what has ended."""
+    return [one.delivery.id for one in done]

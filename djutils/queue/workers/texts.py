@@ -1,0 +1,56 @@
+"""What a store takes of an error's text: all of it if it can, hardly any if it must."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.exceptions import BackendError, BackendUnavailable, OwnerLost
+
+from .border import border
+
+_TYPE = re.compile(r"[\w.]+(?=:|$)", re.ASCII)
+
+
+def bearable(text: str) -> list[str]:
+    """Return ``text``, then what a store that refuses it may take: all of it in ASCII, then hardly any."""
+    if not text:
+        return [text]
+    return list(dict.fromkeys((text, _escaped(text), without_text(text))))
+
+
+def without_text(text: str) -> str:
+    """Return a short ASCII line in place of ``text``, with the type of the exception if it begins with one."""
+    kind = _TYPE.match(_escaped(text.partition("\n")[0]))
+    named = f"{kind.group()[:200]}: " if kind else ""
+    return f"{named}the store refused the text of this error; the consumer's log has it."
+
+
+def _escaped(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def reap(queue: LeasedQueue, owner: int, reasons: Mapping[str, str]) -> int:
+    """Strike ``owner`` off and charge a crash to each id of ``reasons``, with as much of the reason as fits.
+
+    Return how many messages came back. Raises ``BackendError`` if the store refuses even the shortest.
+    """
+    versions = [dict(zip(reasons, told, strict=True)) for told in _versions(list(reasons.values()))]
+    for version in versions[:-1]:
+        try:
+            with border(queue):
+                return queue.reap(owner, running=version)
+        except OwnerLost:
+            raise
+        except BackendUnavailable:
+            queue.owners()  # raises if it is the store and not these texts
+        except BackendError:
+            pass
+    with border(queue):
+        return queue.reap(owner, running=versions[-1])
+
+
+def _versions(texts: list[str]) -> list[list[str]]:
+    versions = [texts, [_escaped(text) for text in texts], [without_text(text) for text in texts]]
+    return versions if texts else versions[:1]
