@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,6 +135,10 @@ def test_the_age_of_a_connection_is_looked_at_after_a_second_only(
     monkeypatch.setattr(
         type(connections[alias]), "close_if_unusable_or_obsolete", lambda self: looked.append(1)
     )
+    monkeypatch.setattr(database, "_CHECK_AFTER", math.inf)
     for _ in range(5):
         run_with(lambda: None)
-    assert len(looked) == 1
+    assert looked == []
+    monkeypatch.setattr(database, "_CHECK_AFTER", -1.0)
+    run_with(lambda: None)
+    assert looked
