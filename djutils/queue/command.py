@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from .conf import settings
@@ -35,8 +35,8 @@ class Command:
     """The queue it is sent to; None: the invoker's."""
     priority: int = 0
     """-100 to 100; the larger runs sooner."""
-    run_after: datetime | None = None
-    """Not to be run before; an aware datetime."""
+    run_after: datetime | timedelta | None = None
+    """Not to be run before: a datetime, or a timedelta from the moment when it is enqueued."""
 
     def __init__(self, data: Any = None) -> None:
         self.data = data

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
+
+from django.conf import settings as django_settings
+from django.utils import timezone
 
 from .exceptions import InvalidCommand
 from .retry import is_backoff
@@ -15,6 +19,27 @@ DECLARED = ("name", "queue_name", "priority", "max_attempts", "backoff", "time_l
 """Given where a command is declared."""
 CALLED = ("queue_name", "priority", "run_after")
 """Given for a single call."""
+
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""After this no calendar of Python's goes on."""
+
+
+def due_at(run_after: datetime | timedelta) -> float:
+    """Return the moment ``run_after`` means, in seconds since the epoch.
+
+    A timedelta counts from now. A naive datetime is in the project's time zone, its ``fold`` respected.
+    Raises ``InvalidCommand`` for what is neither, and for a moment after the year 9999.
+    """
+    check_options({"run_after": run_after}, CALLED, "this command")
+    if isinstance(run_after, timedelta):
+        due = time.time() + run_after.total_seconds()
+    elif run_after.tzinfo is None:
+        due = timezone.make_aware(run_after, timezone.get_default_timezone()).timestamp()
+    else:
+        due = run_after.timestamp()
+    if due > _LATEST:
+        raise InvalidCommand(f"run_after={run_after!r} is beyond the year 9999.")
+    return max(0.0, due)
 
 
 def check_options(options: dict[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -34,7 +59,9 @@ def _is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
 
 
 def _is_moment(value: Any) -> bool:
-    return isinstance(value, timedelta) or (isinstance(value, datetime) and value.tzinfo is not None)
+    if isinstance(value, datetime):
+        return value.tzinfo is not None or not django_settings.USE_TZ
+    return isinstance(value, timedelta)
 
 
 def _is_time_limit(value: Any) -> bool:
@@ -55,5 +82,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "backoff": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
     "time_limit": (_is_time_limit, "seconds, or (seconds, seconds until it is killed)"),
     "atomic": (lambda value: isinstance(value, bool), "True or False"),
-    "run_after": (_is_moment, "an aware datetime or a timedelta"),
+    "run_after": (
+        _is_moment,
+        "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)",
+    ),
 }

@@ -6,12 +6,11 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from asgiref.sync import async_to_sync
-from django.utils import timezone
 
 from .command import Command, limits_of, refuse_hidden
 from .command_options import CALLED, DECLARED, check_options
@@ -82,7 +81,8 @@ class CommandFunction(Generic[P, R]):
     def using(self, **options: Any) -> CommandFunction[P, R]:
         """Answer a copy with other options: ``queue_name``, ``priority``, ``run_after``.
 
-        ``run_after`` is an aware datetime, or a timedelta from now.
+        ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
+        is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused.
         """
         check_options(options, CALLED, f"{self._function.__name__}.using()")
         return CommandFunction(self._function, self._parameters, self.command_class, self._options | options)
@@ -95,7 +95,7 @@ class CommandFunction(Generic[P, R]):
         self._parameters.check(args, kwargs)
         command = self.command_class((args, kwargs))
         for option, value in self._options.items():
-            setattr(command, option, _as_moment(value) if option == "run_after" else value)
+            setattr(command, option, value)
         return command
 
     def __reduce__(self) -> str:
@@ -231,7 +231,3 @@ def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., An
             raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from error
 
     return async_to_sync(in_time)
-
-
-def _as_moment(value: datetime | timedelta | None) -> datetime | None:
-    return timezone.now() + value if isinstance(value, timedelta) else value

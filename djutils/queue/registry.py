@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from .codec import dump, load
 from .command import Command
+from .command_options import due_at
 from .exceptions import InvalidCommand, UnknownCommand
 from .message import Message, new_id
 
@@ -52,7 +53,7 @@ class CommandRegistry:
 
         ``queue`` is what it will be signed for, by default the command's own. Raises
         ``UnknownCommand`` for a class that is not registered, ``NotPicklable`` for data that
-        cannot travel.
+        cannot travel, ``InvalidCommand`` for a ``run_after`` that is no moment.
         """
         if type(command) not in self:
             raise UnknownCommand(
@@ -60,7 +61,7 @@ class CommandRegistry:
                 f"find it. Define it, with its execute(), at the top level of a module, best an app's "
                 f"commands.py."
             )
-        eta = command.run_after.timestamp() if command.run_after else None
+        eta = due_at(command.run_after) if command.run_after else None
         queue = queue or command.queue_name or ""
         return Message(new_id(), command.name, queue, time.time(), dump(command.data), eta, command.priority)
 

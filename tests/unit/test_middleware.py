@@ -127,7 +127,7 @@ def test_queries_are_not_collected_for_ever_under_debug(alias: str, settings: Se
     assert not connections[alias].queries
 
 
-def test_the_age_of_a_connection_is_looked_at_after_a_second_only(
+def test_connections_are_looked_at_before_the_first_of_quick_commands_only(
     alias: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconnect(alias)
