@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from .exceptions import InvalidCommand
 
-_MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
 _PART = re.compile(r"(?:\*|([a-z0-9]{1,3})(?:-([a-z0-9]{1,3}))?)(?:/([0-9]{1,4}))?")
 
 
@@ -85,16 +85,18 @@ class Crontab:
         if when.tzinfo is None and not settings.USE_TZ:
             when = when.replace(tzinfo=project_zone())
         if when.tzinfo is None:
-            return self.after(when - _MINUTE) == when
+            return self._after(when - _SECOND) == when
         minute = when.astimezone(UTC)
-        before = (minute - _MINUTE).astimezone(when.tzinfo)
+        # One second before: CronSim then begins with this minute, whatever the shift. From further
+        # away it steps over one in which a zone goes back by half an hour.
+        before = (minute - _SECOND).astimezone(when.tzinfo)
         # Compared in UTC: in one zone Python takes both passes of a repeated hour for the same.
-        return self.after(before).astimezone(UTC) == minute
+        return self._after(before).astimezone(UTC) == minute
 
     def __repr__(self) -> str:
         return f"<crontab {self._expression}>"
 
-    def after(self, when: datetime) -> datetime:
+    def _after(self, when: datetime) -> datetime:
         """Return the first moment later than ``when`` at which the command is due."""
         moments = CronSim(self._expression, when)
         moments.day_and = True  # cron is content with one of the two days; djutils needs both
@@ -128,7 +130,7 @@ def crontab(
     text = {name: _parsed(name, value) for name, value in given.items()}
     schedule = Crontab("{minute} {hour} {day} {month} {day_of_week}".format(**text), _left_out(given))
     try:
-        schedule.after(datetime(2000, 1, 1))  # noqa: DTZ001  (fields only: every day of a leap year comes)
+        schedule._after(datetime(2000, 1, 1))  # noqa: DTZ001  (fields only: every day of a leap year comes)
     except (CronSimError, StopIteration):
         raise InvalidCommand(
             f"crontab(month={month!r}, day={day!r}) can never match: these months have no such day."

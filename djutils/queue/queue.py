@@ -56,7 +56,11 @@ class PeriodicQueueCommand(QueueCommand):
     """A command run by the clock: also define ``validate_datetime()``."""
 
     def validate_datetime(self, when: datetime) -> bool:
-        """Answer whether it is to run in the minute of ``when``, in the project's time zone."""
+        """Return whether it is to run in the minute of ``when``.
+
+        Asked once for every minute that passes, with its local time in ``TIME_ZONE``: aware, or naive
+        if ``USE_TZ`` is False. In an hour that comes twice, ``when.fold`` is 1 the second time.
+        """
         return False
 
 
@@ -144,16 +148,26 @@ class Invoker:
         return True
 
     def _queue_of(self, command: Command) -> BaseQueue:
-        own = vars(command)
-        if not own.keys().isdisjoint(CALLED):
-            given = {name: own[name] for name in CALLED if own.get(name) is not None}
-            check_options(given, CALLED, f"this '{command.name}'")
+        _check_own_options(command)
         return queues[command.queue_name] if command.queue_name else self.queue
 
     def _run_now(self, command: Command, queue: BaseQueue) -> Result:
         message, data = _packed(command, queue)
         Executor(queue.name).run(codec.decode(data, queue.name))
         return _result(message)
+
+
+def pack(command: Command, queue: BaseQueue) -> Parcel:
+    """Return ``command`` ready to be sent to ``queue``; raise what ``Invoker.enqueue`` raises if it cannot be."""
+    _check_own_options(command)
+    return _parcel(command, queue)
+
+
+def _check_own_options(command: Command) -> None:
+    own = vars(command)
+    if not own.keys().isdisjoint(CALLED):
+        given = {name: own[name] for name in CALLED if own.get(name) is not None}
+        check_options(given, CALLED, f"this '{command.name}'")
 
 
 def _parcel(command: Command, queue: BaseQueue) -> Parcel:

@@ -61,6 +61,22 @@ def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
         _send_after(opened, Shipment(queue, parcels))
 
 
+def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
+    """Send ``parcel`` now, unless ``key`` was used on ``queue`` within the last day; return whether it was sent.
+
+    Of any number of callers with one key, one sends. A queue without leases keeps no keys and takes
+    what every caller sends.
+    """
+    if isinstance(queue, LeasedQueue):
+        sent = queue.send_once(key, parcel.envelope)
+    else:
+        queue.write(parcel.envelope.data)
+        sent = True
+    if sent:
+        _announce([parcel])
+    return sent
+
+
 def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels``; after an error, those that are left in the list were not sent, or may not have been."""
     if isinstance(queue, LeasedQueue):

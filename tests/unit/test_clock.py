@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.exceptions import BackendUnavailable
+from djutils.queue.exceptions import BackendError, BackendUnavailable
+from djutils.queue.message import Envelope
 from djutils.queue.queue import invoker
-from djutils.queue.workers.clock import Clock
 from djutils.queue.workers.maintainer import Watch
 
-from .conftest import Declare
-from .helpers import ListQueue
+from .conftest import Declare, Heard
+from .helpers import FailingWrite, ListQueue
+from .times import Times
 
 # Whose beats stand still
 
@@ -72,18 +71,13 @@ def test_one_that_is_gone_and_comes_again_has_a_whole_lease() -> None:
 
 # The clock
 
-SetTime = Callable[[datetime], None]
 MODULE = "tests.unit.commands_for_tests"
 LEAP = datetime(2024, 2, 29, 3, 7, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def set_time(monkeypatch: pytest.MonkeyPatch) -> SetTime:
-    def set_to(moment: datetime) -> None:
-        monkeypatch.setattr(timezone, "now", lambda: moment)
-
-    set_to(LEAP)
-    return set_to
+def times() -> Times:
+    return Times(LEAP)
 
 
 def names_on(queue: BaseQueue) -> list[str]:
@@ -91,166 +85,276 @@ def names_on(queue: BaseQueue) -> list[str]:
     return sorted(codec.decode(data, queue.name).command.removeprefix(f"{MODULE}.") for data in waiting)
 
 
-def test_two_clocks_enqueue_each_minutes_commands_once(memory: MemoryQueue, set_time: SetTime) -> None:
-    clocks = [Clock({memory.name: queues.fresh(memory.name)}) for _ in range(2)]
+def test_two_clocks_enqueue_each_minutes_commands_once(memory: MemoryQueue, times: Times) -> None:
+    clocks = [times.clock(queues.fresh(memory.name)) for _ in range(2)]
     for clock in clocks:
         clock.tick()
     assert names_on(memory) == ["LeapClass", "leap"]
     for clock in clocks:
         clock.tick()
     assert names_on(memory) == []
-    set_time(LEAP.replace(minute=8))
+    times.elapse(60)
     for clock in clocks:
         clock.tick()
     assert names_on(memory) == ["leap"]
-    set_time(LEAP.replace(minute=9))
+    times.elapse(60)
     for clock in clocks:
         clock.tick()
     assert names_on(memory) == []
 
 
-def test_a_clock_started_again_in_the_same_minute_enqueues_nothing_anew(
-    memory: MemoryQueue, set_time: SetTime
-) -> None:
+def test_a_clock_started_again_in_the_same_minute_enqueues_nothing_again(memory: MemoryQueue) -> None:
     for second in (1, 20, 59):
-        set_time(LEAP.replace(second=second))
-        Clock({memory.name: memory}).tick()
+        Times(LEAP.replace(second=second)).clock(memory).tick()
     assert names_on(memory) == ["LeapClass", "leap"]
 
 
-def test_what_the_clock_enqueued_runs(memory: MemoryQueue, set_time: SetTime, ran: list[Any]) -> None:
-    Clock({memory.name: memory}).tick()
+def test_what_the_clock_enqueued_runs(memory: MemoryQueue, times: Times, ran: list[Any]) -> None:
+    times.clock(memory).tick()
     for command in iter(invoker.dequeue, None):
         command.execute()
     assert sorted(ran) == ["leap", "leap class"]
 
 
-def test_minutes_slept_through_are_not_caught_up(memory: MemoryQueue, set_time: SetTime) -> None:
-    set_time(LEAP.replace(minute=5))
-    clock = Clock({memory.name: memory})
+def test_a_minute_that_passed_while_the_consumer_was_busy_is_looked_at_late(memory: MemoryQueue) -> None:
+    times = Times(LEAP.replace(minute=5))
+    clock = times.clock(memory)
     clock.tick()
-    set_time(LEAP.replace(minute=9))
-    clock.tick()
-    assert names_on(memory) == []
-
-
-def test_a_clock_that_goes_back_enqueues_nothing_twice(memory: MemoryQueue, set_time: SetTime) -> None:
-    clock = Clock({memory.name: memory})
+    times.elapse(5 * 60)
     clock.tick()
     assert names_on(memory) == ["LeapClass", "leap"]
-    set_time(LEAP.replace(minute=6, second=59))
-    clock.tick()
-    set_time(LEAP)
     clock.tick()
     assert names_on(memory) == []
 
 
-def test_it_knows_how_long_the_minute_lasts(memory: MemoryQueue, set_time: SetTime) -> None:
-    clock = Clock({memory.name: memory})
+def test_it_is_never_asked_to_wait_longer_than_its_minute_or_than_a_few_seconds(
+    memory: MemoryQueue, times: Times
+) -> None:
+    clock = times.clock(memory)
     clock.tick()
-    assert clock.seconds_left() == 30
-    set_time(LEAP.replace(second=59, microsecond=500_000))
+    assert clock.seconds_left() == 5
+    times.elapse(3)
+    assert clock.seconds_left() == 2
+    times.until(LEAP.replace(second=59, microsecond=500_000))
+    assert clock.seconds_left() < 0
+    clock.tick()
     assert clock.seconds_left() == 0.5
+    times.elapse(0.5)
+    assert clock.seconds_left() == 0
 
 
-def test_the_hour_is_that_of_the_projects_time_zone(
-    memory: MemoryQueue, settings: Settings, set_time: SetTime
-) -> None:
+def test_the_hour_is_that_of_the_projects_time_zone(memory: MemoryQueue, settings: Settings) -> None:
     settings.TIME_ZONE = "Europe/Vienna"
-    set_time(datetime(2024, 2, 29, 3, 7, tzinfo=ZoneInfo("Europe/Vienna")).astimezone(UTC))
-    Clock({memory.name: memory}).tick()
+    Times(LEAP.replace(tzinfo=ZoneInfo("Europe/Vienna"))).clock(memory).tick()
     assert names_on(memory) == ["LeapClass", "leap"]
 
 
-def test_without_time_zones_the_local_hour_counts(
-    memory: MemoryQueue, settings: Settings, set_time: SetTime
-) -> None:
+def test_without_time_zones_the_local_hour_counts(memory: MemoryQueue, settings: Settings) -> None:
     settings.USE_TZ = False
-    set_time(LEAP.replace(tzinfo=None))
-    Clock({memory.name: memory}).tick()
+    settings.TIME_ZONE = "Europe/Vienna"
+    Times(LEAP.replace(tzinfo=ZoneInfo("Europe/Vienna"))).clock(memory).tick()
     assert names_on(memory) == ["LeapClass", "leap"]
-
-
-def test_one_bad_clock_does_not_stop_the_others(
-    memory: MemoryQueue, set_time: SetTime, caplog: pytest.LogCaptureFixture
-) -> None:
-    Clock({memory.name: memory}).tick()
-    assert f"validate_datetime of {MODULE}.LeapError failed." in caplog.text
-    assert "ZeroDivisionError" in caplog.text
-    assert len(memory) == 2
 
 
 def test_what_it_enqueues_is_logged_by_id_and_name(
-    memory: MemoryQueue, set_time: SetTime, caplog: pytest.LogCaptureFixture
+    memory: MemoryQueue, times: Times, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "djutils.queue.workers.clock"):
         for _ in range(2):
-            Clock({memory.name: memory}).tick()
+            times.clock(memory).tick()
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert len(lines) == 2
     assert all(line.endswith("enqueued by the clock") for line in lines)
 
 
-def test_a_command_goes_to_its_queue_and_otherwise_to_the_projects(
-    memory: MemoryQueue, set_time: SetTime, declare: Declare
-) -> None:
-    other = MemoryQueue(f"{memory.name}.other")
+def test_what_it_enqueues_is_announced_by_the_signal(memory: MemoryQueue, times: Times, heard: Heard) -> None:
+    for _ in range(2):
+        times.clock(memory).tick()
+    announced = [facts["message"].command for name, facts in heard if name == "command_enqueued"]
+    assert sorted(announced) == [f"{MODULE}.LeapClass", f"{MODULE}.leap"]
+
+
+def declare_here(declare: Declare, queue: BaseQueue) -> None:
     declare(
         f"""
-        @periodic_command(crontab(month=2, day=29), queue_name="{other.name}")
+        @periodic_command(crontab(month=2, day=29), queue_name="{queue.name}")
         def here(): pass
         """
     )
-    Clock({memory.name: memory, other.name: other}).tick()
+
+
+def test_a_command_goes_to_its_queue_and_otherwise_to_the_projects(
+    memory: MemoryQueue, times: Times, declare: Declare
+) -> None:
+    other = MemoryQueue(f"{memory.name}.other")
+    declare_here(declare, other)
+    times.clock(memory, other).tick()
     assert names_on(other) == ["made_up.here"]
     assert names_on(memory) == ["LeapClass", "leap"]
 
 
 def test_consumers_of_different_queues_enqueue_each_minutes_commands_once_between_them(
-    memory: MemoryQueue, set_time: SetTime, declare: Declare
+    memory: MemoryQueue, times: Times, declare: Declare
 ) -> None:
     other = MemoryQueue(f"{memory.name}.other")
-    declare(
-        f"""
-        @periodic_command(crontab(month=2, day=29), queue_name="{other.name}")
-        def here(): pass
-        """
-    )
-    Clock({memory.name: memory}).tick()
-    Clock({other.name: other}).tick()
+    declare_here(declare, other)
+    times.clock(memory).tick()
+    times.clock(other).tick()
     assert names_on(other) == ["made_up.here"]
     assert names_on(memory) == ["LeapClass", "leap"]
 
 
 def test_four_methods_get_each_minutes_command_once_from_one_clock(
-    four_methods: ListQueue, set_time: SetTime
+    four_methods: ListQueue, times: Times
 ) -> None:
-    clock = Clock({four_methods.name: four_methods})
+    clock = times.clock(four_methods)
     clock.tick()
     clock.tick()
     assert names_on(four_methods) == ["LeapClass", "leap"]
+
+
+# One that fails
+
+
+def test_a_schedule_that_raises_does_not_stop_the_others(
+    memory: MemoryQueue, times: Times, caplog: pytest.LogCaptureFixture, declare: Declare
+) -> None:
+    declare(
+        """
+        @periodic_command(lambda when: exit("no"))
+        def aaa_leaves(): pass
+
+        class AaaCannotBeMade(PeriodicQueueCommand):
+            def __init__(self, needed): pass
+            def execute(self): pass
+        """
+    )
+    times.clock(memory).tick()
+    assert names_on(memory) == ["LeapClass", "leap"]
+    for name in (f"{MODULE}.LeapError", "made_up.aaa_leaves", "made_up.AaaCannotBeMade"):
+        assert (
+            f"{name} was not enqueued for 2024-02-29T03:07+00:00: its validate_datetime failed" in caplog.text
+        )
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("data = 'x' * 300_000", "MessageTooLarge"),
+        ("data = (number for number in 'x')", "NotPicklable"),
+        ("priority = 1000", "InvalidCommand"),
+        ("run_after = 'tomorrow'", "InvalidCommand"),
+    ],
+)
+def test_a_command_that_cannot_be_sent_is_logged_by_name_and_does_not_stop_the_others(
+    body: str,
+    error: str,
+    memory: MemoryQueue,
+    times: Times,
+    caplog: pytest.LogCaptureFixture,
+    declare: Declare,
+) -> None:
+    declare(
+        f"""
+        class Aaa(PeriodicQueueCommand):
+            validate_datetime = crontab()
+            def __init__(self, given=None):
+                self.data = given
+                self.{body}
+            def execute(self): pass
+        """
+    )
+    clock = times.clock(memory)
+    clock.tick()
+    clock.tick()
+    assert names_on(memory) == ["LeapClass", "leap"]
+    assert caplog.text.count("made_up.Aaa 2024-02-29T03:07+00:00 was not enqueued: it cannot be sent.") == 1
+    assert error in caplog.text
+
+
+def test_an_option_that_its_backend_does_not_have_stops_only_the_command_that_has_it(
+    four_methods: ListQueue, times: Times, caplog: pytest.LogCaptureFixture, declare: Declare
+) -> None:
+    declare("@periodic_command(crontab(), priority=5)\ndef aaa(): pass")
+    times.clock(four_methods).tick()
+    assert names_on(four_methods) == ["LeapClass", "leap"]
+    assert "made_up.aaa 2024-02-29T03:07+00:00 was not enqueued" in caplog.text
+    assert "UnsupportedOption" in caplog.text
+
+
+class Choosy(MemoryQueue):
+    """Refuses the keys of one command, by an error that is ``kind`` of."""
+
+    kind: type[Exception] = BackendError
+    refuses = True
+
+    def send_once(self, key: str, envelope: Envelope) -> bool:
+        if self.refuses and key.startswith("made_up.aaa "):
+            raise self.kind("The key is too long.")
+        return super().send_once(key, envelope)
+
+
+@pytest.mark.parametrize("kind", [BackendError, BackendUnavailable, ValueError])
+def test_what_the_queue_refuses_waits_and_does_not_stop_the_others(
+    kind: type[Exception],
+    memory: MemoryQueue,
+    times: Times,
+    caplog: pytest.LogCaptureFixture,
+    declare: Declare,
+) -> None:
+    declare("@periodic_command(crontab())\ndef aaa(): pass")
+    choosy = Choosy(memory.name)
+    choosy.kind = kind
+    clock = times.clock(choosy)
+    for _ in range(3):
+        clock.tick()
+    assert names_on(memory) == ["LeapClass", "leap"]
+    assert caplog.text.count("made_up.aaa 2024-02-29T03:07+00:00 was not enqueued yet; trying again") == 1
+    times.elapse(60)
+    clock.tick()
+    assert names_on(memory) == ["leap"], "in the next minute the one that failed comes last"
+    choosy.refuses = False
+    clock.tick()
+    assert names_on(memory) == ["made_up.aaa"]
+
+
+def test_a_queue_out_of_reach_stops_no_other_and_loses_nothing(
+    memory: MemoryQueue, times: Times, caplog: pytest.LogCaptureFixture, declare: Declare
+) -> None:
+    declare("@periodic_command(crontab(), queue_name='unit.far')\ndef aaa(): pass")
+    declare("@periodic_command(crontab(), queue_name='unit.far')\ndef aab(): pass")
+    far = ListQueue("unit.far")
+    ListQueue.fails.clear()
+    ListQueue.calls.clear()
+    ListQueue.fails["write"] = 3
+    clock = times.clock(far, memory)
+    for _ in range(3):
+        clock.tick()
+    assert names_on(memory) == ["LeapClass", "leap"]
+    assert ListQueue.calls["write"] == 3, "an outage is not asked about by every command"
+    assert caplog.text.count("write does not get through") == 1
+    clock.tick()
+    assert names_on(far) == ["made_up.aaa", "made_up.aab"]
 
 
 def test_an_outage_in_the_middle_of_a_minutes_commands_loses_and_doubles_none(
-    four_methods: ListQueue, settings: Settings, set_time: SetTime
+    four_methods: ListQueue, times: Times
 ) -> None:
-    settings.QUEUE_BACKEND = "tests.unit.helpers.FailingWrite"
-    clock = Clock({four_methods.name: queues[four_methods.name]})
-    with pytest.raises(BackendUnavailable):
-        clock.tick()
+    clock = times.clock(FailingWrite(four_methods.name))
+    clock.tick()
     clock.tick()
     assert names_on(four_methods) == ["LeapClass", "leap"]
 
 
-def test_what_somebodys_own_backend_raises_is_an_outage_for_the_clock_too(
-    four_methods: ListQueue, set_time: SetTime, monkeypatch: pytest.MonkeyPatch
+def test_what_outlasts_its_minute_is_enqueued_once_when_the_queue_is_back(
+    four_methods: ListQueue, times: Times
 ) -> None:
-    def write(data: bytes) -> None:
-        raise OSError("The disk is full.")
-
-    clock = Clock({four_methods.name: four_methods})
-    with monkeypatch.context() as full, pytest.raises(BackendUnavailable, match="The disk is full"):
-        full.setattr(four_methods, "write", write)
+    clock = times.clock(four_methods)
+    four_methods.fails["write"] = 10
+    for _ in range(5):
         clock.tick()
+        times.elapse(60)
+    four_methods.fails["write"] = 0
     clock.tick()
     assert names_on(four_methods) == ["LeapClass", "leap"]

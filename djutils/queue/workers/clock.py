@@ -1,84 +1,194 @@
-"""The clock: enqueues each periodic command in the minutes it asks for."""
+"""The clock: enqueues each periodic command in the minutes in which it is due.
+
+It counts real minutes, those of UTC: an hour that comes twice in autumn has 120 of them. The local time
+of a minute decides what is due in it. After the clock of the machine was set, the minutes that follow
+are those of the new time, whether or not they have been before.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from django.utils import timezone
+from django.conf import settings as django_settings
 
-from djutils.queue import codec
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
 from djutils.queue.conf import settings
-from djutils.queue.message import Envelope
-from djutils.queue.queue import PeriodicQueueCommand
+from djutils.queue.crontab import project_zone
+from djutils.queue.exceptions import BackendError, BackendUnavailable
+from djutils.queue.queue import PeriodicQueueCommand, pack
 from djutils.queue.registry import registry
+from djutils.queue.sending import send_once
 
 from .border import border
 
 logger = logging.getLogger("djutils.queue.workers.clock")
 
+_MINUTE = 60
+_LOOK_EVERY = 5.0
+_JUMP = 60.0
+_MOST_LATE = 60
+_DAY = 24 * 60
+
+
+def _time_of_day() -> float:
+    return time.time()  # looked up at each call, so that a test can put the whole process into another time
+
+
+@dataclass
+class _Due:
+    """A command that waits to be enqueued for a minute."""
+
+    command: PeriodicQueueCommand
+    queue: BaseQueue
+    key: str
+    warned: bool = False
+
 
 class Clock:
-    """Enqueues each periodic command of ``queues`` in the minutes it asks for."""
+    """Enqueues each periodic command of ``queues`` in the minutes in which it is due.
 
-    def __init__(self, by_name: Mapping[str, BaseQueue]) -> None:
+    ``now`` returns the seconds since 1970, which jump when the machine's clock is set; ``monotonic``
+    returns seconds that only pass.
+    """
+
+    def __init__(
+        self,
+        by_name: Mapping[str, BaseQueue],
+        now: Callable[[], float] = _time_of_day,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._queues = by_name
-        # The minute we are in is looked at too: those who can tell enqueue it only once.
-        self._last = _this_minute() - timedelta(minutes=1)
-        self._pending: dict[type[PeriodicQueueCommand], datetime] = {}
+        self._now = now
+        self._monotonic = monotonic
+        self._looked = now(), monotonic()
+        # The minute we are in is looked at too: queues that keep keys take it only once.
+        self._last = int(now()) // _MINUTE - 1
+        self._times: dict[int, int] = {}
+        self._due: dict[str, _Due] = {}
+        self._failing: set[str] = set()
+        self._silent: set[str] = set()
 
     def seconds_left(self) -> float:
-        """Answer the seconds until the next minute begins; below 0 when it has."""
-        return (self._last + timedelta(minutes=1) - timezone.now()).total_seconds()
+        """Return the seconds until ``tick`` is to be called again; 0 or less when that is overdue.
 
-    def look(self) -> None:
-        """Note what a new minute asks for; minutes slept through are not caught up.
-
-        What could not be enqueued in its minute waits, once per command.
+        Never many: the clock of the machine may be set, or the machine be suspended, while one waits.
         """
-        minute = _this_minute()
-        if minute <= self._last:
-            return
-        self._last = minute
-        for command_class in registry:
-            if issubclass(command_class, PeriodicQueueCommand) and _asks(command_class, minute):
-                self._pending[command_class] = minute
+        now, looked = self._now(), self._looked[1]
+        return min((self._last + 1) * _MINUTE - now, looked + _LOOK_EVERY - self._monotonic())
 
     def tick(self) -> None:
-        """Enqueue what was asked for and is not yet enqueued, each once."""
+        """Enqueue what is due and not yet enqueued, each once.
+
+        Raises nothing. What the queue does not take now is tried again at the next tick; what can
+        never be sent is logged and left out. Neither stops the other commands.
+        """
         self.look()
-        for command_class, minute in list(self._pending.items()):
-            self._enqueue(command_class, minute)
-            del self._pending[command_class]
+        out_of_reach: set[str] = set()
+        # Those that failed come last: what one of them does to its queue must not stop the others.
+        for name, due in sorted(self._due.items(), key=lambda item: item[0] in self._failing):
+            if due.queue.name in out_of_reach:
+                continue
+            try:
+                self._enqueue(name, due)
+            except BackendError as error:
+                if isinstance(error, BackendUnavailable):
+                    out_of_reach.add(due.queue.name)
+                self._keep(name, due, error)
 
-    def _enqueue(self, command_class: type[PeriodicQueueCommand], minute: datetime) -> None:
-        command = command_class()
-        queue = self._queues.get(command.queue_name or settings.queue_name)
-        if queue is None:
-            return  # whoever empties that queue has a clock, too
-        message = registry.get_message_for_command(command, queue.name)
-        data = codec.encode(message)
-        if isinstance(queue, LeasedQueue):
-            key = f"{command.name} {minute.isoformat(timespec='minutes')}"
-            sent = queue.send_once(key, Envelope(message.id, data, 0.0, message.priority))
+    def look(self) -> None:
+        """Note what is due in the minutes that have passed since the last look, once per command.
+
+        A minute that passed while we were busy is looked at late; one that the machine slept
+        through, or was set past, is not looked at.
+        """
+        minute = self._follow()
+        for number in range(max(self._last + 1, minute - _MOST_LATE), minute + 1):
+            self._note(number)
+        self._last = max(self._last, minute)
+
+    def _follow(self) -> int:
+        """Return the minute it is; log it and start from there when the clock was set."""
+        (wall, passed), (now, ticks) = self._looked, (self._now(), self._monotonic())
+        self._looked = now, ticks
+        jump = (now - wall) - (ticks - passed)
+        minute = int(now) // _MINUTE
+        if abs(jump) >= _JUMP:
+            self._last = minute - 1
+            logger.warning(
+                "The clock of this machine jumped back by %s s; periodic commands go on by the new time, "
+                "also in minutes that come a second time."
+                if jump < 0
+                else "The clock of this machine jumped forward by %s s, or the machine slept; periodic "
+                "commands go on by the new time, and what was due in between is not caught up.",
+                f"{abs(jump):,.0f}",
+            )
+        return minute
+
+    def _note(self, minute: int) -> None:
+        """Note what is due in ``minute``, and that its keys are used then."""
+        times = self._times.pop(minute, 0)
+        self._times[minute] = times + 1
+        if len(self._times) > _DAY:
+            del self._times[next(iter(self._times))]
+        stamp = datetime.fromtimestamp(minute * _MINUTE, UTC).isoformat(timespec="minutes")
+        # The keys of a minute that comes again are used up; every clock that saw it knows that.
+        stamp = f"{stamp} again {times}" if times else stamp
+        moment = _local(minute)
+        for command_class in registry:
+            if issubclass(command_class, PeriodicQueueCommand):
+                self._ask(command_class, moment, stamp)
+
+    def _ask(self, command_class: type[PeriodicQueueCommand], moment: datetime, stamp: str) -> None:
+        name = command_class.name
+        try:
+            command = command_class()
+            queue = self._queues.get(command.queue_name or settings.queue_name)
+            # The consumer of another queue has a clock of its own.
+            if queue is not None and command.validate_datetime(moment):
+                self._due[name] = _Due(command, queue, f"{name} {stamp}")
+        except (Exception, SystemExit):
+            logger.exception(
+                "%s was not enqueued for %s: its validate_datetime failed. The other periodic commands go on.",
+                name,
+                stamp,
+            )
+
+    def _enqueue(self, name: str, due: _Due) -> None:
+        """Enqueue ``due`` and forget it; raise ``BackendError`` if the queue did not take it now."""
+        try:
+            parcel = pack(due.command, due.queue)
+            with border(due.queue):
+                sent = send_once(due.queue, due.key, parcel)
+        except BackendError:
+            raise
+        except Exception:
+            logger.exception(
+                "%s was not enqueued: it cannot be sent. The other periodic commands go on.", due.key
+            )
         else:
-            with border(queue):
-                queue.write(data)
-            sent = True
-        if sent:
-            logger.info("%s %s enqueued by the clock", message.id, message.command)
+            self._silent.discard(due.queue.name)
+            if sent:
+                logger.info("%s %s enqueued by the clock", parcel.message.id, name)
+        self._failing.discard(name)
+        del self._due[name]
+
+    def _keep(self, name: str, due: _Due, error: BackendError) -> None:
+        """Leave ``due`` for the next tick; say so once for a minute, and once for an outage of its queue."""
+        if not due.warned and due.queue.name not in self._silent:
+            logger.warning(
+                "%s was not enqueued yet; trying again every %.0f s: %s", due.key, _LOOK_EVERY, error
+            )
+        due.warned = True
+        self._failing.add(name)
+        if isinstance(error, BackendUnavailable):
+            self._silent.add(due.queue.name)
 
 
-def _asks(command_class: type[PeriodicQueueCommand], minute: datetime) -> bool:
-    moment = timezone.localtime(minute) if minute.tzinfo else minute
-    try:
-        return bool(command_class().validate_datetime(moment))
-    except Exception:  # a user's function: one bad clock must not stop the others
-        logger.exception("validate_datetime of %s failed.", command_class.name)
-        return False
-
-
-def _this_minute() -> datetime:
-    return timezone.now().replace(second=0, microsecond=0)
+def _local(minute: int) -> datetime:
+    """Return the local time of ``minute``: aware, or naive if ``USE_TZ`` is False, as Django has it."""
+    moment = datetime.fromtimestamp(minute * _MINUTE, project_zone())
+    return moment if django_settings.USE_TZ else moment.replace(tzinfo=None)

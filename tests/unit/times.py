@@ -1,0 +1,42 @@
+"""Time as a parameter: a test says when it passes, and when somebody sets the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.workers.clock import Clock
+
+
+class Times:
+    """What the clock of a machine shows, and its monotonic clock, which nobody can set."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._shown = moment.timestamp()
+        self._passed = 1000.0
+
+    def now(self) -> float:
+        return self._shown
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def until(self, moment: datetime) -> None:
+        """Let the time pass until the clock shows ``moment``."""
+        self.elapse(moment.timestamp() - self._shown)
+
+    def elapse(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        self._shown += seconds
+        self._passed += seconds
+
+    def set_clock(self, moment: datetime) -> None:
+        """Set the clock of the machine, or suspend the machine until then."""
+        self._shown = moment.timestamp()
+
+    def shown(self) -> datetime:
+        return datetime.fromtimestamp(self._shown, UTC)
+
+    def clock(self, *queues: BaseQueue) -> Clock:
+        """Return the clock of one more consumer of ``queues`` on this machine."""
+        return Clock({queue.name: queue for queue in queues}, self.now, self.monotonic)
