@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from tests.consumers import Consumer
+from tests.project import clock
 from tests.project.app import commands
 from tests.sites import Site
 from tests.waiting import wait_until
@@ -43,6 +45,27 @@ def test_however_many_consumers_enqueue_a_periodic_command_once_in_a_minute(site
 
     assert site.logs().count("enqueued by the clock") == 1
     assert len(commands.lines(site.file("ticks"))) == 1
+
+
+@EVERYWHERE
+def test_when_the_clock_of_its_machine_is_set_a_consumer_goes_on_in_the_new_time(site: Site) -> None:
+    ahead = Path(site.file("ahead"))
+    site.environment[clock.CLOCK] = str(ahead)
+
+    def ticks() -> int:
+        return len(commands.lines(site.file("ticks")))
+
+    ahead.write_text("120")
+    watch_the_clock(site, "log").ready()
+    wait_until(ticks, why=site.logs)
+    # Back to minutes that have not been yet, then to the one that has been.
+    for seconds, jump in (("0", "jumped back by 120 s"), ("120", "jumped forward by 120 s")):
+        before = ticks()
+        ahead.write_text(seconds)
+        wait_until(lambda jump=jump: jump in site.logs(), why=site.logs)
+        wait_until(lambda before=before: ticks() > before, why=site.logs)
+
+    assert site.logs().count("The clock of this machine jumped") == 2
 
 
 def test_a_consumer_told_to_leave_them_out_enqueues_no_periodic_commands(site: Site) -> None:
