@@ -25,6 +25,7 @@ from . import commands_for_tests
 from .commands_for_tests import gates
 from .helpers import FlakyQueue, ListQueue
 from .rig import MakeRig, Rig
+from .times import LEAP, Times
 
 
 @pytest.fixture
@@ -131,3 +132,9 @@ def rig(ran: list[Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeRig]:
 @pytest.fixture
 def queue() -> FlakyQueue:
     return FlakyQueue(f"unit.{new_id()}")
+
+
+@pytest.fixture
+def times() -> Times:
+    """A machine whose clock shows ``LEAP``."""
+    return Times(LEAP)

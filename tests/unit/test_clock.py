@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from pytest_django import Settings
 
-from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Envelope
 from djutils.queue.queue import invoker
 from djutils.queue.workers.maintainer import Watch
 
 from .conftest import Declare, Heard
-from .helpers import FailingWrite, ListQueue
-from .times import Times
+from .helpers import ListQueue
+from .times import LEAP, MODULE, Times, names_on
 
 # Whose beats stand still
 
@@ -70,19 +66,6 @@ def test_one_that_is_gone_and_comes_again_has_a_whole_lease() -> None:
 
 
 # The clock
-
-MODULE = "tests.unit.commands_for_tests"
-LEAP = datetime(2024, 2, 29, 3, 7, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def times() -> Times:
-    return Times(LEAP)
-
-
-def names_on(queue: BaseQueue) -> list[str]:
-    waiting = iter(queue.read, None)
-    return sorted(codec.decode(data, queue.name).command.removeprefix(f"{MODULE}.") for data in waiting)
 
 
 def test_two_clocks_enqueue_each_minutes_commands_once(memory: MemoryQueue, times: Times) -> None:
@@ -209,152 +192,5 @@ def test_four_methods_get_each_minutes_command_once_from_one_clock(
 ) -> None:
     clock = times.clock(four_methods)
     clock.tick()
-    clock.tick()
-    assert names_on(four_methods) == ["LeapClass", "leap"]
-
-
-# One that fails
-
-
-def test_a_schedule_that_raises_does_not_stop_the_others(
-    memory: MemoryQueue, times: Times, caplog: pytest.LogCaptureFixture, declare: Declare
-) -> None:
-    declare(
-        """
-        @periodic_command(lambda when: exit("no"))
-        def aaa_leaves(): pass
-
-        class AaaCannotBeMade(PeriodicQueueCommand):
-            def __init__(self, needed): pass
-            def execute(self): pass
-        """
-    )
-    times.clock(memory).tick()
-    assert names_on(memory) == ["LeapClass", "leap"]
-    for name in (f"{MODULE}.LeapError", "made_up.aaa_leaves", "made_up.AaaCannotBeMade"):
-        assert (
-            f"{name} was not enqueued for 2024-02-29T03:07+00:00: its validate_datetime failed" in caplog.text
-        )
-    assert "ZeroDivisionError" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        ("data = 'x' * 300_000", "MessageTooLarge"),
-        ("data = (number for number in 'x')", "NotPicklable"),
-        ("priority = 1000", "InvalidCommand"),
-        ("run_after = 'tomorrow'", "InvalidCommand"),
-    ],
-)
-def test_a_command_that_cannot_be_sent_is_logged_by_name_and_does_not_stop_the_others(
-    body: str,
-    error: str,
-    memory: MemoryQueue,
-    times: Times,
-    caplog: pytest.LogCaptureFixture,
-    declare: Declare,
-) -> None:
-    declare(
-        f"""
-        class Aaa(PeriodicQueueCommand):
-            validate_datetime = crontab()
-            def __init__(self, given=None):
-                self.data = given
-                self.{body}
-            def execute(self): pass
-        """
-    )
-    clock = times.clock(memory)
-    clock.tick()
-    clock.tick()
-    assert names_on(memory) == ["LeapClass", "leap"]
-    assert caplog.text.count("made_up.Aaa 2024-02-29T03:07+00:00 was not enqueued: it cannot be sent.") == 1
-    assert error in caplog.text
-
-
-def test_an_option_that_its_backend_does_not_have_stops_only_the_command_that_has_it(
-    four_methods: ListQueue, times: Times, caplog: pytest.LogCaptureFixture, declare: Declare
-) -> None:
-    declare("@periodic_command(crontab(), priority=5)\ndef aaa(): pass")
-    times.clock(four_methods).tick()
-    assert names_on(four_methods) == ["LeapClass", "leap"]
-    assert "made_up.aaa 2024-02-29T03:07+00:00 was not enqueued" in caplog.text
-    assert "UnsupportedOption" in caplog.text
-
-
-class Choosy(MemoryQueue):
-    """Refuses the keys of one command, by an error that is ``kind`` of."""
-
-    kind: type[Exception] = BackendError
-    refuses = True
-
-    def send_once(self, key: str, envelope: Envelope) -> bool:
-        if self.refuses and key.startswith("made_up.aaa "):
-            raise self.kind("The key is too long.")
-        return super().send_once(key, envelope)
-
-
-@pytest.mark.parametrize("kind", [BackendError, BackendUnavailable, ValueError])
-def test_what_the_queue_refuses_waits_and_does_not_stop_the_others(
-    kind: type[Exception],
-    memory: MemoryQueue,
-    times: Times,
-    caplog: pytest.LogCaptureFixture,
-    declare: Declare,
-) -> None:
-    declare("@periodic_command(crontab())\ndef aaa(): pass")
-    choosy = Choosy(memory.name)
-    choosy.kind = kind
-    clock = times.clock(choosy)
-    for _ in range(3):
-        clock.tick()
-    assert names_on(memory) == ["LeapClass", "leap"]
-    assert caplog.text.count("made_up.aaa 2024-02-29T03:07+00:00 was not enqueued yet; trying again") == 1
-    times.elapse(60)
-    clock.tick()
-    assert names_on(memory) == ["leap"], "in the next minute the one that failed comes last"
-    choosy.refuses = False
-    clock.tick()
-    assert names_on(memory) == ["made_up.aaa"]
-
-
-def test_a_queue_out_of_reach_stops_no_other_and_loses_nothing(
-    memory: MemoryQueue, times: Times, caplog: pytest.LogCaptureFixture, declare: Declare
-) -> None:
-    declare("@periodic_command(crontab(), queue_name='unit.far')\ndef aaa(): pass")
-    declare("@periodic_command(crontab(), queue_name='unit.far')\ndef aab(): pass")
-    far = ListQueue("unit.far")
-    ListQueue.fails.clear()
-    ListQueue.calls.clear()
-    ListQueue.fails["write"] = 3
-    clock = times.clock(far, memory)
-    for _ in range(3):
-        clock.tick()
-    assert names_on(memory) == ["LeapClass", "leap"]
-    assert ListQueue.calls["write"] == 3, "an outage is not asked about by every command"
-    assert caplog.text.count("write does not get through") == 1
-    clock.tick()
-    assert names_on(far) == ["made_up.aaa", "made_up.aab"]
-
-
-def test_an_outage_in_the_middle_of_a_minutes_commands_loses_and_doubles_none(
-    four_methods: ListQueue, times: Times
-) -> None:
-    clock = times.clock(FailingWrite(four_methods.name))
-    clock.tick()
-    clock.tick()
-    assert names_on(four_methods) == ["LeapClass", "leap"]
-
-
-def test_what_outlasts_its_minute_is_enqueued_once_when_the_queue_is_back(
-    four_methods: ListQueue, times: Times
-) -> None:
-    clock = times.clock(four_methods)
-    four_methods.fails["write"] = 10
-    for _ in range(5):
-        clock.tick()
-        times.elapse(60)
-    four_methods.fails["write"] = 0
     clock.tick()
     assert names_on(four_methods) == ["LeapClass", "leap"]

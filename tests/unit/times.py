@@ -1,11 +1,22 @@
-"""Time as a parameter: a test says when it passes, and when somebody sets the clock."""
+"""Time as a parameter: a test says when it passes, and when the clock of the machine is set."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.workers.clock import Clock
+
+MODULE = "tests.unit.commands_for_tests"
+LEAP = datetime(2024, 2, 29, 3, 7, 30, tzinfo=UTC)
+"""In this minute two of its commands are due, and a third one fails."""
+
+
+def names_on(queue: BaseQueue) -> list[str]:
+    """Take everything off ``queue``; return the names of the commands, sorted."""
+    waiting = iter(queue.read, None)
+    return sorted(codec.decode(data, queue.name).command.removeprefix(f"{MODULE}.") for data in waiting)
 
 
 class Times:

@@ -70,7 +70,6 @@ class Clock:
         self._times: dict[int, int] = {}
         self._due: dict[str, _Due] = {}
         self._failing: set[str] = set()
-        self._silent: set[str] = set()
 
     def seconds_left(self) -> float:
         """Return the seconds until ``tick`` is to be called again; 0 or less when that is overdue.
@@ -83,11 +82,12 @@ class Clock:
     def tick(self) -> None:
         """Enqueue what is due and not yet enqueued, each once.
 
-        Raises nothing. What the queue does not take now is tried again at the next tick; what can
-        never be sent is logged and left out. Neither stops the other commands.
+        What a queue does not take now is left for the next tick; what can never be sent is logged and
+        left out. Neither stops the other commands. Raises ``BackendUnavailable`` when all others were
+        tried and a queue was out of reach.
         """
         self.look()
-        out_of_reach: set[str] = set()
+        out_of_reach: dict[str, BackendUnavailable] = {}
         # Those that failed come last: what one of them does to its queue must not stop the others.
         for name, due in sorted(self._due.items(), key=lambda item: item[0] in self._failing):
             if due.queue.name in out_of_reach:
@@ -95,9 +95,14 @@ class Clock:
             try:
                 self._enqueue(name, due)
             except BackendError as error:
+                self._failing.add(name)
                 if isinstance(error, BackendUnavailable):
-                    out_of_reach.add(due.queue.name)
-                self._keep(name, due, error)
+                    out_of_reach[due.queue.name] = error
+                elif not due.warned:
+                    logger.warning("%s was not enqueued yet; it is tried again soon: %s", due.key, error)
+                due.warned = True
+        if out_of_reach:
+            raise next(iter(out_of_reach.values()))
 
     def look(self) -> None:
         """Note what is due in the minutes that have passed since the last look, once per command.
@@ -163,6 +168,8 @@ class Clock:
             parcel = pack(due.command, due.queue)
             with border(due.queue):
                 sent = send_once(due.queue, due.key, parcel)
+        except BackendUnavailable as error:
+            raise BackendUnavailable(f"{due.key} was not enqueued yet: {error}") from error
         except BackendError:
             raise
         except Exception:
@@ -170,22 +177,10 @@ class Clock:
                 "%s was not enqueued: it cannot be sent. The other periodic commands go on.", due.key
             )
         else:
-            self._silent.discard(due.queue.name)
             if sent:
                 logger.info("%s %s enqueued by the clock", parcel.message.id, name)
         self._failing.discard(name)
         del self._due[name]
-
-    def _keep(self, name: str, due: _Due, error: BackendError) -> None:
-        """Leave ``due`` for the next tick; say so once for a minute, and once for an outage of its queue."""
-        if not due.warned and due.queue.name not in self._silent:
-            logger.warning(
-                "%s was not enqueued yet; trying again every %.0f s: %s", due.key, _LOOK_EVERY, error
-            )
-        due.warned = True
-        self._failing.add(name)
-        if isinstance(error, BackendUnavailable):
-            self._silent.add(due.queue.name)
 
 
 def _local(minute: int) -> datetime:
