@@ -105,6 +105,7 @@ def test_the_metadata_says_what_is_supported(built: Built) -> None:
     assert metadata["License-File"] == "LICENSE"
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert sorted(line.split("<")[0].split(">")[0].lower() for line in needed) == [
+        "cronsim",
         "django",
         "python-daemon",
         "redis",
