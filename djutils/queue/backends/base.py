@@ -130,9 +130,25 @@ class BaseQueue:
 
         return self._go_round(put_back)
 
-    def discard(self, ids: Collection[str] | None = None) -> int:
-        """Forget the dead letters of ``ids`` (None: all); answer how many."""
-        return self._go_round(lambda letter: ids is None or letter.id in ids)
+    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
+        """Return up to ``count`` ids of dead letters that begin with ``prefix``."""
+        found: list[str] = []
+
+        def note(letter: DeadLetter) -> bool:
+            if letter.id.startswith(prefix):
+                found.append(letter.id)
+            return False
+
+        self._go_round(note)
+        return found[::-1][:count]
+
+    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
+        """Forget the dead letters of ``ids`` (None: all) that died before ``before`` (None: ever); return how many."""
+
+        def chosen(letter: DeadLetter) -> bool:
+            return (ids is None or letter.id in ids) and (before is None or letter.died < before)
+
+        return self._go_round(chosen)
 
     def stats(self) -> Stats:
         """Answer how many messages are in which state."""
@@ -280,7 +296,11 @@ class LeasedQueue(BaseQueue):
     def replay(self, ids: Collection[str] | None = None) -> int:
         raise NotImplementedError
 
-    def discard(self, ids: Collection[str] | None = None) -> int:
+    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
+        letters = self.dead_letters(count=max(1, self.stats().dead))
+        return [letter.id for letter in letters if letter.id.startswith(prefix)][:count]
+
+    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
         raise NotImplementedError
 
     def stats(self) -> Stats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
@@ -279,9 +280,12 @@ class DatabaseQueue(LeasedQueue):
                 state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0, offers=0
             )
 
-    def discard(self, ids: Collection[str] | None = None) -> int:
+    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
         with self._database():
-            return self._dead(ids).delete()[0]
+            dead = self._dead(ids)
+            if before is not None:
+                dead = dead.filter(died__lt=round(before.timestamp() * 1000))
+            return dead.delete()[0]
 
     def stats(self) -> Stats:
         # What is due but not promoted yet waits for nothing but the next receive.

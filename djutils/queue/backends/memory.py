@@ -214,9 +214,9 @@ class MemoryQueue(LeasedQueue):
                 self._give_back(entry)
             return len(entries)
 
-    def discard(self, ids: Collection[str] | None = None) -> int:
+    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
         with self._line.changed:
-            entries = self._dead(ids)
+            entries = [e for e in self._dead(ids) if before is None or (e.died and e.died < before)]
             for entry in entries:
                 del self._line.entries[entry.envelope.id]
             return len(entries)

@@ -187,7 +187,13 @@ class RedisQueue(LeasedQueue):
     def replay(self, ids: Collection[str] | None = None) -> int:
         return self._for_the_dead("replay", ids)
 
-    def discard(self, ids: Collection[str] | None = None) -> int:
+    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
+        if before is not None:
+            limit = f"({round(before.timestamp() * 1e6)}"
+            old = {
+                *map(bytes.decode, self.server.call("ZRANGEBYSCORE", self._prefix + "dead", "-inf", limit))
+            }
+            ids = old if ids is None else old.intersection(ids)
         return self._for_the_dead("discard", ids)
 
     def _for_the_dead(self, script: str, ids: Collection[str] | None) -> int:
