@@ -1,16 +1,17 @@
-"""Add up what all environments of one tox run found; the last line is the sum."""
+"""Add up what the environments of tox found, and name what was skipped; the last line is the sum."""
 
 from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 
 def of_tests(report: Path) -> Counter[str]:
-    """What pytest counted in one environment."""
+    """Return what pytest counted in one environment."""
     found: Counter[str] = Counter()
     for suite in ET.parse(report).iter("testsuite"):
         total, failed, errors, skipped = (
@@ -21,29 +22,56 @@ def of_tests(report: Path) -> Counter[str]:
 
 
 def of_environment(success: bool, report: Path) -> Counter[str]:
-    """Tests where there are some; otherwise the environment itself is one check."""
+    """Return the counts of its tests; an environment without tests is one check itself."""
     counts = of_tests(report) if report.exists() else Counter(passed=int(success))
     if not success and not counts["failed"]:
         counts["failed"] = 1
     return counts
 
 
-def main(folder: Path) -> int:
-    environments = json.loads((folder / "tox.json").read_text())["testenvs"]
-    total: Counter[str] = Counter()
-    for name, result in sorted(environments.items()):
-        if "result" not in result:  # known to tox, but not run
-            continue
-        counts = of_environment(result["result"]["success"], folder / f"{name}.xml")
-        print(f"{name:12} {describe(counts)}")
-        total += counts
-    print(describe(total))
-    return bool(total["failed"]) or not total["passed"]
+def reasons(report: Path) -> Counter[str]:
+    """Return why tests were skipped, and how many for each reason."""
+    if not report.exists():
+        return Counter()
+    return Counter(skip.get("message", "") for skip in ET.parse(report).iter("skipped"))
+
+
+def in_folder(folder: Path, only: list[str]) -> dict[str, bool]:
+    """Return the environments that ran and whether tox was content with each.
+
+    Those in ``only`` are taken from their reports, because tox is still running.
+    """
+    if only:
+        return {name: True for name in only if (folder / f"{name}.xml").exists()}
+    known = json.loads((folder / "tox.json").read_text())["testenvs"]
+    return {name: found["result"]["success"] for name, found in sorted(known.items()) if "result" in found}
 
 
 def describe(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "skipped"))
 
 
+def main(folders: list[Path], only: list[str]) -> int:
+    total: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    for folder in folders:
+        for name, success in in_folder(folder, only).items():
+            report = folder / f"{name}.xml"
+            counts = of_environment(success, report)
+            print(f"{name:24} {describe(counts)}")
+            total += counts
+            skipped += reasons(report)
+    if skipped:
+        print("\nSkipped:")
+        for reason, number in skipped.most_common():
+            print(f"{number:5}  {reason}")
+        print()
+    print(describe(total))
+    return bool(total["failed"]) or not total["passed"]
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ENVIRONMENT")
+    sys.exit(main(**vars(parser.parse_args())))

@@ -66,6 +66,17 @@ def valkey_server() -> Iterator[servers.Server]:
 
 
 @pytest.fixture(scope="session")
+def redis_or_valkey_server() -> Iterator[servers.Server]:
+    """A Redis, or a Valkey where there is no Redis, shared by all tests: use a queue name of your own."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(servers.redis())
+        except servers.Unavailable:
+            server = stack.enter_context(_running(servers.valkey()))
+        yield server
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[servers.Server]:
     """A PostgreSQL shared by all tests."""
     with _running(servers.postgres()) as server:

@@ -272,9 +272,10 @@ def _another_user(directory: Path) -> list[str]:
 
 
 def _on_path(name: str, hint: str) -> str:
-    # Debian keeps some servers where only root looks.
-    places = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
-    found = shutil.which(name, path=os.pathsep.join(places))
+    # Debian keeps some servers in the sbin beside a bin, which only root has on PATH.
+    places = [Path(place) for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
+    siblings = [place.with_name("sbin") for place in places if place.name == "bin"]
+    found = shutil.which(name, path=os.pathsep.join(map(str, [*places, *siblings])))
     if not found:
         raise Unavailable(f"no {name} on PATH: {hint}")
     return found

@@ -46,6 +46,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT, folder / "source", ignore=LEFT_OUT)
     shutil.copy(ROOT / ".importlinter", folder / "source")
+    shutil.copytree(ROOT / ".ci", folder / "source" / ".ci")
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, folder / "source")
     return Built(next(folder.glob("*.whl")), next(folder.glob("*.tar.gz")))
 
@@ -90,6 +91,9 @@ def test_the_sdist_can_be_tested(built: Built) -> None:
         "SECURITY.rst",
         "setup.py",
         "tox.ini",
+        ".importlinter",
+        ".ci/run",
+        ".ci/summary.py",
     }
     assert expected() | house <= names
     assert {"tests/conftest.py", "tests/project/settings.py", "pyproject.toml"} <= names

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
 
 import pytest
 import redis
@@ -34,6 +35,33 @@ def test_an_append_only_server_keeps_its_data_when_it_is_killed(
         server.start()
 
         assert client.get("kept") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("start", "variable"),
+    [(servers.redis, "DJUTILS_TEST_REDIS_URL"), (servers.mariadb, "DJUTILS_TEST_MARIADB_URL")],
+)
+def test_a_machine_without_a_server_is_told_what_to_install(
+    start: Callable[[], AbstractContextManager[servers.Server]],
+    variable: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv(variable, raising=False)
+
+    with pytest.raises(servers.Unavailable, match=f"apt-get install .*, or set {variable}"), start():
+        pass
+
+
+def test_a_server_is_found_in_the_sbin_beside_a_bin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = tmp_path / "sbin" / "mariadbd"
+    server.parent.mkdir()
+    server.write_text("#!/bin/sh\n")
+    server.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    assert servers._on_path("mariadbd", "") == str(server)
 
 
 @pytest.mark.parametrize("alias", ["postgres", "mariadb", "sqlite"])

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentParser
+from configparser import ConfigParser
 from importlib import import_module, util
 from pathlib import Path
 from textwrap import dedent, indent
@@ -56,8 +57,14 @@ def build(builder: str, out: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("text", tmp_path_factory.mktemp("documentation"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every builder finds what the one before it has read."""
+    return tmp_path_factory.mktemp("documentation")
+
+
+@pytest.fixture(scope="session")
+def built(folder: Path) -> Path:
+    return build("text", folder)
 
 
 @pytest.fixture(scope="session")
@@ -179,8 +186,8 @@ def test_the_guarantees_tell_the_numbers_of_the_code() -> None:
     assert "advances every five seconds" in page
 
 
-def test_what_the_pages_show_of_python_runs(tmp_path: Path) -> None:
-    build("doctest", tmp_path)
+def test_what_the_pages_show_of_python_runs(folder: Path) -> None:
+    build("doctest", folder)
 
 
 def test_the_examples_of_the_pages_run() -> None:
@@ -232,13 +239,26 @@ def test_the_links_of_the_readme_lead_somewhere() -> None:
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
-def test_the_readme_runs_the_tests_as_ci_does() -> None:
+def test_ci_runs_the_tests_as_the_readme_does() -> None:
+    (command,) = re.findall(r"^ +\$ (python3 -m venv .*)$", README, re.MULTILINE)
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    command = re.search(r"^(tox[^|\n]*?)(?: \|\|.*)?$", ci, re.MULTILINE)
+    (finder,) = re.findall(r"sed -n '.*' README\.rst", ci)
 
-    assert command
-    assert f"/bin/{command[1]}\n" in README
-    assert f"/bin/{command[1]}\n" in (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    found = subprocess.run(["sh", "-c", finder], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert found.stdout == f"{command}\n"
+    contributing = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    assert [line for line in command.split(" && ") if f"    {line}\n" not in contributing] == []
+
+
+def test_the_command_of_the_readme_does_not_judge_speed() -> None:
+    tox = ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    run_by_default = set(tox["tox"]["env_list"].split(", "))
+
+    assert {"unit", "contract", "integration", "docs"} <= run_by_default
+    assert not {name for name in run_by_default if name.startswith(("guard", "chaos", "py3", "lowest"))}
+    assert set(tox["testenv:summary"]["depends"].split(", ")) == run_by_default - {"summary"}
 
 
 def test_the_readme_shows_an_example_that_is_there() -> None:

@@ -18,15 +18,15 @@ EVERYWHERE = tuple(os.environ.get("DJUTILS_TEST_SITES", "sqlite postgres redis")
 
 @pytest.fixture(params=EVERYWHERE)
 def site(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[Site]:
-    """A queue on SQLite, PostgreSQL and Redis in turn; ``indirect`` parameters choose others.
+    """A queue on SQLite, PostgreSQL and Redis (Valkey, if there is no Redis) in turn.
 
-    ``DJUTILS_TEST_SITES`` names fewer.
+    ``indirect`` parameters choose others, ``DJUTILS_TEST_SITES`` names fewer.
     """
     kind = request.param
     alias = request.getfixturevalue("sqlite_alias" if kind == "redis" else f"{kind}_alias")
     with ExitStack() as stack:
         if kind == "redis":
-            server: Server = request.getfixturevalue("redis_server")
+            server: Server = request.getfixturevalue("redis_or_valkey_server")
             yield Site(settings, tmp_path, stack, alias, backend=REDIS, connection=server.url)
         else:
             yield Site(settings, tmp_path, stack, alias)
