@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from djutils.queue.bin.safe_files import Directory, Refused, open_log
+from djutils.queue.bin.safe_files import Directory, Refused, last_lines, open_log
 from tests.users import MALLORY, NOBODY, acting_as, needs_root, public_folder
 
 
@@ -169,3 +169,23 @@ def test_an_opened_directory_stays_the_same_one(tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()
         os.close(directory.open_or_create("file", os.O_RDWR))
     assert (tmp_path / "b" / "file").exists()
+
+
+def test_the_last_lines_of_a_log_are_found_however_long_it_is(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        log.seek(1 << 40)  # a hole: it takes no room
+        log.write(b"".join(b"%04d %s\n" % (number, b"x" * 100) for number in range(1000)))
+    lines = last_lines(tmp_path / "log")
+    assert [line[:4] for line in lines] == [f"{number:04}" for number in range(980, 1000)]
+
+
+def test_the_last_lines_begin_after_what_was_there_before(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("old\nnew\n")
+    assert last_lines(tmp_path / "log", since=4) == ["new"]
+    assert last_lines(tmp_path / "log", since=99) == []
+
+
+def test_of_what_is_no_file_there_are_no_last_lines(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, tmp_path / "nothing", Path("/dev/null")):
+        assert last_lines(path) == []

@@ -6,12 +6,14 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 
+from djutils.queue.bin import streams
 from djutils.queue.bin.consumer import QueueDaemon, act
 from djutils.queue.bin.options import ACTIONS, Options, add_arguments, to_options
 from djutils.queue.bin.reloading import NO_RELOAD, Reloader, child_command, was_called_as
 from djutils.queue.exceptions import ConsumerError
+from djutils.queue.workers.streams import flush_standard_streams
 
 
 class Command(BaseCommand):
@@ -27,10 +29,13 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._make_outputs_safe()
         try:
             code = self._act(options)
         except ConsumerError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
+        finally:
+            flush_standard_streams()
         if code:
             sys.exit(code)
 
@@ -40,3 +45,13 @@ class Command(BaseCommand):
         if chosen.action == "run" and reload:
             return Reloader(child_command()).run()
         return act(QueueDaemon(chosen, self.stdout), chosen.action)
+
+    def _make_outputs_safe(self) -> None:
+        before = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+        streams.make_safe()
+        for name, stream in before.items():
+            wrapper: OutputWrapper = getattr(self, name)
+            if wrapper._out is stream:  # not replaced by whoever called us
+                safe = OutputWrapper(getattr(sys, name))
+                safe.style_func = wrapper.style_func
+                setattr(self, name, safe)

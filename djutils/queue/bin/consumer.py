@@ -10,23 +10,23 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 if __name__ == "__main__" and not __package__:
     # Run by path: the modules beside this file must not pass for others of their names.
     _here = Path(__file__).resolve().parent
-    sys.path[:] = [*(entry for entry in sys.path if Path(entry).resolve() != _here), str(_here.parents[2])]
+    sys.path[:] = [*(entry for entry in sys.path if Path(entry) != _here), str(_here.parents[2])]
 
 from djutils import __version__
 from djutils.queue.backends import load_backend
 from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.bin import daemonize, logs, preflight
-from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse
+from djutils.queue.bin import daemonize, logs, preflight, streams
+from djutils.queue.bin.options import CANNOT_WRITE, Options, default_logfile, default_pidfile, parse
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
+from djutils.queue.bin.safe_files import last_lines, size
 from djutils.queue.bin.status import describe
 from djutils.queue.bin.stopping import end
 from djutils.queue.conf import settings
@@ -35,7 +35,7 @@ from djutils.queue.registry import registry
 from djutils.queue.workers.channel import LeasedChannel, PopChannel
 from djutils.queue.workers.options import ConsumerOptions, Hooks, nothing
 from djutils.queue.workers.os_signals import end_at_sigterm
-from djutils.queue.workers.streams import open_standard_streams
+from djutils.queue.workers.streams import flush_standard_streams
 from djutils.queue.workers.supervisor import Supervisor
 
 logger = logging.getLogger("djutils.queue.bin.consumer")
@@ -43,15 +43,6 @@ logger = logging.getLogger("djutils.queue.bin.consumer")
 NOT_RUNNING = 3
 _STALE = 1
 _INTERRUPTED = 130
-_LAST_WORDS = 20
-
-
-class Out(Protocol):
-    """Where news can be written: a stream, or what Django gives a management command."""
-
-    def write(self, text: str, /) -> object: ...
-
-    def flush(self) -> object: ...
 
 
 class QueueDaemon:
@@ -60,10 +51,9 @@ class QueueDaemon:
     What goes wrong is raised as ``ConsumerError``, which knows its exit code; news go to ``out``.
     """
 
-    def __init__(self, options: Options, out: Out | None = None) -> None:
-        open_standard_streams()
+    def __init__(self, options: Options, out: streams.Out | None = None) -> None:
         self._options = options
-        self._out = out or sys.stdout
+        self._out = out
         self._checked = False
 
     def start(self) -> int:
@@ -72,8 +62,8 @@ class QueueDaemon:
         self._check()
         for path in (self._pidfile, self._logfile):
             if path not in (self._options.pidfile, self._options.logfile):
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        logged = self._logfile.stat().st_size if self._logfile.is_file() else 0
+                _make_directory(path.parent)
+        logged = size(self._logfile)
         preflight.close_connections()
         try:
             daemonize.spawn(partial(self._live, logged))
@@ -98,7 +88,7 @@ class QueueDaemon:
             )
             return NOT_RUNNING
         if warning := end(self._pidfile, self._options.timeout):
-            sys.stderr.write(f"{warning}\n")
+            streams.warn(warning)
         remove_stale(self._pidfile)
         self._say(f"Stopped: process {holder.pid}.")
         return 0
@@ -154,8 +144,9 @@ class QueueDaemon:
                 readiness.let_go()
 
             code = self._serve(pidfile, Hooks(ready=readiness.ok, hangup=log.hangup, forked=forked))
-        reason = "Its worker processes cannot start." if code else "It was stopped while it was starting."
-        readiness.failed(ConsumerError(f"{reason}{self._last_words(logged)}", code or 1))
+        if readiness.is_awaited:
+            reason = "Its worker processes cannot start." if code else "It was stopped while it was starting."
+            readiness.failed(ConsumerError(f"{reason}{self._last_words(logged)}", code or 1))
         return code
 
     def _serve(self, pidfile: Pidfile | None, hooks: Hooks) -> int:
@@ -206,23 +197,18 @@ class QueueDaemon:
     def _check(self) -> None:
         """Load the project and ask its backend, once."""
         if not self._checked:
+            _current_directory()
             preflight.load_project()
             preflight.reach_backend(self._consumer.queues)
             self._checked = True
 
     def _last_words(self, since: int) -> str:
-        """Answer the end of what was logged after the first ``since`` bytes."""
-        try:
-            with self._logfile.open("rb") as log:
-                log.seek(since)
-                lines = log.read().decode(errors="replace").splitlines()[-_LAST_WORDS:]
-        except OSError:
-            lines = []
+        """Return the end of what was logged after the first ``since`` bytes."""
+        lines = last_lines(self._logfile, since)
         return "\n".join([f" See {self._logfile}; it ends with:", *lines] if lines else [""])
 
     def _say(self, text: str) -> None:
-        self._out.write(f"{text}\n")
-        self._out.flush()
+        streams.say(text, self._out)
 
 
 def _introduce(consumer: ConsumerOptions, options: Options) -> None:
@@ -254,25 +240,53 @@ def act(daemon: QueueDaemon, action: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what ``argv`` asks and answer the exit code; errors are printed to stderr."""
-    if not sys.flags.safe_path and (here := _current_directory()) not in sys.path:
-        sys.path.append(here)
+    """Do what ``argv`` asks and return the exit code; errors are printed to stderr."""
+    streams.make_safe()
     try:
         options = parse(argv)
+        _make_importable()
         return act(QueueDaemon(options), options.action)
     except ConsumerError as error:
-        sys.stderr.write(f"{error}\n")
+        streams.warn(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted: ask for the status of what was going on.\n")
+        streams.warn("Interrupted: check with status what was done.")
         return _INTERRUPTED
+    finally:
+        flush_standard_streams()
 
 
-def _current_directory() -> str:
+def _make_importable() -> None:
+    """Let the project be found in the current directory; by root only if nobody else can write there."""
+    with suppress(OSError):
+        here = os.getcwd()  # noqa: PTH109  (entries of sys.path are texts)
+        found = Path(here).stat()
+        closed = found.st_uid == 0 and not found.st_mode & 0o022
+        if (os.geteuid() or closed) and not sys.flags.safe_path and here not in sys.path:
+            sys.path.append(here)
+
+
+def _current_directory() -> Path:
     try:
-        return os.getcwd()  # noqa: PTH109  (entries of sys.path are texts)
+        return Path.cwd()
     except OSError as error:
-        raise ConsumerError(f"The current directory is gone: {error.strerror}.") from error
+        raise ConsumerError(
+            f"The current directory is gone ({error.strerror}). Change to one that exists, and try again.",
+            CANNOT_WRITE,
+        ) from error
+
+
+def _make_directory(path: Path) -> None:
+    """Make a directory that is only ours, and those above it."""
+    try:
+        for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            missing.mkdir(exist_ok=True)
+            missing.chmod(0o700)
+    except OSError as error:
+        raise ConsumerError(
+            f"Cannot make the directory {path}: {error.strerror}. Name other places with -p and -l.",
+            CANNOT_WRITE,
+        ) from error
 
 
 if __name__ == "__main__":

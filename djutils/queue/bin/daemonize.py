@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -15,6 +14,7 @@ from typing import Any, TextIO
 from daemon import DaemonContext
 
 from djutils.queue.exceptions import ConsumerError
+from djutils.queue.workers.streams import flush_standard_streams
 
 logger = logging.getLogger("djutils.queue.bin.daemonize")
 
@@ -27,6 +27,11 @@ class Readiness:
 
     def __init__(self) -> None:
         self._hear, self._say = os.pipe()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the word is still to be said."""
+        return self._say != -1
 
     def ok(self) -> None:
         """It is up."""
@@ -55,7 +60,7 @@ class Readiness:
             raise ConsumerError(failure["error"], failure["exit_code"])
 
     def _tell(self, word: dict[str, Any]) -> None:
-        if self._say == -1:
+        if not self.is_awaited:
             return
         with suppress(BrokenPipeError), os.fdopen(self._say, "w", encoding="utf-8") as pipe:
             self._say = -1
@@ -69,8 +74,7 @@ def spawn(live: Callable[[Readiness], int]) -> None:
     went wrong, ``EOFError`` if it died without a word.
     """
     readiness = Readiness()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_standard_streams()
     pid = os.fork()
     if pid == 0:
         _exit_with(live, readiness)

@@ -17,6 +17,7 @@ from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.options import ConsumerOptions
 
 ACTIONS = ("start", "stop", "restart", "status", "run")
+CANNOT_WRITE = 73
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _LONGEST_NAME = 100
 _EPILOG = """\
@@ -33,7 +34,7 @@ exit codes:
 
 
 class Usage(ConsumerError):
-    """This command line makes no sense."""
+    """Invalid command line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 2)
@@ -54,7 +55,7 @@ class Options:
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
-    """Answer what ``argv`` says; a usage error ends the process with code 2, as argparse does."""
+    """Return what ``argv`` says; a usage error ends the process with code 2, as argparse does."""
     parser = ArgumentParser(
         description="Run the commands of a queue.",
         epilog=_EPILOG,
@@ -101,7 +102,7 @@ _HELP_MAX_MEMORY = "replace a worker process that uses more (never)"
 
 
 def to_options(parsed: Mapping[str, Any]) -> Options:
-    """Answer what argparse found; ``Usage`` when two options contradict each other."""
+    """Return what argparse found; ``Usage`` when two options contradict each other."""
     first, longest = parsed["delay"], parsed["max_delay"]
     if longest < first:
         raise Usage(
@@ -132,17 +133,17 @@ def to_options(parsed: Mapping[str, Any]) -> Options:
 
 
 def default_pidfile(queues: Sequence[str], root: bool | None = None) -> Path:
-    """Answer where the pidfile of a consumer of ``queues`` lies when nobody says."""
+    """Return where the pidfile of a consumer of ``queues`` lies when nobody says."""
     return _home("/var/run", root) / f"djutils-{file_name(queues)}.pid"
 
 
 def default_logfile(queues: Sequence[str], root: bool | None = None) -> Path:
-    """Answer where the log of a consumer of ``queues`` lies when nobody says."""
+    """Return where the log of a consumer of ``queues`` lies when nobody says."""
     return _home("/var/log", root) / f"djutils-{file_name(queues)}.log"
 
 
 def file_name(queues: Sequence[str]) -> str:
-    """Answer the names of ``queues`` as a part of a file name; different queues, different names."""
+    """Return the names of ``queues`` as a part of a file name; different queues, different names."""
     name = "+".join(queues)
     safe = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:_LONGEST_NAME]
     return safe if safe == name else f"{safe}-{zlib.crc32(name.encode()):08x}"
@@ -153,7 +154,15 @@ def _home(of_root: str, root: bool | None) -> Path:
     if os.geteuid() == 0 if root is None else root:
         return Path(of_root)
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "djutils"
+    if state:
+        return Path(state) / "djutils"
+    try:
+        return Path.home() / ".local" / "state" / "djutils"
+    except RuntimeError as error:
+        raise ConsumerError(
+            "Your home directory is not known: set HOME, or say with -p and -l where the pidfile and the log are.",
+            CANNOT_WRITE,
+        ) from error
 
 
 def _path(text: str) -> str:
@@ -164,7 +173,17 @@ def _path(text: str) -> str:
 
 def _absolute(path: str | None) -> Path | None:
     """A daemon may be elsewhere by the time it is used."""
-    return Path(path).expanduser().absolute() if path else None
+    try:
+        return Path(path).expanduser().absolute() if path else None
+    except (OSError, RuntimeError) as error:
+        reason = (
+            "your home directory is not known"
+            if isinstance(error, RuntimeError)
+            else "the current directory is gone"
+        )
+        raise ConsumerError(
+            f"The path '{path}' leads nowhere: {reason}. Name an absolute one.", CANNOT_WRITE
+        ) from error
 
 
 def _name(text: str) -> str:

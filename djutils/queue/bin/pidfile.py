@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from djutils.queue.bin import processes
+from djutils.queue.bin.options import CANNOT_WRITE
 from djutils.queue.bin.safe_files import Directory, user
 from djutils.queue.exceptions import ConsumerError
 
-CANNOT_WRITE = 73
 ALREADY_RUNNING = 75
 STATE = ".state"
 _LARGEST = 1 << 16

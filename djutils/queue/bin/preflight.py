@@ -42,6 +42,8 @@ def default_queue() -> str:
         reason = f"\n\n{traceback.format_exc()}"
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             reason = f" {error}. Is the directory that holds it on PYTHONPATH?"
+            if not os.geteuid():
+                reason += " Root does not look into a current directory that others can write to."
         raise ConsumerError(f"The settings '{module}' cannot be imported:{reason}", CONFIGURATION) from error
 
 

@@ -23,6 +23,8 @@ _FILE = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _KERNELS = Path("/proc")
 _MOST_LINKS = 40
 _TRIES = 10
+_LAST_BYTES = 1 << 13
+_LAST_LINES = 20
 _OTHERS = 0o022
 
 
@@ -194,6 +196,32 @@ def _open_log(directory: Directory, name: str) -> int:
         raise Refused(reason)
     os.set_blocking(fd, True)
     return fd
+
+
+def size(path: Path) -> int:
+    """Return how many bytes are in the file at ``path``; 0 when it cannot be asked."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def last_lines(path: Path, since: int = 0) -> list[str]:
+    """Return the last lines of a regular file, of what is after its first ``since`` bytes, and not many bytes of it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | _FILE)
+    except OSError:
+        return []
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            return []
+        start = max(since, found.st_size - _LAST_BYTES)
+        lines = os.pread(fd, _LAST_BYTES, start).decode(errors="replace").splitlines()
+        # The first one is not whole.
+        return lines[1 if start > since else 0 :][-_LAST_LINES:]
+    finally:
+        os.close(fd)
 
 
 def user(uid: int) -> str:

@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import Any
 
 _STDIN, _STDERR = 0, 2
 
@@ -20,9 +19,12 @@ def open_standard_streams() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(fd, True)
     os.close(fd)
-    sys.stdin = sys.stdin or _wrapped(0, "r")
-    sys.stdout = sys.stdout or _wrapped(1, "w")
-    sys.stderr = sys.stderr or _wrapped(2, "w")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 def take_standard_streams() -> None:
@@ -46,7 +48,3 @@ def flush_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-
-
-def _wrapped(fd: int, mode: str) -> Any:
-    return open(fd, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
