@@ -16,6 +16,7 @@ from .queue.backends import load_backend
 from .queue.conf import NAMES, settings
 from .queue.crontab import Crontab
 from .queue.exceptions import ConfigurationError
+from .queue.keys import is_weak, secrets_in_use
 from .queue.registry import registry
 from .queue.retry import is_backoff
 
@@ -83,6 +84,34 @@ def check_schedules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
                 )
             )
     return found
+
+
+@register("djutils")
+def check_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse keys that anyone could guess because they are empty."""
+    try:
+        secrets_in_use()
+    except ConfigurationError as error:
+        return [Error(str(error), id="djutils.E030")]
+    return []
+
+
+@register("djutils", deploy=True)
+def check_strength_of_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of keys that may be guessed."""
+    try:
+        secrets = secrets_in_use()
+    except ConfigurationError:
+        return []
+    return [
+        Warning(
+            f"{name} is weak, and whoever guesses it can sign messages and so run code in your workers.",
+            hint="Use 50 random characters: django.core.management.utils.get_random_secret_key().",
+            id="djutils.W030",
+        )
+        for name, secret in secrets.items()
+        if is_weak(secret)
+    ]
 
 
 def _is_count(value: Any) -> bool:

@@ -17,26 +17,24 @@ bytes     what
 32        HMAC-SHA256 over everything before it
 ========  ==========================================================================
 
-Numbers are big-endian, moments IEEE 754 doubles. The key is derived from ``SECRET_KEY``;
-``SECRET_KEY_FALLBACKS`` are accepted too. The signature is verified before anything is parsed, and
-the queue's name is part of what is signed.
+Numbers are big-endian, moments IEEE 754 doubles. The key is derived from the first of
+``QUEUE_SIGNING_KEYS``, or from ``SECRET_KEY``; the others, or ``SECRET_KEY_FALLBACKS``, are also
+accepted. The signature is verified before anything is parsed, and the queue's name is part of what is
+signed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import pickle
 import struct
 from functools import lru_cache
 from math import isnan, nan
-from typing import Any, NamedTuple
-
-from django.conf import settings
-from django.core.signals import setting_changed
+from typing import Any
 
 from .exceptions import InvalidMessage, NotPicklable, NotUnpicklable
+from .keys import site_keys
 from .message import Message
 
 MAGIC = b"djq"
@@ -47,56 +45,10 @@ _FACTS = struct.Struct(">16sddbIH")
 _HEADER_AT = _FACTS_AT + _FACTS.size
 _MAC_SIZE = 32
 _SHORTEST = _HEADER_AT + _MAC_SIZE
-_PURPOSE = b"djutils.queue.envelope.v1"
 _NEWER = "upgrade this consumer, then replay the message."
 
 _pack_facts = _FACTS.pack
 _unpack_facts = _FACTS.unpack_from
-
-
-class _Key:
-    """HMAC-SHA256 under one key, both of its hashes begun once and copied for every message.
-
-    As in RFC 2104, section 4. The ``hmac`` module prepares them anew or wraps each copy, which
-    takes twice the time that the hashing takes.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self.id = hashlib.sha256(key).digest()[:4]
-        padded = key.ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
-
-    def sign(self, data: bytes) -> bytes:
-        """Answer the code of ``data``."""
-        inner = self._inner.copy()
-        inner.update(data)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
-
-
-class _Keys(NamedTuple):
-    signing: _Key
-    accepted: dict[bytes, _Key]
-
-
-@lru_cache(maxsize=1)
-def _keys() -> _Keys:
-    """Answer the keys, prepared."""
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    raw = [secret.encode() if isinstance(secret, str) else secret for secret in secrets]
-    keys = [_Key(hmac.digest(secret, _PURPOSE, "sha256")) for secret in raw]
-    return _Keys(keys[0], {key.id: key for key in keys})
-
-
-def _forget_keys(*, setting: str, **kwargs: Any) -> None:
-    if setting.startswith("SECRET_KEY"):
-        _keys.cache_clear()
-
-
-# Nobody changes settings but tests, and Django tells of it.
-setting_changed.connect(_forget_keys)
 
 
 @lru_cache(maxsize=1024)
@@ -120,7 +72,7 @@ def _read_header(header: bytes) -> tuple[str, str]:
 def encode(message: Message) -> bytes:
     """Answer ``message`` as signed bytes."""
     id, command, queue, created, body, eta, priority, attempt = message
-    key, header = _keys().signing, _header(command, queue)
+    key, header = site_keys().signing, _header(command, queue)
     eta = nan if eta is None else eta
     facts = _pack_facts(bytes.fromhex(id), created, eta, priority, attempt, len(header))
     signed = b"".join((_PREFIX, key.id, facts, header, body))
@@ -134,7 +86,7 @@ def decode(data: bytes, queue: str) -> Message:
     """
     if data[:4] != _PREFIX or len(data) < _SHORTEST:
         raise InvalidMessage(_explain_prefix(data))
-    key = _keys().accepted.get(data[4:_FACTS_AT])
+    key = site_keys().accepted.get(data[4:_FACTS_AT])
     if key is None:
         raise InvalidMessage(
             "Signed with a key this site does not have: if SECRET_KEY was changed, keep the old "

@@ -67,6 +67,11 @@ class QueueSettings:
     QUEUE_MAX_MESSAGE_SIZE = Setting(256 * 1024)
     """Largest message in bytes, signature included. A larger one is refused at the call."""
 
+    QUEUE_SIGNING_KEYS = Setting[Any](None)
+    """Keys for the messages, if not ``SECRET_KEY``: a list, the first signs, all are accepted.
+
+    With it, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted."""
+
     @cached_property
     def queue_name(self) -> str:
         """The default queue's name: ``QUEUE_NAME``, or the name of the default database."""

@@ -14,6 +14,7 @@ from djutils.models import QueueMessage, QueueWorker
 from djutils.queue import codec
 from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.backends.redis_backend import RedisQueue
+from djutils.queue.keys import PURPOSE, Key
 from djutils.queue.message import Envelope, Message, new_id
 from djutils.queue.registry import registry
 from tests.project.app import commands, trials
@@ -90,7 +91,7 @@ def messages_of_another_queue(field: Field) -> None:
 
 def signed_by_somebody_else(whole: bytes) -> bytes:
     """As by a site with another SECRET_KEY. Ours must stay: other threads sign with it meanwhile."""
-    key = codec._Key(hmac.digest(b"somebody else's", codec._PURPOSE, "sha256"))
+    key = Key(hmac.digest(b"somebody else's", PURPOSE, "sha256"))
     signed = whole[:4] + key.id + whole[8:-32]
     return signed + key.sign(signed)
 
