@@ -9,16 +9,18 @@ import signal
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from daemon import DaemonContext
 
 from djutils.queue.exceptions import ConsumerError
+from djutils.queue.workers.child import leave, leave_finalizers
 from djutils.queue.workers.streams import flush_standard_streams
 
 logger = logging.getLogger("djutils.queue.bin.daemonize")
 
 UMASK = 0o027
+_TO_END = 10.0
 _OPEN_FILES = "/dev/fd"
 
 
@@ -78,13 +80,14 @@ def spawn(live: Callable[[Readiness], int]) -> None:
     pid = os.fork()
     if pid == 0:
         _exit_with(live, readiness)
+    leave_finalizers()  # to the daemon, which goes on using what this process made
     try:
         readiness.wait()
     finally:
         os.waitpid(pid, 0)
 
 
-def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> None:
+def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> NoReturn:
     code = 1
     try:
         code = live(readiness)
@@ -95,8 +98,7 @@ def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> None:
         logger.exception("The consumer failed.")
         readiness.failed(ConsumerError(f"The consumer failed:\n{traceback.format_exc()}"))
     finally:
-        logging.shutdown()
-        os._exit(code)
+        leave(code, _TO_END)
 
 
 def detached(pidfile: AbstractContextManager[Any], output: TextIO) -> AbstractContextManager[Any]:

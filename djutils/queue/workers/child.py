@@ -1,4 +1,4 @@
-"""How a process that the supervisor has forked ends: as any Python program does, and never in its parent's code."""
+"""How a process of the consumer ends that was forked: as any Python program, but never in its parent's code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ logger = logging.getLogger("djutils.queue.workers.child")
 
 
 def leave_finalizers() -> None:
-    """Leave to the parent what it made before the fork and removes at its own end.
+    """Leave it to the other side of a fork to remove what was made before the fork.
 
-    A ``TemporaryDirectory`` made by the settings is removed by an exit handler. The first worker
-    process to end would take it away from all others.
+    A ``TemporaryDirectory`` made by the settings is removed at the end of the process. The first
+    worker process to end would take it away from all others.
     """
     inherited: Any = getattr(weakref.finalize, "_registry", ())
     for finalizer in list(inherited):

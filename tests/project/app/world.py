@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from time import sleep
 from types import FrameType
@@ -118,3 +121,38 @@ def look_about(path: str, pause: float = 0.0) -> None:
     umask = os.umask(0)
     os.umask(umask)
     write(path, json.dumps([str(Path.cwd()), umask, handlers()]))
+
+
+def be_slow(path: str) -> None:
+    """What a thread does that nobody waits for."""
+    sleep(0.5)
+    write(path, "thread")
+
+
+@queue_command(max_attempts=1)
+def leave_things_to_do(path: str) -> None:
+    """Leave something for the end of the process: an exit handler, a thread, half a line of output."""
+    atexit.register(write, path, "exit handler")
+    threading.Thread(target=be_slow, args=(path,)).start()
+    print("a whole line")
+    print("half a line", end="")
+
+
+@queue_command(max_attempts=1)
+def hang_at_exit(path: str) -> None:
+    """Leave an exit handler that does not end."""
+    atexit.register(sleep, 600)
+    write(path, os.getpid())
+
+
+@queue_command(max_attempts=1)
+def say(path: str, text: str) -> None:
+    """Log a line."""
+    logging.getLogger("app.world").warning(text)
+    write(path, json.dumps(text))
+
+
+@queue_command(max_attempts=1)
+def look_into_the_settings_folder(path: str) -> None:
+    """Say whether the folder is there that the settings made."""
+    write(path, Path(import_module(os.environ["DJANGO_SETTINGS_MODULE"]).folder.name).is_dir())
