@@ -157,9 +157,8 @@ def message_deleted_while_it_runs(field: Field) -> None:
     wait_until(lambda: commands.lines(field.site.file("held")), PATIENCE, why=field.site.logs)
     if isinstance(field.queue, RedisQueue):
         prefix = f"{{djq:{field.queue.name}}}:"
-        for owner in field.queue.owners():
-            field.queue.server.call("SREM", f"{prefix}lent:{owner}", held.id)
-        field.queue.server.call("HDEL", f"{prefix}messages", held.id)
+        for key in ("lent", "messages"):
+            field.queue.server.call("HDEL", f"{prefix}{key}", held.id)
     else:
         QueueMessage.objects.using(field.site.alias).filter(message_id=held.id).delete()
     commands.write(gate, "open")

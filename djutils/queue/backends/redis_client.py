@@ -5,66 +5,89 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
 from importlib import resources
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
+from djutils.queue.backends.redis_rights import PRODUCER, TRIALS, withheld
+from djutils.queue.backends.redis_url import ConnectionOptions, not_understood, options_of
 from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError
 
-_UNDERSTOOD = (
-    "QUEUE_CONNECTION is not understood by RedisQueue (its value is not shown: it may hold a"
-    " password). Write host:port:db, or redis://user:password@host:port/db, or rediss://... for TLS,"
-    " or unix:///path/to/socket?db=0; or leave it empty for localhost:6379:0. Percent-encode special"
-    " characters of a password."
-)
+_CONNECTIONS = {"redis": Connection, "rediss": SSLConnection, "unix": UnixDomainSocketConnection}
+_DEFAULTS = {
+    "client_name": "djutils",
+    "socket_timeout": 10.0,
+    "socket_connect_timeout": 3.0,
+    "health_check_interval": 15,
+}
+_FIXED = {
+    "protocol": 2,
+    "decode_responses": False,
+    # redis-py's own retries would take or put twice what they believe to have failed once.
+    "retry": Retry(NoBackoff(), 0),
+    "retry_on_timeout": False,
+}
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+_STALE_AFTER = 1.0
+
 _OUTAGES = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.ReadOnlyError,
+    redis.exceptions.AskError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.ExecAbortError,
+    redis.exceptions.MasterDownError,
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.TryAgainError,
-    redis.exceptions.ClusterDownError,
 )
-# The same from within a script, where only the text tells; and some that have no class.
-_OUTAGE = re.compile(r"\b(LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS|BUSY|OOM)\b")
+# The same from within a script, where only the text tells; and those that have no class.
+_OUTAGE = re.compile(
+    r"\b(ASK|BUSY|CLUSTERDOWN|EXECABORT|FAILOVER|LOADING|MASTERDOWN|MISCONF|MOVED|NOREPLICAS|OOM|READONLY"
+    r"|REDIRECT|TRYAGAIN|UNBLOCKED|max number of clients reached|[Ss]cript killed by user)\b"
+)
+_DENIAL = re.compile(r"\bNOPERM\b|[Nn]o permissions|The user executing the script")
 
 
-_STALE_AFTER = 1.0
+class _Denied(BackendError):
+    """The user that the server knows us as lacks a right."""
 
 
-class _Script(NamedTuple):
+class Script(NamedTuple):
+    """A script's text, and the name that a server knows it by."""
+
     text: str
     sha: str
 
 
 @cache
-def _script(name: str) -> _Script:
-    """Answer ``lua/<name>.lua`` with what is common to all of them before it, unless it stands alone."""
+def _script(name: str) -> Script:
+    """Return ``lua/<name>.lua`` with what is common to all of them before it, unless it stands alone."""
     folder = resources.files(__package__) / "lua"
     common, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
     if not text.startswith("-- alone"):
         text = f"{common}\n{text}"
-    return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 @lru_cache(maxsize=1024)
-def _head(script: str, keys: tuple[str, ...], count: int) -> bytes:
-    """Answer how a call of a script with ``count`` arguments begins: all but the arguments."""
-    words = ("EVALSHA", _script(script).sha, len(keys), *keys)
+def _head(sha: str, keys: tuple[str, ...], count: int) -> bytes:
+    """Return how a call of a script with ``count`` arguments begins: all but the arguments."""
+    words = ("EVALSHA", sha, len(keys), *keys)
     return b"*%d\r\n" % (len(words) + count) + _bulks(words)
 
 
 def _packed(words: Sequence[Any]) -> bytes:
-    """Answer a command as it travels, in RESP, the protocol of Redis."""
+    """Return a command as it travels, in RESP, the protocol of Redis."""
     return b"*%d\r\n" % len(words) + _bulks(words)
 
 
@@ -77,11 +100,12 @@ class RedisClient:
     """Sends commands and scripts to the server a ``QUEUE_CONNECTION`` names.
 
     It connects by its first call and may be used by many threads. After a fork the child gets
-    connections of its own. Every error of the driver comes out as a ``BackendError``.
+    connections of its own. Every error of the driver comes out as a ``BackendError``, and no
+    connection is used again on which one came.
     """
 
     def __init__(self, connection: str) -> None:
-        self.options = _options_of(connection)
+        self.options, self._connection_class = _made_complete(options_of(connection))
         # A call that waits must be answered well before the socket gives up on the answer.
         self._longest_pause = self.options["socket_timeout"] / 2
         # The driver's own pool and its retries take as long as the round trip itself.
@@ -92,6 +116,11 @@ class RedisClient:
     def address(self) -> str:
         """Where the server is; never the user or the password."""
         return self.options.get("path") or "{host}:{port}/{db}".format_map(self.options)
+
+    @property
+    def user(self) -> str:
+        """The user that the server knows us as."""
+        return str(self.options.get("username", "default"))
 
     def check(self) -> None:
         """Refuse a server that is too old or that may evict messages when its memory is full."""
@@ -109,17 +138,23 @@ class RedisClient:
                 " a server of its own."
             )
 
+    def check_rights(self, prefix: str) -> None:
+        """Refuse a server that does not let us do all a consumer does with the keys of ``prefix``."""
+        if denied := self._denied(prefix):
+            raise BackendError(withheld(self.address, self.user, denied))
+        self.wait(f"{prefix}probe", 0.0)
+
     def call(self, *words: Any) -> Any:
-        """Answer what the server answers to a command, such as ``call("HLEN", key)``."""
+        """Return what the server replies to a command, such as ``call("HLEN", key)``."""
         return self._read(self._send(_packed(words)))
 
     def run(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
-        """Answer what ``lua/<script>.lua`` answers for ``keys`` and ``args``."""
+        """Return what ``lua/<script>.lua`` returns for ``keys`` and ``args``."""
         return self.ask(script, keys, args)()
 
     def ask(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
-        """Have ``lua/<script>.lua`` run, and answer a function that waits for what it answers."""
-        connection = self._send(_head(script, keys, len(args)) + _bulks(args))
+        """Have ``lua/<script>.lua`` run, and return a function that waits for what it returns."""
+        connection = self._send(_head(self.script(script).sha, keys, len(args)) + _bulks(args))
         return partial(self._answer, connection, script, keys, args)
 
     def wait(self, marker: str, seconds: float) -> None:
@@ -130,10 +165,14 @@ class RedisClient:
         self, marker: str, seconds: float, script: str, keys: tuple[str, ...], args: Sequence[Any]
     ) -> Any:
         """``wait``, then ``run``: both are sent at once, so who is woken has its answer already."""
-        request = self._sleep(marker, seconds) + _head(script, keys, len(args)) + _bulks(args)
-        connection = self._send(request)
+        call = _head(self.script(script).sha, keys, len(args)) + _bulks(args)
+        connection = self._send(self._sleep(marker, seconds) + call)
         self._hear(connection)
         return self._answer(connection, script, keys, args)
+
+    def script(self, name: str) -> Script:
+        """Return the script ``lua/<name>.lua``."""
+        return _script(name)
 
     def _sleep(self, marker: str, seconds: float) -> bytes:
         return _packed(("BZPOPMIN", marker, min(max(seconds, 0.001), self._longest_pause)))
@@ -143,7 +182,22 @@ class RedisClient:
             return self._read(connection)
         except redis.exceptions.NoScriptError:
             # A server that was restarted has forgotten the script, and has run nothing.
-            return self.call("EVAL", _script(script).text, len(keys), *keys, *args)
+            connection = self._send(_packed(("EVAL", self.script(script).text, len(keys), *keys, *args)))
+        except _Denied as error:
+            raise self._explained(error, keys) from error.__cause__
+        return self._answer(connection, script, keys, args)
+
+    def _explained(self, error: BackendError, keys: tuple[str, ...]) -> BackendError:
+        """Return an error that names the rights we lack: within a script Redis 7.0 does not tell them."""
+        denied = self._denied(keys[0].removesuffix("messages"))
+        of_producers = [command for command in denied if command in PRODUCER]
+        return BackendError(withheld(self.address, self.user, of_producers or denied)) if denied else error
+
+    def _denied(self, prefix: str) -> list[str]:
+        """Return which commands that scripts use we may not call on the keys of ``prefix``."""
+        keys = (f"{prefix}count", f"{prefix}probe")
+        denied = self.call("EVAL", _script("probe").text, len(keys), *keys, *TRIALS)
+        return [command.decode() for command in denied]
 
     def close(self) -> None:
         """Let go of every idle connection; the next call makes a new one."""
@@ -151,17 +205,19 @@ class RedisClient:
             _hang_up(self._idle.pop()[0])
 
     def _send(self, request: bytes) -> Connection:
-        """Send a request and answer the connection to read its answer from; until then it is ours alone."""
+        """Send a request and return the connection to read its reply from; until then it is ours alone."""
         connection = self._take()
         try:
             connection.send_packed_command((request,))  # type: ignore[no-untyped-call]
         except BaseException as error:
             self._give_up(connection, error)
+            if isinstance(error, ValueError | TypeError):  # a host or a certificate that cannot be one
+                raise BackendError(f"Redis at {self.address} cannot be connected to: {error}.") from error
             raise
         return connection
 
     def _read(self, connection: Connection) -> Any:
-        """Read the last answer that is due on ``connection``; then it is anybody's."""
+        """Read the last reply that is due on ``connection``; then any call may use it."""
         answer = self._hear(connection)
         self._idle.append((connection, time.monotonic()))
         return answer
@@ -174,40 +230,65 @@ class RedisClient:
             raise
 
     def _take(self) -> Connection:
-        """Answer a connection nobody uses; it connects by itself when something is sent."""
+        """Return a connection that no one uses; it connects by itself when something is sent."""
         if self._process != os.getpid():
             self._idle, self._process = deque(), os.getpid()
         try:
             connection, used = self._idle.pop()
         except IndexError:
-            options = self.options.copy()
-            made: Connection = options.pop("connection_class", Connection)(**options)
-            return made
+            return self._connection_class(**self.options)
         if time.monotonic() - used > _STALE_AFTER and not _is_usable(connection):
             _hang_up(connection)
         return connection
 
     def _give_up(self, connection: Connection, error: BaseException) -> None:
-        """See to it that nobody uses ``connection`` again; raise the driver's errors as ours.
+        """See to it that no call uses ``connection`` again; raise the driver's errors as ours.
 
-        Whatever the error is: a time limit may end a command anywhere, and leave an answer unread.
+        Whatever the error is: a time limit may end a command anywhere, and leave a reply unread.
         """
         _hang_up(connection)
         if isinstance(error, redis.RedisError) and not isinstance(error, redis.exceptions.NoScriptError):
+            _hide(self.options.get("password"), error)
             raise self._as_ours(error) from error
 
     def _as_ours(self, error: redis.RedisError) -> BackendError:
+        told = str(error).rstrip(".")
+        if isinstance(error, redis.exceptions.NoPermissionError) or _DENIAL.search(told):
+            return _Denied(f"Redis at {self.address} does not let its user '{self.user}' do that: {told}.")
         if isinstance(error, redis.AuthenticationError):
+            self.close()
             return BackendError(
-                f"Redis at {self.address} refused us: {_told(error)}. Look at the user and the password"
-                " in QUEUE_CONNECTION."
+                f"Redis at {self.address} refused us: {told}. Check the user and the password in"
+                " QUEUE_CONNECTION."
             )
-        if isinstance(error, _OUTAGES) or _OUTAGE.search(str(error)):
+        if isinstance(error, _OUTAGES) or _OUTAGE.search(told):
+            # The others may lead to where this one led: to a server that is no longer the primary.
+            self.close()
             return BackendUnavailable(
-                f"Redis at {self.address} cannot be used at the moment: {_told(error)}. Is it running,"
-                " and is it the one that QUEUE_CONNECTION should name?"
+                f"Redis at {self.address} cannot be used at the moment: {told}. Is it running, and is it the"
+                " one that QUEUE_CONNECTION should name?"
             )
-        return BackendError(f"Redis at {self.address} refused a call: {_told(error)}.")
+        return BackendError(f"Redis at {self.address} refused a call: {told}.")
+
+
+def _made_complete(options: ConnectionOptions) -> tuple[ConnectionOptions, type[Connection]]:
+    """Return what ``options`` and we want of a connection, and its class; raises ``ConfigurationError``."""
+    scheme = options.pop("scheme")
+    keepalive = {getattr(socket, name): _KEEPALIVE[name] for name in _KEEPALIVE if hasattr(socket, name)}
+    ours = {} if scheme == "unix" else {"socket_keepalive": True, "socket_keepalive_options": keepalive}
+    complete = ConnectionOptions(_DEFAULTS | ours | options | _FIXED)
+    try:
+        _CONNECTIONS[scheme](**complete)
+    except (ValueError, TypeError, redis.RedisError):
+        raise not_understood() from None
+    return complete, _CONNECTIONS[scheme]
+
+
+def _hide(secret: str | None, error: BaseException | None) -> None:
+    """Take ``secret`` out of an error and of those it came from: some servers repeat what they were sent."""
+    while secret and error:
+        error.args = tuple(str(arg).replace(secret, "***") for arg in error.args)
+        error = error.__cause__ or error.__context__
 
 
 def _hang_up(connection: Connection) -> None:
@@ -215,49 +296,8 @@ def _hang_up(connection: Connection) -> None:
 
 
 def _is_usable(connection: Connection) -> bool:
-    """Has the server not hung up on it meanwhile?"""
+    """Return whether the server has not hung up on it meanwhile."""
     try:
         return not connection.can_read()
     except redis.ConnectionError:
         return False
-
-
-def _told(error: redis.RedisError) -> str:
-    return str(error).rstrip(".")
-
-
-def _options_of(connection: str) -> dict[str, Any]:
-    """Answer what a connection is to be made with; raises ``ConfigurationError``."""
-    options: dict[str, Any] = {
-        "db": 0,
-        "protocol": 2,
-        "client_name": "djutils",
-        "socket_timeout": 10.0,
-        "socket_connect_timeout": 3.0,
-        "health_check_interval": 15,
-    }
-    try:
-        options |= _parsed(connection)
-        # redis-py's own retries would take or put twice what they believe to have failed once.
-        options |= {"retry": Retry(NoBackoff(), 0), "retry_on_timeout": False, "decode_responses": False}
-        connection_class = options.get("connection_class", Connection)
-        if not issubclass(connection_class, UnixDomainSocketConnection):
-            options = {"host": "localhost", "port": 6379, "socket_keepalive": True} | options
-        connection_class(**{key: options[key] for key in options if key != "connection_class"})
-    except (ValueError, TypeError, redis.RedisError):
-        # Not its cause: a message of urllib's shows the part it stumbled over.
-        raise ConfigurationError(_UNDERSTOOD) from None
-    return options
-
-
-def _parsed(connection: str) -> dict[str, Any]:
-    if not connection:
-        return {}
-    if "://" not in connection:
-        host, port, db = connection.split(":")
-        return {"host": host or "localhost", "port": int(port), "db": int(db)}
-    options: dict[str, Any] = parse_url(connection)  # type: ignore[no-untyped-call]
-    url = urlsplit(connection)
-    if url.fragment or not re.fullmatch(r"/.+" if url.scheme == "unix" else r"/?\d*", url.path):
-        raise ValueError
-    return options

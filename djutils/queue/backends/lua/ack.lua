@@ -1,2 +1,3 @@
--- KEYS[10] what is lent to the owner; ARGV: ids. Answers those that were no longer the owner's.
-return ack(KEYS[10], ARGV)
+-- ARGV: owner, ids... Returns those that were no longer the owner's.
+begin_by_freeing()
+return ack(ARGV[1], rest(2))

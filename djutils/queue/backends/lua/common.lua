@@ -1,11 +1,16 @@
--- Stands before every script. KEYS of one queue, all in one hash slot; some scripts take a tenth.
+-- Stands before every script. KEYS of one queue, all in one hash slot; send takes an eleventh.
 --   MESSAGES  hash  id -> payload, whatever its state           READY    list  ids of priority 0, head at the right
 --   RANKED    zset  ids of every other priority, in order       DELAYED  zset  id -> due, in microseconds
 --   ABOUT     hash  id -> what an ordinary message lacks        DEAD     zset  id -> died, in microseconds
---   OWNERS    hash  owner -> beats                              WAKE     zset  one member while there is work
---   COUNT     a number that only grows
--- What is lent to an owner is a set of ids. Ids sort by time: that is how what comes back is put in order.
-local MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, OWNERS, WAKE, COUNT = unpack(KEYS)
+--   OWNERS    hash  owner -> beats                              LENT     hash  id -> owner, and '' (see unpack_lent)
+--   WAKE      zset  one member while there is work              COUNT    a number that only grows
+-- Ids sort by time: that is how what comes back is put in order.
+--
+-- Redis rolls nothing back when a script fails. So a script reads first, puts next and removes last, and before it
+-- puts anything it tries what it will remove with. A failure in between leaves a copy at worst, and a copy in the
+-- line is harmless: take passes over what is gone and what is lent.
+local MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, OWNERS, WAKE, COUNT, LENT = unpack(KEYS)
+local FARTHEST = 1000  -- how many copies a script passes over before it leaves the rest to the next one
 
 local function now()  -- in microseconds, by the server's clock
   local time = redis.call('TIME')
@@ -13,6 +18,7 @@ local function now()  -- in microseconds, by the server's clock
 end
 
 -- A script that begins by freeing may go on when the server's memory is full: so the queue can be drained.
+-- And a user without the right to HDEL hears of it before anything is put.
 local function begin_by_freeing() redis.call('HDEL', OWNERS, '') end
 
 local function in_parts(list, act)  -- a call takes only some thousand arguments
@@ -27,18 +33,51 @@ local function rest(first)  -- of ARGV
   return list
 end
 
-local function about(id)  -- {priority, attempts, crashes, redeliveries, error, offers}
+local function oldest_last(ids)  -- what is put to the head one by one stands there in its old order
+  table.sort(ids, function(a, b) return a > b end)
+  return ids
+end
+
+local function is_whole(number)
+  return type(number) == 'number' and number % 1 == 0 and math.abs(number) < 2 ^ 53
+end
+
+-- {priority, attempts, crashes, redeliveries, error, offers}. One that another program has spoilt counts from 0
+-- and says so, for a script that stumbled over it would block the messages beside it.
+local function facts_of(packed)
+  local read, facts = pcall(cmsgpack.unpack, packed)
+  if read and type(facts) == 'table' and type(facts[5]) == 'string' then
+    facts[6] = facts[6] or 0  -- an older release counted no offers
+    local sound = is_whole(facts[6])
+    for i = 1, 4 do sound = sound and is_whole(facts[i]) end
+    if sound then return facts end
+  end
+  return {0, 0, 0, 0, 'Its history in Redis could not be read; its runs are counted from 0 again.', 0}
+end
+
+local function about(id)
   local packed = redis.call('HGET', ABOUT, id)
-  local facts = packed and cmsgpack.unpack(packed) or {0, 0, 0, 0, ''}
-  facts[6] = facts[6] or 0  -- an older release counted no offers
-  return facts
+  return packed and facts_of(packed) or {0, 0, 0, 0, '', 0}
 end
 
 local function note(id, facts)
   redis.call('HSET', ABOUT, id, cmsgpack.pack(facts))
 end
 
+-- A counter that another program has spoilt is told as -1, until its owner beats again.
+local function is_beats(text) return #text < 16 and text:find('^%d+$') ~= nil end
+
+local function beats_of(owner)
+  local beats = redis.call('HGET', OWNERS, owner)
+  return beats and not is_beats(beats) and '-1' or beats
+end
+
 local function wake() redis.call('ZADD', WAKE, 0, '') end
+
+-- One sleeper wakes for one marker, and hands the marker on while work remains.
+local function hand_on()
+  if redis.call('EXISTS', READY, RANKED) > 0 then wake() else redis.call('DEL', WAKE) end
+end
 
 -- A score orders by priority first (2^44 apart), then by COUNT; towards the head COUNT goes below zero.
 local function line_up(id, priority, at_head)
@@ -61,40 +100,61 @@ end
 local function promote()  -- what is due takes its place in the line; the rest of it next time
   local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now(), 'LIMIT', 0, 200)
   if #due == 0 then return end
-  redis.call('ZREM', DELAYED, unpack(due))
+  redis.call('ZREM', DELAYED, '')
   for _, id in ipairs(due) do line_up(id, about(id)[1]) end
+  redis.call('ZREM', DELAYED, unpack(due))
 end
 
--- Takes up to count ids off the line, and no more payload than most_bytes unless the first alone exceeds it.
+-- Chooses up to count ids at the head of the line, and no more payload than most_bytes unless the first alone
+-- exceeds it. Returns them, their payloads, and a function that takes them off the line.
 local function take(count, most_bytes)
-  local ids, data, size = {}, {}, 0
-  local function fits(line)  -- how many of these; they are still in the line
+  local ids, data, size, enough = {}, {}, 0, false
+
+  local function fits(line)  -- how many of these, with those that are passed over
     for first = 1, #line, 16 do
       local part = {unpack(line, first, math.min(first + 15, #line))}
       for i, payload in ipairs(redis.call('HMGET', MESSAGES, unpack(part))) do
         size = size + (payload and #payload or 0)
-        if size > most_bytes and #ids > 0 then return first + i - 2 end
+        enough = size > most_bytes and #ids > 0
+        if enough then return first + i - 2 end
         if payload then ids[#ids + 1], data[#data + 1] = part[i], payload end
       end
     end
     return #line
   end
+
+  local function walk(ids_from)  -- how many of this part of the line are chosen or passed over
+    local seen = 0
+    while #ids < count and not enough do
+      local wanted = count - #ids
+      local fitting = fits(ids_from(seen, wanted))
+      seen = seen + fitting
+      enough = enough or seen - #ids > FARTHEST
+      if fitting < wanted then break end
+    end
+    return seen
+  end
+
   local function ranked(min, max)
-    if #ids >= count then return end
-    local line = redis.call('ZRANGEBYSCORE', RANKED, min, max, 'LIMIT', 0, count - #ids)
-    for i = #line, fits(line) + 1, -1 do line[i] = nil end
-    in_parts(line, function(part) redis.call('ZREM', RANKED, unpack(part)) end)
+    return walk(function(first, wanted)
+      return redis.call('ZRANGEBYSCORE', RANKED, min, max, 'LIMIT', first, wanted)
+    end)
   end
-  local others = redis.call('EXISTS', RANKED) == 1
-  if others then ranked('-inf', '(0') end
-  if #ids < count then
-    local line = redis.call('LRANGE', READY, #ids - count, -1)
+
+  local function ready(first, wanted)
+    local line = redis.call('LRANGE', READY, -first - wanted, -first - 1)
     for i = 1, math.floor(#line / 2) do line[i], line[#line + 1 - i] = line[#line + 1 - i], line[i] end
-    local taken = fits(line)
-    if taken > 0 then redis.call('RPOP', READY, taken) end
+    return line
   end
-  if others then ranked('(0', '+inf') end
-  return ids, data
+
+  local others = redis.call('EXISTS', RANKED) == 1
+  local from_ranked = others and ranked('-inf', '(0') or 0
+  local from_ready = walk(ready)
+  if others then from_ranked = from_ranked + ranked('0', '+inf') end
+  return ids, data, function()
+    if from_ready > 0 then redis.call('LTRIM', READY, 0, -from_ready - 1) end
+    if from_ranked > 0 then redis.call('ZREMRANGEBYRANK', RANKED, 0, from_ranked - 1) end
+  end
 end
 
 local function histories(ids)  -- {id, attempts, crashes, redeliveries, error, offers} of those that have any
@@ -103,31 +163,104 @@ local function histories(ids)  -- {id, attempts, crashes, redeliveries, error, o
   in_parts(ids, function(part)
     for i, packed in ipairs(redis.call('HMGET', ABOUT, unpack(part))) do
       if packed then
-        local facts = cmsgpack.unpack(packed)
-        list[#list + 1] = {part[i], facts[2], facts[3], facts[4], facts[5], facts[6] or 0}
+        local facts = facts_of(packed)
+        facts[1] = part[i]
+        list[#list + 1] = facts
       end
     end
   end)
   return list
 end
 
-local function forget(ids)
-  redis.call('HDEL', MESSAGES, unpack(ids))
+local function forget(ids)  -- the message last: read has no other copy of it
   if redis.call('EXISTS', ABOUT) == 1 then redis.call('HDEL', ABOUT, unpack(ids)) end
+  redis.call('HDEL', MESSAGES, unpack(ids))
 end
 
-local function ack(lent, ids)  -- answers those that were no longer the owner's
-  local late = {}
+local function filtered(ids, data, is_wanted)
+  local kept, their_data = {}, {}
+  for i, id in ipairs(ids) do
+    if is_wanted(id) then kept[#kept + 1], their_data[#their_data + 1] = id, data[i] end
+  end
+  return kept, their_data
+end
+
+-- Lends these, but for copies: of what is lent already, and of an id that is here twice. Returns what it lent.
+local function lend(owner, ids, data)
+  local any_lent, added, seen = false, 0, {}
   in_parts(ids, function(part)
-    local ours = {}
-    for i, is_ours in ipairs(redis.call('SMISMEMBER', lent, unpack(part))) do
-      local list = is_ours == 1 and ours or late
+    for _, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do any_lent = any_lent or holder end
+  end)
+  if any_lent then
+    ids, data = filtered(ids, data, function(id) return redis.call('HEXISTS', LENT, id) == 0 end)
+  end
+  in_parts(ids, function(part)
+    local fields = {}
+    for i, id in ipairs(part) do fields[2 * i - 1], fields[2 * i] = id, owner end
+    added = added + redis.call('HSET', LENT, unpack(fields))
+  end)
+  if added == #ids then return ids, data end
+  return filtered(ids, data, function(id)
+    local first = not seen[id]
+    seen[id] = true
+    return first
+  end)
+end
+
+-- While owners are enrolled LENT has a member of its own, so long that Redis does not pack the hash: looking up one
+-- field of a packed one goes through all of them.
+local function unpack_lent()
+  if redis.call('EXISTS', OWNERS) == 1 then
+    redis.call('HSETNX', LENT, '', string.rep('-', 512))
+  elseif redis.call('EXISTS', LENT) == 1 then
+    redis.call('HDEL', LENT, '')
+  end
+end
+
+local function count_lent() return redis.call('HLEN', LENT) - redis.call('HEXISTS', LENT, '') end
+
+local function divided(owner, ids)  -- what is lent to the owner, and what is not
+  local ours, others = {}, {}
+  in_parts(ids, function(part)
+    for i, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do
+      local list = holder == owner and ours or others
       list[#list + 1] = part[i]
     end
-    if #ours > 0 then
-      redis.call('SREM', lent, unpack(ours))
-      forget(ours)
-    end
+  end)
+  return ours, others
+end
+
+local function lent_to(owner)
+  local ids, all = {}, redis.call('HGETALL', LENT)
+  for i = 1, #all, 2 do
+    if all[i + 1] == owner then ids[#ids + 1] = all[i] end
+  end
+  return ids
+end
+
+local function ack(owner, ids)  -- returns those that were no longer the owner's
+  local ours, late = divided(owner, ids)
+  in_parts(ours, function(part)
+    forget(part)
+    redis.call('HDEL', LENT, unpack(part))
   end)
   return late
+end
+
+local function redelivered(facts) facts[4] = facts[4] + 1 end
+
+-- Puts one back to the head of the line that its owner did not settle, unless it is settled all the same.
+-- change is what to add to its history; nil leaves it. Returns whether it waits again.
+local function give_back(id, change)
+  local waits = redis.call('HEXISTS', MESSAGES, id) == 1 and not redis.call('ZSCORE', DEAD, id)
+  if waits then
+    local facts = about(id)
+    line_up(id, facts[1], true)
+    if change then
+      change(facts)
+      note(id, facts)
+    end
+  end
+  redis.call('HDEL', LENT, id)
+  return waits
 end

@@ -1,16 +1,15 @@
--- ARGV: how many, ids (none: all of them)...
--- Answers {id, payload, died, attempts, crashes, redeliveries, error} of each, the last that died first.
-local letters, wanted, count = {}, rest(2), tonumber(ARGV[1])
-if #wanted == 0 then wanted = redis.call('ZREVRANGE', DEAD, 0, count - 1) end
-local dead = {}
-for _, id in ipairs(wanted) do
-  local died = redis.call('ZSCORE', DEAD, id)
-  if died then dead[#dead + 1] = {id, tonumber(died)} end
+-- ARGV: most bytes, ids... Returns how many of these ids it came to, at least one, and of each of them that is a dead
+-- letter {id, payload, died, attempts, crashes, redeliveries, error}. What has lost its message is no dead letter.
+local most_bytes, ids, letters, size = tonumber(ARGV[1]), rest(2), {}, 0
+for i, died in ipairs(redis.call('ZMSCORE', DEAD, unpack(ids))) do
+  local id = ids[i]
+  local payload = died and redis.call('HGET', MESSAGES, id)
+  if payload then
+    size = size + #payload
+    if size > most_bytes and i > 1 then return {i - 1, letters} end
+    local facts = about(id)
+    died = math.max(0, math.min(tonumber(died), 2 ^ 53))
+    letters[#letters + 1] = {id, payload, died, facts[2], facts[3], facts[4], facts[5]}
+  end
 end
-table.sort(dead, function(a, b) return a[2] > b[2] end)
-for i = 1, math.min(count, #dead) do
-  local id, died = unpack(dead[i])
-  local facts = about(id)
-  letters[i] = {id, redis.call('HGET', MESSAGES, id), died, facts[2], facts[3], facts[4], facts[5]}
-end
-return letters
+return {#ids, letters}

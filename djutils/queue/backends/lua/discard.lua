@@ -1,9 +1,12 @@
--- ARGV: ids. Answers how many were dead letters and are gone.
-local count = 0
-for _, id in ipairs(ARGV) do
-  if redis.call('ZREM', DEAD, id) == 1 then
+-- ARGV: the moment before which they must have died, or +inf; ids... Returns how many are gone.
+-- The message goes first: what is left of one that is half discarded is never run.
+local count, before, ids = 0, tonumber(ARGV[1]), rest(2)
+for i, died in ipairs(redis.call('ZMSCORE', DEAD, unpack(ids))) do
+  local id = ids[i]
+  if died and tonumber(died) < before then
+    count = count + redis.call('HEXISTS', MESSAGES, id)
     forget({id})
-    count = count + 1
+    redis.call('ZREM', DEAD, id)
   end
 end
 return count

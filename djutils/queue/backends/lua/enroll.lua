@@ -1,6 +1,4 @@
--- KEYS[10] what is lent to the owner; ARGV[1] owner
-if redis.call('HEXISTS', OWNERS, ARGV[1]) == 0 then
-  begin_by_freeing()
-  redis.call('DEL', KEYS[10])
-  redis.call('HSET', OWNERS, ARGV[1], 0)
-end
+-- ARGV[1] owner
+begin_by_freeing()
+redis.call('HSETNX', OWNERS, ARGV[1], 0)
+unpack_lent()

@@ -1,15 +1,16 @@
 -- alone: the shortest way for the most frequent step, without what is common to the others.
 -- Puts messages of priority 0 that are due at once at the end of the line; one that is there already is passed over.
+-- The payload comes last: what failed before it was not sent.
 -- KEYS: messages, ready, wake; ARGV: id, payload of each, no id twice.
 local ids, line = {}, {}
 for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
 for i, known in ipairs(redis.call('HMGET', KEYS[1], unpack(ids))) do
   if not known then line[#line + 1] = ids[i] end
 end
+redis.call('ZADD', KEYS[3], 0, '')
+if #line > 0 then redis.call('LPUSH', KEYS[2], unpack(line)) end
 if #line == #ids then
   redis.call('HSET', KEYS[1], unpack(ARGV))
 else
   for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
-if #line > 0 then redis.call('LPUSH', KEYS[2], unpack(line)) end
-redis.call('ZADD', KEYS[3], 0, '')

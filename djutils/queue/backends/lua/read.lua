@@ -1,9 +1,9 @@
--- Takes the next message away. Answers its payload or nil.
+-- Takes the next message away. Returns its payload or nil.
+begin_by_freeing()
 promote()
-local ids, data = take(1, 0)
-if #ids == 0 then
-  redis.call('DEL', WAKE)
-  return false
-end
+local ids, data, leave = take(1, 0)
+leave()
+hand_on()
+if #ids == 0 then return false end
 forget(ids)
 return data[1]

@@ -1,13 +1,15 @@
--- ARGV: ids. Answers how many were dead letters and are back in the line, as if never tried.
+-- ARGV: ids, each of which goes in front of the one before it.
+-- Returns how many were dead letters and are back at the head of the line, as if never tried.
 local count = 0
+redis.call('ZREM', DEAD, '')
 for _, id in ipairs(ARGV) do
-  if redis.call('ZREM', DEAD, id) == 1 then
-    local priority = about(id)[1]
-    redis.call('HDEL', ABOUT, id)
-    if priority ~= 0 then note(id, {priority, 0, 0, 0, ''}) end
-    line_up(id, priority)
-    count = count + 1
+  if redis.call('ZSCORE', DEAD, id) then
+    local priority, is_there = about(id)[1], redis.call('HEXISTS', MESSAGES, id)
+    if count == 0 then wake() end
+    if is_there == 1 then line_up(id, priority, true) end
+    redis.call('ZREM', DEAD, id)
+    if is_there == 1 and priority ~= 0 then note(id, {priority, 0, 0, 0, '', 0}) else redis.call('HDEL', ABOUT, id) end
+    count = count + is_there
   end
 end
-if count > 0 then wake() end
 return count

@@ -1,13 +1,22 @@
--- KEYS[10] optional: the key of send_once, with its life in seconds as ARGV[1] (else '')
+-- KEYS[11] optional: the key of send_once, with its life in seconds as ARGV[1] (else '')
 -- ARGV[2...] id, payload, delay in microseconds, priority of each message
--- Answers 1, or 0 when the key was used before.
-if KEYS[10] and not redis.call('SET', KEYS[10], ARGV[2], 'NX', 'EX', ARGV[1]) then return 0 end
+-- Returns 1, or 0 when the key was used before. A payload comes after its id, and the key last: what failed before
+-- was not sent.
+local once, ids, known = KEYS[11], {}, {}
+if once and redis.call('EXISTS', once) == 1 then return 0 end
+for i = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end
+in_parts(ids, function(part)
+  for i, payload in ipairs(redis.call('HMGET', MESSAGES, unpack(part))) do known[part[i]] = payload and true end
+end)
+wake()
 for i = 2, #ARGV, 4 do
   local id, priority = ARGV[i], tonumber(ARGV[i + 3])
-  if redis.call('HSETNX', MESSAGES, id, ARGV[i + 1]) == 1 then
-    if priority ~= 0 then note(id, {priority, 0, 0, 0, ''}) end
+  if not known[id] then
+    if priority ~= 0 then note(id, {priority, 0, 0, 0, '', 0}) end
     put(id, priority, tonumber(ARGV[i + 2]))
+    redis.call('HSETNX', MESSAGES, id, ARGV[i + 1])
+    known[id] = true
   end
 end
-wake()
+if once then redis.call('SET', once, ARGV[2], 'EX', ARGV[1]) end
 return 1

@@ -1,0 +1,150 @@
+"""The dead letters of a RedisQueue, and the ids that are none of ours."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
+
+from djutils.queue.message import DeadLetter, new_id
+
+logger = logging.getLogger("djutils.queue.backends.redis_dead")
+
+_PAGE = 500
+_MOST_BYTES = 4 * 1024 * 1024
+_HEX = b"0123456789abcdef"
+_LONGEST_SHOWN = 64
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class RedisDeadLetters:
+    """Lists, replays and discards dead letters, a page per script so that nobody waits for long.
+
+    ``run`` runs a script on the keys of one queue, ``call`` a command on the key that it names.
+    """
+
+    def __init__(self, queue: str, run: Callable[..., Any], call: Callable[..., Any]) -> None:
+        self._queue = queue
+        self._run = run
+        self._call = call
+
+    def listed(self, ids: Collection[str] | None, count: int) -> list[DeadLetter]:
+        """Return up to ``count`` dead letters, the newest first, or just those of ``ids``."""
+        chosen = self._newest(count) if ids is None else self._in_turn(ids)[: max(count, 0)]
+        if not are_ids(chosen):
+            renamed = self._quarantine([id for id in chosen if not are_ids([id])])
+            chosen = [renamed.get(id, id) for id in chosen]
+        letters: list[DeadLetter] = []
+        while chosen:
+            read, found = self._run("dead_letters", _MOST_BYTES, *chosen[:_PAGE])
+            letters += map(_dead_letter, found)
+            chosen = chosen[read:]
+        return letters
+
+    def ids(self, prefix: str, count: int) -> list[str]:
+        """Return up to ``count`` ids of dead letters that begin with ``prefix``."""
+        found: set[str] = set()
+        cursor, pattern = b"0", re.sub(r"([][*?\\^-])", r"\\\1", prefix) + "*"
+        while len(found) < count:
+            cursor, page = self._call("ZSCAN", "dead", cursor, "MATCH", pattern, "COUNT", 2 * _PAGE)
+            found |= {id.decode() for id in page[::2] if are_ids([id])}
+            if cursor == b"0":
+                break
+        return sorted(found)[:count]
+
+    def replay(self, ids: Collection[str] | None) -> int:
+        """Put those of ``ids`` (None: all) to the head of the line, the oldest first; return how many."""
+        chosen = self._died_before("+inf") if ids is None else _asked_for(ids)
+        # Each goes in front of the one before it.
+        return sum(self._run("replay", *page) for page in _pages(sorted(chosen, reverse=True)))
+
+    def discard(self, ids: Collection[str] | None, before: datetime | None) -> int:
+        """Forget those of ``ids`` (None: all) that died before ``before`` (None: ever); return how many."""
+        limit = "+inf" if before is None else (before - _EPOCH) // _MICROSECOND
+        chosen = self._died_before(limit) if ids is None else _asked_for(ids)
+        return sum(self._run("discard", limit, *page) for page in _pages(chosen))
+
+    def without_strangers(self, ids: list[bytes], payloads: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """Make dead letters of what was lent under ids that are none of ours; return the others."""
+        ours = [(id, data) for id, data in zip(ids, payloads, strict=True) if are_ids([id])]
+        self._quarantine([id for id in ids if not are_ids([id])])
+        return [id for id, _ in ours], [data for _, data in ours]
+
+    def _quarantine(self, strangers: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Make dead letters of messages whose ids are none of ours, and return the ids they get instead.
+
+        So everything that shows, replays or discards dead letters can name them.
+        """
+        renamed = {id: new_id().encode() for id in strangers}
+        reasons = {
+            id: f"InvalidMessage: its id in Redis was {_shown(id)}, which djutils never makes."
+            for id in renamed
+        }
+        for page in _pages([*renamed]):
+            self._run("quarantine", *chain.from_iterable((id, renamed[id], reasons[id]) for id in page))
+        for id, instead in renamed.items():
+            logger.error(
+                "%s: another program put a message with the id %s into Redis. It is not run: it is the dead"
+                " letter %s now.",
+                self._queue,
+                _shown(id),
+                instead.decode(),
+            )
+        return renamed
+
+    def _newest(self, count: int) -> list[bytes]:
+        """Return the ids of the ``count`` newest, the newest first."""
+        return self._ranked("ZREVRANGE", min(count, self._call("ZCARD", "dead")))
+
+    def _died_before(self, limit: object) -> list[bytes]:
+        """Return the ids of all that died before the moment ``limit``, the oldest first."""
+        return self._ranked(
+            "ZRANGE", self._call("ZCOUNT", "dead", "-inf", limit if limit == "+inf" else f"({limit}")
+        )
+
+    def _ranked(self, command: str, count: int) -> list[bytes]:
+        starts = range(0, count, _PAGE)
+        pages = (self._call(command, "dead", at, min(at + _PAGE, count) - 1) for at in starts)
+        return list(dict.fromkeys(chain.from_iterable(pages)))
+
+    def _in_turn(self, ids: Collection[str]) -> list[bytes]:
+        """Return those of ``ids`` that are dead letters, the newest first."""
+        died: list[tuple[float, bytes]] = []
+        for page in _pages(_asked_for(ids)):
+            scores = self._call("ZMSCORE", "dead", *page)
+            died += [(float(score), id) for score, id in zip(scores, page, strict=True) if score]
+        return [id for _, id in sorted(died, reverse=True)]
+
+
+def are_ids(ids: Collection[bytes]) -> bool:
+    """Return whether all of these are ids as ``new_id`` makes them: 32 hexadecimal digits."""
+    return set(map(len, ids)) <= {32} and not b"".join(ids).translate(None, _HEX)
+
+
+def text_of(error: bytes) -> str:
+    """Return an error as text, whatever bytes another program left in its place."""
+    return error.decode(errors="backslashreplace")
+
+
+def _asked_for(ids: Iterable[str]) -> list[bytes]:
+    """Return ``ids`` as Redis has them, each once; what is no id of ours names no dead letter."""
+    asked = (id.encode(errors="replace") for id in dict.fromkeys(ids))
+    return [id for id in asked if are_ids([id])]
+
+
+def _shown(id: bytes) -> str:
+    return f"{id[:_LONGEST_SHOWN]!r}{'...' if len(id) > _LONGEST_SHOWN else ''}"
+
+
+def _pages(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE))
+
+
+def _dead_letter(fields: list[Any]) -> DeadLetter:
+    id, data, died, attempts, crashes, redeliveries, error = fields
+    moment = _EPOCH + died * _MICROSECOND
+    return DeadLetter(id.decode(), data, text_of(error), moment, attempts, crashes, redeliveries)
