@@ -102,6 +102,10 @@ class Consumer:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def insist(self) -> None:
+        """SIGTERM until it has understood that it shall not wait for running commands: not all at once."""
+        wait_until(lambda: self.signal(signal.SIGTERM) or "are killed" in self.log(), every=0.1, why=self.log)
+
     def stop(self) -> int:
         """SIGTERM; the exit code when all has ended."""
         self.signal(signal.SIGTERM)

@@ -133,11 +133,9 @@ def consumer_stopped_twice(field: Field) -> None:
     """The second SIGTERM ends what runs, without blame."""
     wait_for_workers(field.consumer)
     first = len(field.pauses)
-    field.send_more(8, 5.0 if field.random.random() < 0.5 else 1.0)
+    field.send_more(8, 5.0)
     wait_until(lambda: any(run.key[0] >= first for run in field.history.runs()), PATIENCE, every=0.005)
-    field.consumer.signal(signal.SIGTERM)
-    wait_until(lambda: "Stopping" in field.consumer.log(), PATIENCE)
-    field.consumer.signal(signal.SIGTERM)
+    field.consumer.insist()
     assert field.consumer.exit_code() in {0, 1}, field.consumer.log()
     field.start_consumer()
 

@@ -115,13 +115,27 @@ def test_a_second_sigterm_ends_at_once_and_hands_back_what_was_running(site: Sit
     consumer = site.consumer().ready()
     wait_until(lambda: commands.lines(site.file()), why=consumer.log)
 
-    consumer.signal(signal.SIGTERM)
-    wait_until(lambda: "Stopping" in consumer.log(), why=consumer.log)
-    consumer.signal(signal.SIGTERM)
+    consumer.insist()
 
     assert consumer.exit_code(5) == 1
     assert commands.lines(site.file()) == ["began"]
     assert [counters(delivery) for delivery in look(site)] == [(0, 0, 0)]
+
+
+def test_the_signals_of_one_stop_are_one_request(site: Site) -> None:
+    commands.hold(site.file(), site.file("gate"))
+    consumer = site.consumer().ready()
+    wait_until(lambda: commands.lines(site.file()), why=consumer.log)
+
+    # Ctrl-C through an init wrapper: the terminal signals the group, the wrapper what it started.
+    consumer.signal(signal.SIGINT)
+    wait_until(lambda: "Stopping" in consumer.log(), why=consumer.log)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        consumer.signal(number)
+    commands.write(site.file("gate"), "open")
+
+    assert consumer.exit_code() == 0
+    assert commands.lines(site.file()) == ["began", "ended"]
 
 
 def test_what_outlasts_the_grace_period_is_killed_and_handed_back_without_blame(site: Site) -> None:

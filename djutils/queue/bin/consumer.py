@@ -23,7 +23,7 @@ if __name__ == "__main__" and not __package__:
 from djutils import __version__
 from djutils.queue.backends import load_backend
 from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.bin import daemonize, logs, preflight, streams
+from djutils.queue.bin import daemonize, logs, preflight, streams, terminal
 from djutils.queue.bin.options import CANNOT_WRITE, Options, default_logfile, default_pidfile, parse
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
 from djutils.queue.bin.safe_files import last_lines, size
@@ -112,7 +112,7 @@ class QueueDaemon:
         return 0
 
     def run(self) -> int:
-        """Consume in the foreground until a signal ends it; answer the supervisor's exit code."""
+        """Consume in the foreground until a signal or the end of its terminal; return the supervisor's exit code."""
         end_at_sigterm()
         self._check()
         preflight.close_connections()
@@ -120,11 +120,12 @@ class QueueDaemon:
             pidfile = None
             if self._options.pidfile:
                 pidfile = stack.enter_context(self._make_pidfile())
+            hooks = Hooks(forked=pidfile.let_go if pidfile else nothing, terminal_is_gone=terminal.watch())
             if self._options.logfile is None:
                 logs.to_stderr(self._options.log_level)
-                return self._serve(pidfile, Hooks(forked=pidfile.let_go if pidfile else nothing))
-            log = logs.to_file(self._options.logfile, self._options.log_level)
-            hooks = Hooks(hangup=log.hangup, forked=pidfile.let_go if pidfile else nothing)
+            else:
+                log = logs.to_file(self._options.logfile, self._options.log_level)
+                hooks = replace(hooks, hangup=log.hangup)
             return self._serve(pidfile, hooks)
 
     # In the daemon.

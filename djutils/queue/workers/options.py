@@ -53,5 +53,7 @@ class Hooks:
     """The process ids of the workers are now these."""
     hangup: Callable[[], None] = nothing
     """SIGHUP came; called in every process of the consumer: reopen the log."""
+    terminal_is_gone: Callable[[], bool] = lambda: False
+    """SIGHUP came; called in the supervisor: is it because the terminal was closed? Then the consumer ends."""
     forked: Callable[[], None] = nothing
     """Called first thing in every new child: let go of what only the supervisor may hold."""

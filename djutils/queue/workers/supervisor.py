@@ -41,6 +41,8 @@ _LONGEST_PAUSE = 30.0
 _TO_SETTLE = 5.0
 _FOR_BYSTANDERS = 5.0
 _LOOK_EVERY = 1.0
+_ONE_REQUEST = 1.0
+"""Seconds within which several signals are one request to stop: Ctrl-C through an init wrapper sends two."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _KIB_PER_MIB = 1024 if sys.platform != "darwin" else 2**20
 
@@ -66,6 +68,7 @@ class Supervisor:
         self._graves: deque[Died] = deque()
         self._telling = False
         self._stops = 0
+        self._stopped_at = float("-inf")
         self._hangups = 0
         self._killing = False
         self._exit_code = 0
@@ -152,7 +155,10 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
-        self._stops += 1
+        now = time.monotonic()
+        if now - self._stopped_at >= _ONE_REQUEST:
+            self._stopped_at = now
+            self._stops += 1
 
     def _note_hangup(self, number: int, frame: FrameType | None) -> None:
         self._hangups += 1
@@ -176,8 +182,16 @@ class Supervisor:
         self._collect_dead()
         if self._hangups:
             self._hangups = 0
-            self._hooks.hangup()
-            self._signal(signal.SIGHUP, [*self._workers, self._maintainer])
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._hooks.terminal_is_gone():
+            logger.warning("The terminal was closed: stopping, as after SIGTERM.")
+            if not self._stops:
+                self._note_stop(signal.SIGHUP, None)
+            return
+        self._hooks.hangup()
+        self._signal(signal.SIGHUP, [*self._workers, self._maintainer])
 
     # Children.
 
