@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -18,10 +18,10 @@ A, B, C = (f"{digit * 32}" for digit in "abc")
 
 
 @pytest.fixture
-def board() -> Iterator[Board]:
+def board() -> Board:
     board = Board(2)
-    yield board
-    board.close()
+    board.begin_life()
+    return board
 
 
 def test_a_fresh_board_is_empty(board: Board) -> None:

@@ -1,4 +1,4 @@
-"""The maintainer's judgement of others, and its clock. Time is given by the test."""
+"""The clock. Time is given by the test."""
 
 from __future__ import annotations
 
@@ -13,57 +13,10 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.queue import invoker
-from djutils.queue.workers.maintainer import Watch
 
 from .conftest import Declare, Heard
 from .helpers import ListQueue
 from .times import LEAP, MODULE, Times, names_on
-
-# Whose beats stand still
-
-
-def test_an_owner_whose_counter_stands_still_for_the_lease_is_named() -> None:
-    watch = Watch(lease=30)
-    assert watch.still({1: 5}, now=100) == []
-    assert watch.still({1: 5}, now=129.9) == []
-    assert watch.still({1: 5}, now=130) == [(1, 5)]
-
-
-def test_one_whose_counter_moves_is_not() -> None:
-    watch = Watch(lease=30)
-    for beats in range(10):
-        assert watch.still({1: beats, 2: 0}, now=29.0 * beats) == ([(2, 0)] if beats > 1 else [])
-
-
-def test_a_counter_that_moved_in_any_direction_lives() -> None:
-    watch = Watch(lease=30)
-    watch.still({1: 5}, now=0)
-    assert watch.still({1: 4}, now=30) == []
-    assert watch.still({1: 4}, now=60) == [(1, 4)]
-
-
-def test_one_seen_late_has_a_whole_lease() -> None:
-    watch = Watch(lease=30)
-    watch.still({1: 0}, now=0)
-    assert watch.still({1: 1, 2: 0}, now=30) == []
-    assert watch.still({1: 1, 2: 0}, now=60) == [(1, 1), (2, 0)]
-
-
-def test_after_forgetting_everybody_has_a_whole_lease() -> None:
-    watch = Watch(lease=30)
-    watch.still({1: 5}, now=0)
-    watch.forget()
-    assert watch.still({1: 5}, now=40) == []
-    assert watch.still({1: 5}, now=69) == []
-    assert watch.still({1: 5}, now=70) == [(1, 5)]
-
-
-def test_one_that_is_gone_and_comes_again_has_a_whole_lease() -> None:
-    watch = Watch(lease=30)
-    watch.still({1: 5}, now=0)
-    assert watch.still({}, now=40) == []
-    assert watch.still({1: 5}, now=41) == []
-
 
 # The clock
 

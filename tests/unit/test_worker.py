@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+from djutils.queue.workers.board import Board
 from djutils.queue.workers.last_words import SIZE, LastWords
 from djutils.queue.workers.worker import Worker, cause_of
 
@@ -14,7 +15,7 @@ A, B = "a" * 32, "b" * 32
 
 
 def make_worker(threads: int = 2) -> Worker:
-    return Worker(("first", "second"), {"first": 1, "second": 2}, threads)
+    return Worker(("first", "second"), {"first": 1, "second": 2}, Board(threads))
 
 
 def record(text: str) -> logging.LogRecord:

@@ -1,74 +1,46 @@
-"""What a dead worker process leaves behind: its work is acked, handed back or charged."""
+"""Burying the dead: what a worker process left behind is settled on every queue."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable
+from math import inf
 
-from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.exceptions import TimeLimitExceeded
-from djutils.queue.executor import Executor
-from djutils.queue.message import ACKED, Delivery
-
-from .channel import LeasedChannel, Settled
-from .settling import Settling
-from .texts import reap
-from .worker import Died
-
-logger = logging.getLogger("djutils.queue.workers.burial")
-
-_OVERDUE = "It did not end within its time limit, and its process was killed."
+from .chore import Chore, Stores
+from .crew import Crew
+from .grave import Grave
+from .worker import Buried, Died
 
 
-class Grave:
-    """One dead worker process on one queue: ack what it had finished, charge what it ran, hand back the rest.
+class Burial(Chore):
+    """Buries one after the other and tells the supervisor of each, by ``tell``."""
 
-    ``settle()`` may be called again after an error; what is done stays done.
-    """
+    name = "handing back what dead workers held"
 
-    def __init__(self, died: Died, name: str) -> None:
-        self._owner = died.owners[name]
-        self._done = died.done.get(name, [])
-        self._overdue = died.overdue.get(name, [])
-        self._reasons = dict.fromkeys(died.running.get(name, []), died.reason)
-        self._headline = died.reason.partition("\n")[0] or "stopped"
-        self._name = name
-        self._settling: Settling | None = None
+    def __init__(self, stores: Stores, crew: Crew, tell: Callable[[Buried], None]) -> None:
+        self._stores = stores
+        self._crew = crew
+        self._tell = tell
+        self._dead: deque[tuple[Died, dict[str, Grave]]] = deque()
 
-    def settle(self, queue: LeasedQueue) -> None:
-        """Leave nothing lent to the dead one. Raises ``BackendError`` if the store does not answer."""
-        channel = LeasedChannel(queue, self._owner)
-        if self._settling is None:
-            waiting = [*self._acks(), *self._failures(channel)]
-            self._settling = Settling()
-            self._settling.waiting += waiting
-        self._settling.carry_out(channel)
-        self._reasons |= self._settling.finally_refused(channel)
-        back = reap(queue, self._owner, self._reasons)
-        if back or self._done:
-            logger.warning(
-                "A worker of %s is gone: %d messages acked for it, %d handed back, %d of them "
-                "were running (%s).",
-                self._name,
-                len(self._done),
-                back,
-                len(self._reasons),
-                self._headline,
-            )
+    def add(self, died: Died) -> None:
+        """Have ``died`` buried as soon as the backend answers."""
+        self._dead.append((died, {name: Grave(died, name) for name in self._stores.leased}))
 
-    def _acks(self) -> Iterator[Settled]:
-        return ((Delivery(id, b""), ACKED) for id in self._done)
+    @property
+    def is_over(self) -> bool:
+        """Whether everyone is buried."""
+        return not self._dead
 
-    def _failures(self, channel: LeasedChannel) -> Iterator[Settled]:
-        """A time limit is a failed attempt, not a crash: the command's own retry policy decides."""
-        if not self._overdue:
-            return
-        executor = Executor(self._name)
-        for delivery in channel.adopt(()):
-            if delivery.id not in self._overdue:
-                continue
-            try:
-                yield delivery, executor.overrun(delivery, TimeLimitExceeded(_OVERDUE))
-            except Exception:  # a command that is not known here, a policy that raises
-                logger.exception("%s exceeded its time limit; it is charged with a crash.", delivery.id)
-                self._reasons[delivery.id] = _OVERDUE
+    def due_in(self) -> float:
+        return 0.0 if self._dead else inf
+
+    def do(self) -> None:
+        self._stores.open()
+        while self._dead:
+            died, graves = self._dead[0]
+            for name, grave in graves.items():
+                grave.settle(self._stores.leased[name])
+            self._dead.popleft()
+            self._crew.forget(died.owners)
+            self._tell(Buried(died.owners))

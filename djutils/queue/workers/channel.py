@@ -17,6 +17,7 @@ from djutils.queue.exceptions import BackendError, BackendUnavailable, MessageEr
 from djutils.queue.message import Action, DeadLetter, Delivery, Outcome, Rejection, Retrial, new_id
 
 from .border import border
+from .options import nothing
 from .texts import reap
 
 logger = logging.getLogger("djutils.queue.workers.channel")
@@ -34,7 +35,9 @@ class Channel(ABC):
     leased = False
     """May what was received be taken back?"""
 
-    def __init__(self, queue: BaseQueue) -> None:
+    def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:
+        self.border = border(queue, heard)
+        """What every conversation with the backend goes through."""
         self.name = queue.name
         self.blocking = queue.blocking
         self.batch = queue.batch
@@ -85,8 +88,8 @@ class LeasedChannel(Channel):
     guarantee = "at least once"
     leased = True
 
-    def __init__(self, queue: LeasedQueue, owner: int) -> None:
-        super().__init__(queue)
+    def __init__(self, queue: LeasedQueue, owner: int, heard: Callable[[], object] = nothing) -> None:
+        super().__init__(queue, heard)
         self._queue = queue
         self._owner = owner
         self._doubtful: set[str] = set()
@@ -94,13 +97,13 @@ class LeasedChannel(Channel):
 
     def open(self) -> None:
         self.join()
-        with border(self._queue):
+        with self.border:
             self._queue.enroll(self._owner)
 
     def join(self) -> None:
         # Not enrolled again: an owner that was struck off must hear of it.
         if not self._is_open:
-            with border(self._queue):
+            with self.border:
                 self._queue.open()
             self._is_open = True
 
@@ -161,11 +164,11 @@ class LeasedChannel(Channel):
             self._settle(ids, partial(self._queue.release, self._owner, ids, delay), "")
 
     def adopt(self, known: Collection[str]) -> list[Delivery]:
-        with border(self._queue):
+        with self.border:
             return self._queue.adopt(self._owner, known)
 
     def probe(self) -> None:
-        with border(self._queue):
+        with self.border:
             self._queue.owners()
 
     def disconnect(self) -> None:
@@ -186,7 +189,7 @@ class LeasedChannel(Channel):
     def _doubting(self, ids: Collection[str]) -> Iterator[None]:
         """A failure leaves it open whether they were settled: when it is over they may look late."""
         try:
-            with border(self._queue):
+            with self.border:
                 yield
         except BackendError:
             self._doubtful.update(ids)
@@ -207,13 +210,13 @@ class PopChannel(Channel):
     prefetches = False
     guarantee = "at most once under a kill: a killed worker loses the messages it was running"
 
-    def __init__(self, queue: BaseQueue) -> None:
-        super().__init__(queue)
+    def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:
+        super().__init__(queue, heard)
         self.blocking = False
         self._queue = queue
 
     def open(self) -> None:
-        with border(self._queue):
+        with self.border:
             len(self._queue)
 
     def join(self) -> None:
@@ -242,11 +245,11 @@ class PopChannel(Channel):
         return deliveries
 
     def _read(self) -> bytes | None:
-        with border(self._queue):
+        with self.border:
             return self._queue.read()
 
     def _write(self, data: bytes) -> None:
-        with border(self._queue):
+        with self.border:
             self._queue.write(data)
 
     def _is_early(self, data: bytes) -> bool:
@@ -268,7 +271,7 @@ class PopChannel(Channel):
             case Action.RETRY:
                 self._write(self._again(delivery, outcome))
             case Action.REJECT:
-                with border(self._queue):
+                with self.border:
                     self._queue.bury(self._letter(delivery, outcome))
             case Action.ACK | Action.SETTLED:
                 pass  # reading took it away
@@ -279,7 +282,7 @@ class PopChannel(Channel):
         return []
 
     def probe(self) -> None:
-        with border(self._queue):
+        with self.border:
             len(self._queue)
 
     def disconnect(self) -> None:
@@ -307,8 +310,8 @@ class PopChannel(Channel):
         return DeadLetter(id, data, outcome.error, datetime.now(UTC), attempts)
 
 
-def make_channel(queue: BaseQueue, owner: int) -> Channel:
-    """Answer the channel that fits what ``queue`` can do."""
+def make_channel(queue: BaseQueue, owner: int, heard: Callable[[], object] = nothing) -> Channel:
+    """Return the channel that fits what ``queue`` can do; ``heard`` is called whenever it has answered."""
     if isinstance(queue, LeasedQueue):
-        return LeasedChannel(queue, owner)
-    return PopChannel(queue)
+        return LeasedChannel(queue, owner, heard)
+    return PopChannel(queue, heard)

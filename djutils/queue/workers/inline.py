@@ -48,16 +48,18 @@ class Inline(Runner):
     def run(self, stopping: threading.Event) -> None:
         """Run what is in the buffer, until it is empty or ``stopping`` is set; off duty meanwhile."""
         duty, begun = self.duty, self.begun
-        while not stopping.is_set() and (waiting := self._take()) is not None:
+        while not stopping.is_set() and (taken := self._take()) is not None:
             self._running = True
             # Afterwards, so that whoever clears it and then looks whether anything runs misses nothing.
             if not begun.is_set():
                 begun.set()
             duty.release()
-            self._run(0, waiting)
+            outcome = self._run(0, *taken)
             self._tidy()
             duty.acquire()
             self._running = False
+            if outcome is None:
+                break
 
 
 class Relief:

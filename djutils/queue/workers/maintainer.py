@@ -1,133 +1,109 @@
-"""The maintainer: one process per consumer that does all the upkeep.
+"""The maintainer: one process per consumer that does all the upkeep, as a list of chores.
 
-It beats for the consumer's workers, hands back what dead ones held, takes from owners whose beats
-stand still, and enqueues periodic commands.
+Beating comes first and alone, in a thread with connections of its own: no other chore can hold it
+up, whatever it waits for. The others follow each other, and each fails for itself.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from djutils.queue.backends import queues
-from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.exceptions import BackendUnavailable
-
-from .burial import Grave
+from .arena import Arena
+from .beating import Beating
+from .burial import Burial
+from .chore import Chore, Guard, Stores
 from .clock import Clock
+from .crew import Crew
+from .handback import Handback
 from .options import ConsumerOptions
-from .worker import Born, Died
+from .strangers import Strangers
+from .worker import Born, Buried, Deaf, Died
 
 logger = logging.getLogger("djutils.queue.workers.maintainer")
 
-_BEATS_PER_LEASE = 6
-_OUTAGE_PAUSE = 1.0
+_LONGEST_NAP = 0.5
 
 
-class Watch:
-    """Judges by its own monotonic clock whose beat counter on one queue stands still."""
+class Ticking(Chore):
+    """Enqueues the periodic commands."""
 
-    def __init__(self, lease: float) -> None:
-        self._lease = lease
-        self._seen: dict[int, tuple[int, float]] = {}
+    name = "enqueuing periodic commands"
 
-    def still(self, beats: Mapping[int, int], now: float) -> list[tuple[int, int]]:
-        """Answer (owner, beats) of those whose counter has not moved for the lease."""
-        for owner, count in beats.items():
-            if self._seen.get(owner, (None,))[0] != count:
-                self._seen[owner] = (count, now)
-        for owner in self._seen.keys() - beats.keys():
-            del self._seen[owner]
-        return [(o, count) for o, (count, since) in self._seen.items() if now - since >= self._lease]
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._clock = Clock(stores.queues)
+        self._is_behind = False
 
-    def forget(self) -> None:
-        """Begin anew: for a while nothing could be seen, so nothing can be said."""
-        self._seen.clear()
+    def due_in(self) -> float:
+        return 0.0 if self._is_behind else self._clock.seconds_left()
+
+    def do(self) -> None:
+        self._is_behind = True
+        self._clock.look()  # also when the store does not answer: a minute asked for waits for it
+        self._stores.open()
+        self._clock.tick()
+        self._is_behind = False
 
 
 class Maintainer:
     """Does the upkeep of ``options.queues`` until the supervisor closes the connection."""
 
-    def __init__(self, options: ConsumerOptions, supervisor: Connection) -> None:
-        self._options = options
+    def __init__(self, options: ConsumerOptions, supervisor: Connection, arena: Arena) -> None:
         self._supervisor = supervisor
-        self._queues = {name: queues.fresh(name) for name in options.queues}
-        self._leased = {n: q for n, q in self._queues.items() if isinstance(q, LeasedQueue)}
-        self._living: dict[str, set[int]] = {name: set() for name in self._leased}
-        self._watches = {name: Watch(options.lease) for name in self._leased}
-        self._dead: list[Died] = []
-        self._beat_every = options.lease / _BEATS_PER_LEASE
-        self._next_beat = time.monotonic()
-        self._clock = Clock(self._queues) if options.periodic else None
+        self._crew = crew = Crew(arena)
+        stores = Stores(options.queues)
+        self._burial = Burial(stores, crew, self._tell)
+        chores: list[Chore] = [self._burial, Handback(stores, crew), Strangers(stores, crew, options)]
+        if options.periodic:
+            chores.append(Ticking(stores))
+        self._chores = [Guard(chore, stores, logger, options.beat_every) for chore in chores]
+        own = Stores(options.queues)
+        self._beating = Beating(own, crew, options)
+        self._beat = Guard(self._beating, own, logger, options.beat_every)
 
     def run(self) -> int:
-        """Live; answer the exit code."""
-        for queue in self._leased.values():
-            queue.open()
+        """Live; return the exit code."""
+        threading.Thread(target=self._keep_beating, name="beating", daemon=True).start()
         listening, parent = True, os.getppid()
-        while (listening or self._dead) and os.getppid() == parent:
+        while (listening or not self._burial.is_over) and os.getppid() == parent:
             listening = listening and self._listen()
-            try:
-                self._upkeep()
-            except BackendUnavailable as error:
-                logger.warning("Upkeep has to wait: %s", error)
-                for watch in self._watches.values():
-                    watch.forget()
-                time.sleep(_OUTAGE_PAUSE)
+            if not listening:
+                time.sleep(self._nap())
+            for chore in self._chores:
+                chore.do_if_due()
+            while self._beating.deaf:
+                self._tell(self._beating.deaf.popleft())
         return 0
+
+    def _keep_beating(self) -> None:
+        while True:
+            self._beat.do_if_due()
+            time.sleep(min(_LONGEST_NAP, max(0.0, self._beat.due_in())))
 
     def _listen(self) -> bool:
         """Hear what the supervisor says, until something is due; False when it has hung up."""
         try:
-            while not self._dead and self._supervisor.poll(self._idle_for()):
+            while self._supervisor.poll(self._nap()):
                 self._hear(self._supervisor.recv())
-        except EOFError:
+        except (EOFError, OSError):
             return False
         return True
 
     def _hear(self, news: Born | Died) -> None:
-        if isinstance(news, Died):
-            self._dead.append(news)
+        if isinstance(news, Born):
+            self._crew.join(news)
             return
-        for name in self._leased:
-            self._living[name].add(news.owners[name])
+        self._crew.mourn(news.owners)
+        self._burial.add(news)
 
-    def _idle_for(self) -> float:
-        wait = self._next_beat - time.monotonic()
-        if self._clock:
-            wait = min(wait, self._clock.seconds_left())
-        return max(0.0, wait)
+    def _nap(self) -> float:
+        return max(0.0, min(_LONGEST_NAP, *(chore.due_in() for chore in self._chores)))
 
-    def _upkeep(self) -> None:
-        if self._clock:
-            self._clock.look()
-        while self._dead:
-            self._bury(self._dead[0])
-            died = self._dead.pop(0)
-            self._supervisor.send(died.owners)
-        if time.monotonic() >= self._next_beat:
-            for name, queue in self._leased.items():
-                queue.beat(self._living[name])
-                self._reap_strangers(name, queue)
-            self._next_beat = time.monotonic() + self._beat_every
-        if self._clock:
-            self._clock.tick()
-
-    def _bury(self, died: Died) -> None:
-        for name, queue in self._leased.items():
-            self._living[name].discard(died.owners[name])
-            Grave(died, name).settle(queue)
-
-    def _reap_strangers(self, name: str, queue: LeasedQueue) -> None:
-        for owner, beats in self._watches[name].still(queue.owners(), time.monotonic()):
-            if owner not in self._living[name]:
-                back = queue.reap(owner, beats)
-                logger.warning(
-                    "An owner on %s was silent for %.0f s: %d messages are handed back.",
-                    name,
-                    self._options.lease,
-                    back,
-                )
+    def _tell(self, word: Buried | Deaf) -> None:
+        with suppress(OSError):  # it has hung up: nobody wants to know any more
+            self._supervisor.send(word)

@@ -72,6 +72,8 @@ class WorkerProcess:
             logger.exception("This worker process cannot go on.")
             return 1
         finally:
+            # From here on the process ends because we say so.
+            self._board.leave()
             worker_stopping.send_robust(sender=None, queues=self._options.queues)
         return 0
 
@@ -82,7 +84,7 @@ class WorkerProcess:
         executors = [make_executor(name, owners[name]) for name in names]
 
         def make_channels() -> list[Channel]:
-            return [make_channel(queues.fresh(name), owners[name]) for name in names]
+            return [make_channel(queues.fresh(name), owners[name], self._board.hear) for name in names]
 
         return make_pump(self._options, executors, self._board, make_channels, self._world.restore)
 
@@ -91,13 +93,14 @@ class WorkerProcess:
         told, deadline = False, float("inf")
         while time.monotonic() < deadline:
             self._act_on(self._signals.heard(_LOOK_EVERY))
-            if deadline == float("inf") and os.getppid() != self._parent:
-                # Nobody is left who would kill it if a command does not end.
+            if deadline == float("inf") and (reason := self._reason_to_hurry()):
                 deadline = time.monotonic() + self._options.grace
-                self._end("its supervisor is gone")
+                self._end(reason)
             elif not told and (reason := self._reason_to_end()):
                 told = True
                 self._end(reason)
+        # Whatever still runs is not to blame.
+        self._board.leave()
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
     def _act_on(self, number: int) -> None:
@@ -110,6 +113,12 @@ class WorkerProcess:
         """Take nothing more; what runs ends first, in its own time."""
         logger.warning("This worker process takes no more commands and ends after those it runs: %s.", reason)
         self._pump.stop()
+
+    def _reason_to_hurry(self) -> str:
+        """Return why what runs has no longer than the grace period: no supervisor would end it."""
+        if os.getppid() != self._parent:
+            return "its supervisor is gone"
+        return "it has a fault" if self._pump.broken else ""
 
     def _reason_to_end(self) -> str:
         if not self._runner.alive:

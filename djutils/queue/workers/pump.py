@@ -17,6 +17,7 @@ from .feed import Feed, ids
 from .options import ConsumerOptions
 from .outage import Outage
 from .pace import Pace
+from .recall import Recall
 from .runner import Finished, Runner, Waiting
 from .suspects import Suspects
 
@@ -50,6 +51,7 @@ class Pump:
         """A fault of ours has ended it, or will."""
         self.received = 0
         """How many deliveries it has handed to the runner."""
+        self._board = board
         self._feeds = [Feed(channel, board) for channel in channels]
         self._runner = runner
         self._options = options
@@ -58,6 +60,7 @@ class Pump:
         self._suspects = Suspects(runner)
         self._pace = Pace(runner, options)
         self._unsure = False
+        self._recall = Recall(runner, board, options.lease)
         self._outage = Outage(logger, "%s Waiting for it; running commands go on.", options.beat_every)
         self._stopping = threading.Event()
         self._woken = threading.Event()
@@ -167,6 +170,9 @@ class Pump:
         got = self._hear()
         if self._unsure:
             self._recover()
+        if self._runner.recalled:
+            self._obey_recall()
+            return
         self._settle()
         got = got or sum(self._receive(number) for number in range(len(self._feeds)))
         self._suspects.try_next()
@@ -188,6 +194,8 @@ class Pump:
         while finished:
             one = finished.popleft()
             self._feeds[one.channel].note(one)
+        if self._runner.returned:
+            self._release(self._runner.take_returned(), delay=0.0)
 
     def _settle(self) -> None:
         for feed in self._feeds:
@@ -224,6 +232,7 @@ class Pump:
         answer = feed.channel.ask(count, ids(done))
         if answer is not None:
             self._asked, feed.done, self._wanted = Asked(answer, done, now), [], count
+            self._board.take(self.received + count)
 
     def _hear(self) -> int:
         """Take in what was asked for; first of all, for nothing else may be asked before."""
@@ -237,15 +246,20 @@ class Pump:
             raise
         self._trust(self._feeds[0], asked_at)
         self._feeds[0].confirm(done)
+        self._take(0)
         self._hand_over(0, deliveries)
         return len(deliveries)
 
     def _hand_over(self, number: int, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
             self._feeds[number].held.update(delivery.id for delivery in deliveries)
-            self.received += len(deliveries)
+            self._take(len(deliveries))
             waiting = [(number, delivery) for delivery in deliveries]
             self._runner.put(self._suspects.set_aside(waiting))
+
+    def _take(self, count: int) -> None:
+        self.received += count
+        self._board.take(self.received)
 
     def _release_stuck(self) -> None:
         runner = self._runner
@@ -257,13 +271,23 @@ class Pump:
     def _give_back(self) -> None:
         """Give back what no thread has begun."""
         self._hear()
-        self._release(self._runner.take_back() + self._suspects.take_back(), delay=0.0)
+        waiting = self._runner.take_back() + self._runner.take_returned() + self._suspects.take_back()
+        self._release(waiting, delay=0.0)
         self._settle()
+
+    def _obey_recall(self) -> None:
+        word = self._recall.word
+        self._give_back()
+        if self._recall.ends(word):
+            return
+        if self._recall.takes_too_long():
+            self.stop()
+        self._nap()
 
     def _release(self, waiting: Sequence[Waiting], delay: float) -> None:
         for number, delivery in waiting:
             self._feeds[number].give_back(delivery, delay)
-            self.received -= 1
+        self._take(-len(waiting))
 
     def _pause(self, got: int) -> None:
         """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
@@ -278,6 +302,10 @@ class Pump:
     def _wait(self, feed: Feed) -> float:
         """Return how long the backend may wait for a message by itself."""
         return self._pace.wait(feed) if len(self._feeds) == 1 else 0.0
+
+    def _nap(self) -> None:
+        self._woken.wait(_LOOK_AGAIN)
+        self._woken.clear()
 
     def _waited_in_backend(self) -> bool:
         return len(self._feeds) == 1 and self._feeds[0].channel.blocking and self._runner.idle > 0
@@ -294,15 +322,17 @@ class Pump:
 
     def _finish(self) -> None:
         """While draining: settle what has ended meanwhile."""
-        self._woken.wait(_LOOK_AGAIN)
-        self._woken.clear()
+        self._nap()
         self._collect()
         self._settle()
         for number in range(len(self._feeds)):
             self._receive(number, room=0)
 
     def _unsettled(self) -> bool:
-        return bool(self._runner.finished or self._asked) or any(feed.unsettled for feed in self._feeds)
+        runner = self._runner
+        return bool(runner.finished or runner.returned or self._asked) or any(
+            feed.unsettled for feed in self._feeds
+        )
 
     def _leave(self) -> None:
         for feed in self._feeds:
@@ -321,5 +351,4 @@ class Pump:
         self._asked = None
         self._runner.take_back()
         while self._runner.busy:
-            self._woken.wait(_LOOK_AGAIN)
-            self._woken.clear()
+            self._nap()

@@ -51,6 +51,8 @@ class Runner(ABC):
         self.count = count
         self.buffer: deque[Waiting] = deque()
         self.finished: deque[Finished] = deque()
+        self.returned: deque[Waiting] = deque()
+        """What was about to begin when it was recalled."""
         self.low = count
         """How many are left in the buffer when the pump is woken to bring more."""
         self.cost = 0.01
@@ -60,7 +62,9 @@ class Runner(ABC):
         self._fresh_until = float("inf")
         self._asked_long = False
         self._executors = executors
+        self._board = board
         self._pads = board.pads
+        self._accepted = board.word
         self._process = os.getpid()
 
     @property
@@ -82,6 +86,19 @@ class Runner(ABC):
     def stale(self) -> bool:
         """Is something in the buffer that others may have by now? Then nothing is begun."""
         return bool(self.buffer) and time.monotonic() > self._fresh_until
+
+    @property
+    def recalled(self) -> bool:
+        """Does the maintainer recall what was not begun? Then nothing is begun until ``accept()``."""
+        return self._board.word != self._accepted
+
+    def accept(self, word: int) -> None:
+        """Nothing is left of what the maintainer had recalled when the board said ``word``: go on."""
+        self._accepted = word
+
+    def take_returned(self) -> list[Waiting]:
+        """Return what was about to begin when it was recalled; it will not be begun."""
+        return [self.returned.popleft() for _ in range(len(self.returned))]
 
     def trust(self, asked_at: float, seconds: float) -> None:
         """What is in the buffer is ours for some ``seconds`` from ``asked_at``, when the backend said so.
@@ -119,21 +136,29 @@ class Runner(ABC):
     def close(self) -> None:  # noqa: B027
         """Nothing more will be put."""
 
-    def _take(self) -> Waiting | None:
+    def _take(self) -> tuple[int, Waiting] | None:
+        """Take the next delivery; with it, what the board's word must still be when it begins."""
+        accepted = self._accepted
         # Whoever was frozen, with its machine perhaps, does not know for how long.
         if time.monotonic() > self._fresh_until:
             return None
         try:
-            return self.buffer.popleft()
+            return accepted, self.buffer.popleft()
         except IndexError:
             return None
 
-    def _run(self, number: int, waiting: Waiting) -> Outcome:
-        """Run one delivery in the calling thread, which is the ``number``-th."""
+    def _run(self, number: int, accepted: int, waiting: Waiting) -> Outcome | None:
+        """Run one delivery in the calling thread, which is the ``number``-th; None: it was recalled."""
         pad = self._pads[number]
         channel, delivery = waiting
         self.moved_at = started = time.monotonic()
         pad.start(channel, delivery.id)
+        # In this order: whoever recalls sets the word first and reads what runs afterwards. And what
+        # was taken before a recall that is over by now may run elsewhere.
+        if self._board.word != accepted:
+            pad.forget()
+            self.returned.append(waiting)
+            return None
         outcome = self._execute(channel, delivery, pad)
         if os.getpid() != self._process:
             os._exit(0)  # a child that the command forked and let return: the work is not its own

@@ -12,12 +12,9 @@ import select
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from types import FrameType
 from typing import NoReturn
 
@@ -25,19 +22,21 @@ from django.db import connections
 
 from djutils.queue.backends.base import new_owner
 
+from .arena import Arena
 from .child import leave, leave_finalizers
+from .liaison import Liaison
 from .maintainer import Maintainer
 from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals, hear_only_hangup
+from .places import Place, places_of
 from .process import WorkerProcess
 from .streams import flush_standard_streams, take_standard_streams
-from .worker import Born, Died, Worker, cause_of
+from .worker import Deaf, Worker, cause_of
 
 logger = logging.getLogger("djutils.queue.workers.supervisor")
 
 CANNOT_BOOT = 70
 _BOOT_FAILURES = 5
-_LONGEST_PAUSE = 30.0
 _TO_SETTLE = 5.0
 _FOR_BYSTANDERS = 5.0
 _LOOK_EVERY = 1.0
@@ -56,17 +55,17 @@ class Supervisor:
     def __init__(self, options: ConsumerOptions, hooks: Hooks | None = None) -> None:
         self._options = options
         self._hooks = hooks or Hooks()
+        self._arena = Arena(options.processes, options.threads)
+        self._places = places_of(self._arena)
         self._workers: dict[int, Worker] = {}
         self._unready: dict[int, int] = {}  # the pipe it will say so on -> its process id
         self._stillborn: set[int] = set()
         self._was_ready = False
+        self._has_come_up = False
         self._boot_failures = 0
-        self._respawn_at = 0.0
         self._maintainer = 0
         self._maintainer_at = 0.0
-        self._line: Connection | None = None
-        self._graves: deque[Died] = deque()
-        self._telling = False
+        self._liaison = Liaison()
         self._stops = 0
         self._stopped_at = float("-inf")
         self._hangups = 0
@@ -87,14 +86,14 @@ class Supervisor:
         return self._exit_code or int(self._killing)
 
     def _look_after(self) -> None:
-        """Replace whoever is missing; give up when no worker process can even start."""
+        """Replace whoever is missing; give up when no worker process has ever come up."""
         self._keep_maintainer()
-        if self._boot_failures >= _BOOT_FAILURES:
+        if self._boot_failures >= _BOOT_FAILURES and not self._has_come_up:
             logger.error("%d worker processes in a row could not start: giving up.", _BOOT_FAILURES)
             self._exit_code = CANNOT_BOOT
             self._stops = 1
-        elif len(self._workers) < self._options.processes and time.monotonic() >= self._respawn_at:
-            self._spawn_workers()
+        elif free := [place for place in self._places if place.is_free]:
+            self._spawn_workers(free)
         self._end_overdue()
 
     def _end_overdue(self) -> None:
@@ -128,14 +127,12 @@ class Supervisor:
     def _dismiss_maintainer(self) -> None:
         """Let it hand back what dead workers held, then hang up."""
         deadline = time.monotonic() + _TO_SETTLE
-        while self._graves and time.monotonic() < deadline:
+        while self._liaison.has_graves and time.monotonic() < deadline:
             self._keep_maintainer()
             self._wait(_LOOK_EVERY / 10)
-        if self._graves:
+        if self._liaison.has_graves:
             logger.error("The backend does not answer: what was held goes back when its lease ends.")
-        if self._line:
-            self._line.close()
-            self._line = None
+        self._liaison.hang_up()
         while self._maintainer:
             self._wait(_LOOK_EVERY / 10)
             if time.monotonic() > deadline:
@@ -170,15 +167,15 @@ class Supervisor:
 
     def _wait(self, seconds: float) -> None:
         """Sleep until a signal, a word of a child, or the time is up; then hear all of them."""
-        line = [self._line.fileno()] if self._line else []
-        readable, _, _ = select.select([self._wakeup[0], *self._unready, *line], [], [], seconds)
+        maintainer = self._liaison.descriptors
+        readable, _, _ = select.select([self._wakeup[0], *self._unready, *maintainer], [], [], seconds)
         if self._wakeup[0] in readable:
             with suppress(BlockingIOError):
                 os.read(self._wakeup[0], 4096)
         for hear in [fd for fd in self._unready if fd in readable]:
             self._hear_unready(hear)
-        if self._line and self._line.fileno() in readable:
-            self._hear_maintainer()
+        if maintainer and maintainer[0] in readable and (deaf := self._liaison.hear()):
+            self._end_deaf(deaf)
         self._collect_dead()
         if self._hangups:
             self._hangups = 0
@@ -231,17 +228,17 @@ class Supervisor:
     def _close_ours(self) -> None:
         for fd in (*self._wakeup, *self._unready):
             os.close(fd)
-        if self._line:
-            self._line.close()
+        self._liaison.hang_up()
         self._hooks.forked()
 
-    def _spawn_workers(self) -> None:
-        while len(self._workers) < self._options.processes:
+    def _spawn_workers(self, places: Iterable[Place]) -> None:
+        for place in places:
             owners = {name: new_owner() for name in self._options.queues}
-            worker = Worker(self._options.queues, owners, self._options.threads)
+            worker = Worker(self._options.queues, owners, place.board, place.number)
+            place.taken = True
             hear, say = os.pipe()
             # Made known before it lives, so that its first message already has a beating owner.
-            self._tell(Born(owners))
+            self._liaison.tell_of_birth(worker.born)
             signals = WorkerSignals()
             live = partial(self._live_as_worker, worker, signals, hear, say)
             worker.pid = self._fork(live, signals.listen)
@@ -263,46 +260,31 @@ class Supervisor:
             self._spawn_maintainer()
 
     def _spawn_maintainer(self) -> None:
-        self._line, theirs = Pipe()
+        theirs = self._liaison.open()
         self._maintainer = self._fork(
-            lambda: Maintainer(self._options, theirs).run(),
+            lambda: Maintainer(self._options, theirs, self._arena).run(),
             partial(hear_only_hangup, self._hooks.hangup),
         )
         theirs.close()
-        self._telling = False
+        self._liaison.tell_everything(worker.born for worker in self._workers.values())
+
+    def _end_deaf(self, deaf: Deaf) -> None:
+        """End a worker process that holds messages and cannot do anything with them; another one can."""
         for worker in self._workers.values():
-            self._tell(Born(worker.owners))
-        self._tell_of_the_dead()
-
-    def _tell(self, news: Born | Died) -> None:
-        with suppress(OSError):  # it has just died; the next one is told everything again
-            if self._line:
-                self._line.send(news)
-
-    def _tell_of_the_dead(self) -> None:
-        """One at a time, confirmed by an answer: the pipe can never be full."""
-        if self._graves and not self._telling:
-            self._telling = True
-            self._tell(self._graves[0])
-
-    def _hear_maintainer(self) -> None:
-        if self._line is None:
-            return
-        try:
-            self._line.recv()
-        except (EOFError, OSError):
-            self._line = None
-            return
-        self._graves.popleft()
-        self._telling = False
-        self._tell_of_the_dead()
+            if worker.owners == deaf.owners and not worker.kill_at:
+                logger.error(
+                    "Worker process %d has not heard the backend for twice the lease, while the maintainer "
+                    "did: it is replaced, and what it holds goes to others.",
+                    worker.pid,
+                )
+                worker.kill_at = time.monotonic()
 
     def _hear_unready(self, hear: int) -> None:
         word = os.read(hear, 1)
         os.close(hear)
         pid = self._unready.pop(hear)
         if word:
-            self._boot_failures = 0
+            self._has_come_up = True
             logger.info("Worker process %d is ready.", pid)
         else:
             self._stillborn.add(pid)
@@ -321,21 +303,22 @@ class Supervisor:
             self._bury(self._workers.pop(pid), code, peak)
         elif pid == self._maintainer:
             self._maintainer = 0
-            self._line = None
+            self._liaison.lose()
             if code:
                 logger.error("The maintainer %s; there will be another one.", cause_of(code))
 
     def _bury(self, worker: Worker, code: int, peak: int) -> None:
+        busy, by_us = worker.board.busy, self._killing or worker.was_ended_by_us(code)
         died = worker.obituary(code, peak, blameless=self._killing)
-        self._graves.append(died)
-        self._tell_of_the_dead()
+        self._liaison.tell_of_death(died)
         if died.reason:
             headline = died.reason.partition("\n")[0].removeprefix("Its process ")
             logger.error("Worker process %d %s", worker.pid, headline)
         # The end of its pipe may be heard before its death, or after.
         if code and worker.pid in {*self._stillborn, *self._unready.values()}:
             self._boot_failures += 1
-            pause = min(_LONGEST_PAUSE, 2.0 ** (self._boot_failures - 1))
-            self._respawn_at = time.monotonic() + pause
         self._stillborn.discard(worker.pid)
+        # What a command did is charged to it, and so comes to an end by itself: no reason to wait.
+        at_fault = code != 0 and not busy and not (by_us and code < 0)
+        self._places[worker.born.place].vacate(worker.born_at, at_fault=at_fault)
         self._hooks.workers_changed(list(self._workers))

@@ -57,6 +57,11 @@ class Threads(Runner):
             with self._changed:
                 self._changed.notify_all()
 
+    def accept(self, word: int) -> None:
+        super().accept(word)
+        with self._changed:
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Let the threads end when the buffer is empty."""
         with self._changed:
@@ -64,16 +69,16 @@ class Threads(Runner):
             self._changed.notify_all()
 
     def _work(self, number: int) -> None:
-        while (waiting := self._next()) is not None:
-            outcome = self._run(number, waiting)
-            if len(self.buffer) <= self.low or outcome.action is not Action.ACK:
+        while (taken := self._next()) is not None:
+            outcome = self._run(number, *taken)
+            if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
                 self._wake()
 
-    def _next(self) -> Waiting | None:
-        while (waiting := self._take()) is None:
+    def _next(self) -> tuple[int, Waiting] | None:
+        while (taken := self._take()) is None:
             if not self._wait():
                 return None
-        return waiting
+        return taken
 
     def _wait(self) -> bool:
         """Wait until there is something to take, and answer True; False when it has closed.
@@ -84,7 +89,7 @@ class Threads(Runner):
         with self._changed:
             self._idle += 1
             self._wake()
-            while (not self.buffer or self.stale) and not self._closed:
+            while (not self.buffer or self.stale or self.recalled) and not self._closed:
                 self._changed.wait()
             self._idle -= 1
-            return bool(self.buffer) and not self.stale
+            return bool(self.buffer) and not self.stale and not self.recalled

@@ -12,7 +12,24 @@ from .last_words import LastWords
 
 
 class Born(NamedTuple):
-    """The supervisor tells of a new worker process: its owner token on each queue."""
+    """The supervisor tells of a new worker process."""
+
+    owners: dict[str, int]
+    """Its owner token on each queue."""
+    place: int
+    """Which board of the arena is its own."""
+    life: int
+    """Which life of that place it is."""
+
+
+class Buried(NamedTuple):
+    """The maintainer tells that nothing is lent to these owners any more."""
+
+    owners: dict[str, int]
+
+
+class Deaf(NamedTuple):
+    """The maintainer tells that a worker process does not hear the backend, which answers everybody else."""
 
     owners: dict[str, int]
 
@@ -31,28 +48,33 @@ class Died(NamedTuple):
 
 
 class Worker:
-    """One worker process in one life; the memory is made before it is forked."""
+    """One worker process in one life; ``board`` is its own while it lives."""
 
-    def __init__(self, queues: Sequence[str], owners: dict[str, int], threads: int) -> None:
+    def __init__(self, queues: Sequence[str], owners: dict[str, int], board: Board, place: int = 0) -> None:
         self.pid = 0
         self.owners = owners
-        self.board = Board(threads)
+        self.board = board
+        self.born = Born(owners, place, board.begin_life())
+        self.born_at = time.monotonic()
         self.last_words = LastWords()
         self.kill_at = 0.0
-        """When it will be killed because a command of it does not end, by the monotonic clock."""
+        """When it will be killed because it does not end as it should, by the monotonic clock."""
         self._queues = queues
 
+    def was_ended_by_us(self, code: int) -> bool:
+        """Return whether a process that ended with ``code`` was killed for what others did, or left by itself."""
+        return self.board.left or (bool(self.kill_at) and code == -signal.SIGKILL)
+
     def obituary(self, code: int, peak: int, *, blameless: bool) -> Died:
-        """Answer what is to be told of its death, and close its board.
+        """Return what is to be told of its death.
 
         ``code`` is how it ended, ``peak`` the most memory it ever had, in MiB. Code 0 with a command
-        still running is a death like any other: ``os._exit(0)``, or a recycled process whose command
-        did not end. ``blameless``: nobody is to be charged for what ran.
+        still running is a death like any other: ``os._exit(0)``. ``blameless``: nobody is to be
+        charged for what ran, as if we had ended it.
         """
-        well = blameless or (code == 0 and not self.board.busy)
+        well = blameless or self.was_ended_by_us(code) or (code == 0 and not self.board.busy)
         cause = "" if well else cause_of(code)
         done, running = self.board.report()
-        self.board.close()
         now = time.monotonic()
         charged: dict[str, list[str]] = {}
         overdue: dict[str, list[str]] = {}
@@ -75,7 +97,7 @@ class Worker:
 
 
 def cause_of(code: int) -> str:
-    """Answer in words how a process ended."""
+    """Return in words how a process ended."""
     if code < 0:
         known = [known.name for known in signal.Signals if known == -code]
         return f"was killed by {known[0] if known else f'signal {-code}'}"

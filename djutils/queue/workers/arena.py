@@ -1,0 +1,16 @@
+"""One piece of shared memory for a consumer, made before anything is forked."""
+
+from __future__ import annotations
+
+import mmap
+
+from .board import Board, size_of
+
+
+class Arena:
+    """A board for each worker process that may live at the same time; all processes see all of them."""
+
+    def __init__(self, processes: int, threads: int) -> None:
+        size = size_of(threads)
+        memory = mmap.mmap(-1, processes * size)
+        self.boards = [Board(threads, memory, number * size) for number in range(processes)]

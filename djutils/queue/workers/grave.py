@@ -1,0 +1,74 @@
+"""What a dead worker process leaves behind: its work is acked, handed back or charged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.exceptions import TimeLimitExceeded
+from djutils.queue.executor import Executor
+from djutils.queue.message import ACKED, Delivery
+
+from .channel import LeasedChannel, Settled
+from .settling import Settling
+from .texts import reap
+from .worker import Died
+
+logger = logging.getLogger("djutils.queue.workers.burial")
+
+_OVERDUE = "It did not end within its time limit, and its process was killed."
+
+
+class Grave:
+    """One dead worker process on one queue: ack what it had finished, charge what it ran, hand back the rest.
+
+    ``settle()`` may be called again after an error; what is done stays done.
+    """
+
+    def __init__(self, died: Died, name: str) -> None:
+        self._owner = died.owners[name]
+        self._done = died.done.get(name, [])
+        self._overdue = died.overdue.get(name, [])
+        self._reasons = dict.fromkeys(died.running.get(name, []), died.reason)
+        self._headline = died.reason.partition("\n")[0] or "stopped"
+        self._name = name
+        self._settling: Settling | None = None
+
+    def settle(self, queue: LeasedQueue) -> None:
+        """Leave nothing lent to the dead one. Raises ``BackendError`` if the store does not answer."""
+        channel = LeasedChannel(queue, self._owner)
+        if self._settling is None:
+            waiting = [*self._acks(), *self._failures(channel)]
+            self._settling = Settling()
+            self._settling.waiting += waiting
+        self._settling.carry_out(channel)
+        self._reasons |= self._settling.finally_refused(channel)
+        back = reap(queue, self._owner, self._reasons)
+        if back or self._done:
+            logger.warning(
+                "A worker of %s is gone: %d messages acked for it, %d handed back, %d of them "
+                "were running (%s).",
+                self._name,
+                len(self._done),
+                back,
+                len(self._reasons),
+                self._headline,
+            )
+
+    def _acks(self) -> Iterator[Settled]:
+        return ((Delivery(id, b""), ACKED) for id in self._done)
+
+    def _failures(self, channel: LeasedChannel) -> Iterator[Settled]:
+        """A time limit is a failed attempt, not a crash: the command's own retry policy decides."""
+        if not self._overdue:
+            return
+        executor = Executor(self._name)
+        for delivery in channel.adopt(()):
+            if delivery.id not in self._overdue:
+                continue
+            try:
+                yield delivery, executor.overrun(delivery, TimeLimitExceeded(_OVERDUE))
+            except Exception:  # a command that is not known here, a policy that raises
+                logger.exception("%s exceeded its time limit; it is charged with a crash.", delivery.id)
+                self._reasons[delivery.id] = _OVERDUE

@@ -1,0 +1,95 @@
+"""Handing back what waits behind a command that holds its whole process.
+
+A regular expression that takes ten seconds holds the interpreter: no thread of its process can give
+back what was received with it. The board shows it, so the maintainer can (see ``recall``).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from math import inf
+
+from .border import border
+from .chore import Chore, Stores
+from .crew import Crew, Member
+
+logger = logging.getLogger("djutils.queue.workers.handback")
+
+STUCK = 1.0
+"""Seconds without progress after which a process is taken not to give back anything by itself."""
+_LOOK_EVERY = 0.5
+_TO_BE_SEEN = 0.05
+"""Seconds after which a word on the board has been seen by everything that begins, or will be."""
+
+
+class Handback(Chore):
+    """Looks at the boards; asks the backend only when a process is stuck and holds more than it runs."""
+
+    name = "handing back what waits behind a long command"
+
+    def __init__(self, stores: Stores, crew: Crew) -> None:
+        self._stores = stores
+        self._crew = crew
+        self._seen: dict[Member, tuple[int, float]] = {}
+        self._next = 0.0
+
+    def due_in(self) -> float:
+        return self._next - time.monotonic() if self._stores.leased else inf
+
+    def do(self) -> None:
+        now = time.monotonic()
+        self._next = now + _LOOK_EVERY
+        living = [member for member in self._crew if not member.dead and member.has_the_board]
+        seen = self._seen
+        # Of each: how many commands have ended, and since when that has been so.
+        self._seen = {member: seen.get(member, (-1, now)) for member in living}
+        for member in living:
+            if self._is_stuck(member, now):
+                # Not again for the same command: nothing more can have come to it.
+                self._seen[member] = (self._seen[member][0], inf)
+                self._hand_back(member)
+
+    def _is_stuck(self, member: Member, now: float) -> bool:
+        ended, since = self._seen[member]
+        if member.board.ended != ended or not member.board.busy:
+            self._seen[member] = (member.board.ended, now)
+            return False
+        return now - since >= STUCK and member.board.unbegun > 0
+
+    def _hand_back(self, member: Member) -> None:
+        board = member.board
+        board.recall()
+        try:
+            time.sleep(_TO_BE_SEEN)
+            held = self._unbegun(member) if member.has_the_board else {}
+        except BaseException:
+            board.recall_ends()  # nothing was asked for that could take effect later
+            raise
+        back = 0
+        for name, ids in held.items():
+            queue = self._stores.leased[name]
+            # If this fails the recall is not ended, and the process lets itself be replaced.
+            with border(queue):
+                back += len(queue.release(member.owners[name], ids))
+        board.recall_ends()
+        if back:
+            logger.warning(
+                "%s has held up its worker process for more than %.0f s: %d messages that waited "
+                "behind it go to others.",
+                ", ".join(entry.id for entry in board.running()) or "A command",
+                STUCK,
+                back,
+            )
+
+    def _unbegun(self, member: Member) -> dict[str, list[str]]:
+        """Return per queue what is lent to ``member`` and will not begin there any more."""
+        self._stores.open()
+        begun = member.board.begun()
+        held: dict[str, list[str]] = {}
+        for name, queue in self._stores.leased.items():
+            with border(queue):
+                lent = queue.adopt(member.owners[name], begun)
+            if ids := [delivery.id for delivery in lent]:
+                held[name] = ids
+        return held

@@ -1,0 +1,49 @@
+"""The places of a consumer's worker processes, and when one that died in a place is replaced."""
+
+from __future__ import annotations
+
+import time
+
+from .arena import Arena
+from .board import Board
+
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 30.0
+_LONG_LIFE = 60.0
+"""Seconds after which a process is taken to have come up well."""
+
+
+class Place:
+    """Where one worker process lives at a time."""
+
+    def __init__(self, number: int, board: Board) -> None:
+        self.number = number
+        self.board = board
+        self.taken = False
+        self._failures = 0
+        self._free_at = 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a process may be started here now."""
+        return not self.taken and time.monotonic() >= self._free_at
+
+    def vacate(self, born_at: float, *, at_fault: bool) -> None:
+        """The process that was ``born_at`` (by the monotonic clock) is gone.
+
+        ``at_fault``: not because of a command, and not because we ended it. Then the next one has
+        to wait, twice as long each time, until one lives for a minute.
+        """
+        self.taken = False
+        now = time.monotonic()
+        if now - born_at > _LONG_LIFE:
+            self._failures = 0
+        if at_fault:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
+            self._free_at = now + pause
+            self._failures += 1
+
+
+def places_of(arena: Arena) -> list[Place]:
+    """Return a place for each board of ``arena``."""
+    return [Place(number, board) for number, board in enumerate(arena.boards)]
