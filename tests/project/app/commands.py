@@ -189,8 +189,9 @@ async def breathe(path: str, number: int) -> None:
 
 @queue_command(time_limit=(0.5, 1.0), max_attempts=2, backoff=0.05)
 def hang(path: str) -> None:
-    """Never end, and hear nothing: the wait is in C."""
+    """Never end, and hear nothing: the wait is in C, and no signal interrupts it."""
     write(path, f"{os.getpid()}")
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     lock = threading.Lock()
     lock.acquire()
     while True:
