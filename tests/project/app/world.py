@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import json
 import logging
 import multiprocessing
@@ -156,3 +157,25 @@ def say(path: str, text: str) -> None:
 def look_into_the_settings_folder(path: str) -> None:
     """Say whether the folder is there that the settings made."""
     write(path, Path(import_module(os.environ["DJANGO_SETTINGS_MODULE"]).folder.name).is_dir())
+
+
+@queue_command(max_attempts=1)
+def doom_its_thread(path: str) -> None:
+    """Have something raised in its thread when it has long returned, as a misused time limit does."""
+    thread = ctypes.c_ulong(threading.get_ident())
+    doom = threading.Timer(
+        0.1, ctypes.pythonapi.PyThreadState_SetAsyncExc, (thread, ctypes.py_object(SystemExit))
+    )
+    doom.start()
+    write(path, os.getpid())
+
+
+@queue_command(max_attempts=1)
+def eat_and_hold(path: str, gate: str, mebibytes: int) -> None:
+    """Use much memory until the gate is there."""
+    kept = b"x" * (mebibytes << 20)
+    write(path, "began")
+    while not Path(gate).exists():
+        sleep(0.01)
+    write(path, "ended")
+    del kept
