@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -18,12 +20,38 @@ class State(models.IntegerChoices):
     DEAD = 3, _("dead")
 
 
+class NameField(models.CharField):  # type: ignore[type-arg]  # not generic at run time
+    """Names that compare character by character on every database: ``slow``, ``Slow`` and ``slow `` differ.
+
+    MariaDB and MySQL compare as their collation says, by default without regard to case, accents
+    and trailing spaces. PostgreSQL and SQLite compare exactly by themselves.
+    """
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        exact = _collation(connection, mariadb="utf8mb4_nopad_bin", mysql="utf8mb4_0900_bin")
+        return {**super().db_parameters(connection), "collation": exact}
+
+
+class UnicodeTextField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
+    """Text that holds every character, even where the rest of a MariaDB or MySQL database cannot."""
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        every = _collation(connection, mariadb="utf8mb4_unicode_ci", mysql="utf8mb4_unicode_ci")
+        return {**super().db_parameters(connection), "collation": every}
+
+
+def _collation(connection: BaseDatabaseWrapper, *, mariadb: str, mysql: str) -> str | None:
+    if connection.vendor != "mysql":
+        return None
+    return mariadb if connection.mysql_is_mariadb else mysql  # type: ignore[attr-defined]
+
+
 class QueueMessage(models.Model):
     """One message; ``id`` is the order of arrival."""
 
     id = models.BigAutoField(primary_key=True)
-    message_id = models.CharField(_("message id"), max_length=32)
-    queue = models.CharField(_("queue"), max_length=200)
+    message_id = NameField(_("message id"), max_length=32)
+    queue = NameField(_("queue"), max_length=200)
     state = models.SmallIntegerField(_("state"), choices=State.choices, db_default=State.READY)
     # Ascending like everything else in the index: not every database has descending indexes.
     rank = models.SmallIntegerField(_("rank"), db_column="prio_rank", db_default=0)
@@ -35,31 +63,39 @@ class QueueMessage(models.Model):
     redeliveries = models.IntegerField(_("redeliveries"), db_default=0)
     offers = models.IntegerField(_("offers"), db_default=0)
     message = models.BinaryField(_("message"))
-    error = models.TextField(_("error"), null=True)
+    error = UnicodeTextField(_("error"), null=True)
 
     class Meta:
         verbose_name = _("queue message")
         verbose_name_plural = _("queue messages")
-        # MySQL and MariaDB make full indexes of these; with the state inside they serve as well.
+        # Each begins with what is asked for, so that no queue pays for what lies in another one. MariaDB
+        # and MySQL make full indexes of the first two, which every message pays for. By their queue and
+        # state the first one also finds what is leased or dead, so there the other two are left out.
         indexes = [
             models.Index(
                 fields=["queue", "state", "rank", "id"],
                 name="djutils_claim",
                 condition=Q(state=State.READY),
             ),
-            models.Index(fields=["state", "due"], name="djutils_due", condition=Q(state=State.DELAYED)),
-            # None by owner: every message would pay for what is asked when a worker has died.
+            models.Index(
+                fields=["queue", "state", "due"], name="djutils_delayed", condition=Q(state=State.DELAYED)
+            ),
+            models.Index(fields=["owner"], name="djutils_owner", condition=Q(state=State.LEASED)),
+            models.Index(fields=["queue", "died", "id"], name="djutils_dead", condition=Q(state=State.DEAD)),
         ]
         # Not unique=True: for that Django makes a second index on PostgreSQL, for LIKE, which every claim pays for.
         constraints = [models.UniqueConstraint(fields=["message_id"], name="djutils_message_id")]
 
     def __str__(self) -> str:
-        return self.message_id
+        return str(self.message_id)
 
     @property
     def died_at(self) -> datetime | None:
-        """When it became a dead letter."""
-        return None if self.died is None else datetime.fromtimestamp(self.died / 1000, UTC)
+        """When it became a dead letter; None for a number that is no date."""
+        try:
+            return None if self.died is None else datetime.fromtimestamp(self.died / 1000, UTC)
+        except (OverflowError, OSError, ValueError):
+            return None
 
 
 class DeadLetter(QueueMessage):
@@ -76,7 +112,7 @@ class QueueWorker(models.Model):
     """One owner: a worker process in one life, on one queue."""
 
     owner = models.BigIntegerField(primary_key=True)
-    queue = models.CharField(_("queue"), max_length=200)
+    queue = NameField(_("queue"), max_length=200)
     beats = models.BigIntegerField(_("beats"), db_default=0)
 
     class Meta:
@@ -90,12 +126,13 @@ class QueueWorker(models.Model):
 class QueueKey(models.Model):
     """A key that ``send_once`` has seen."""
 
-    key = models.CharField(_("key"), max_length=255, primary_key=True)
+    key = NameField(_("key"), max_length=255, primary_key=True)
     used = models.BigIntegerField(_("used"))
 
     class Meta:
         verbose_name = _("queue key")
         verbose_name_plural = _("queue keys")
+        indexes = [models.Index(fields=["used"], name="djutils_used")]
 
     def __str__(self) -> str:
-        return self.key
+        return str(self.key)

@@ -131,7 +131,7 @@ class BaseQueue:
         return self._go_round(put_back)
 
     def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
-        """Return up to ``count`` ids of dead letters that begin with ``prefix``."""
+        """Return the ids of up to ``count`` dead letters whose id begins with ``prefix``, the newest first."""
         found: list[str] = []
 
         def note(letter: DeadLetter) -> bool:
@@ -143,12 +143,13 @@ class BaseQueue:
         return found[::-1][:count]
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
-        """Forget the dead letters of ``ids`` (None: all) that died before ``before`` (None: ever); return how many."""
+        """Forget the dead letters of ``ids`` (None: all) that died before ``before`` (None: whenever).
 
-        def chosen(letter: DeadLetter) -> bool:
-            return (ids is None or letter.id in ids) and (before is None or letter.died < before)
-
-        return self._go_round(chosen)
+        Return how many. ``before`` is aware.
+        """
+        return self._go_round(
+            lambda letter: (ids is None or letter.id in ids) and (before is None or letter.died < before)
+        )
 
     def stats(self) -> Stats:
         """Answer how many messages are in which state."""
@@ -302,12 +303,16 @@ class LeasedQueue(BaseQueue):
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         raise NotImplementedError
 
-    def replay(self, ids: Collection[str] | None = None) -> int:
+    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
+        """Return the ids of up to ``count`` dead letters whose id begins with ``prefix``; none is loaded."""
         raise NotImplementedError
 
-    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
-        letters = self.dead_letters(count=max(1, self.stats().dead))
-        return [letter.id for letter in letters if letter.id.startswith(prefix)][:count]
+    def replay(self, ids: Collection[str] | None = None) -> int:
+        """Put the dead letters of ``ids`` (None: all) back, as if never tried; return how many.
+
+        Within their priority they are the next to be lent, in the order they were first sent.
+        """
+        raise NotImplementedError
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
         raise NotImplementedError

@@ -201,6 +201,11 @@ class MemoryQueue(LeasedQueue):
                 for entry in entries
             ]
 
+    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
+        with self._line.changed:
+            entries = sorted(self._dead(None), key=attrgetter("died", "order"), reverse=True)
+            return [e.envelope.id for e in entries if e.envelope.id.startswith(prefix)][:count]
+
     def _dead(self, ids: Collection[str] | None) -> list[_Entry]:
         entries = self._line.entries.values()
         return [e for e in entries if e.died and (ids is None or e.envelope.id in ids)]

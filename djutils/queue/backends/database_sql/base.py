@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,7 +18,6 @@ from djutils.queue.message import Delivery, Envelope
 Row = tuple[Any, ...]
 
 _PROMOTED_AT_ONCE = 500
-_ROWS_PER_INSERT = 100
 
 COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error, offers"
 """What a claim answers: the order first, then a Delivery."""
@@ -42,6 +42,25 @@ class Look(NamedTuple):
     enrolled: bool
     ready: bool
     due: bool
+
+
+class Heard(Enum):
+    """What came of waiting for a message."""
+
+    NOTHING = 0
+    PERHAPS = 1
+    """Something may have come unannounced: it is worth a look."""
+    CALL = 2
+
+
+class Counts(NamedTuple):
+    """How many messages of a queue are in which state; ``due`` of the delayed ones are due."""
+
+    ready: int
+    delayed: int
+    due: int
+    leased: int
+    dead: int
 
 
 class Now(Func):
@@ -70,43 +89,73 @@ class Dialect:
     """Can it insert by the driver itself, past Django's cursors?"""
     on_duplicate = " ON CONFLICT (message_id) DO NOTHING"
 
+    finds_owners = True
+    """Has it an index of what is leased, by owner?"""
+    rows_at_once = 100
+    """Most rows to insert by one statement."""
+
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         quote = connection.ops.quote_name
         self.messages = quote(QueueMessage._meta.db_table)
         self.workers = quote(QueueWorker._meta.db_table)
         self.now = Now.sql[connection.vendor]
 
+    @staticmethod
+    def own_settings(settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of a consumer's own connection, beside the project's ``settings``."""
+        # Whatever the project does by hand with its own: here each statement is its own transaction.
+        return {**settings, "OPTIONS": {**settings["OPTIONS"]}, "AUTOCOMMIT": True, "CONN_MAX_AGE": None}
+
     def tune(self, connection: BaseDatabaseWrapper) -> None:
         """Prepare a connection that only a consumer uses."""
+
+    @contextmanager
+    def durably(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        """A transaction on a tuned connection, whose commit is as safe as the project's own are."""
+        with transaction.atomic(using=connection.alias):
+            yield
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """Wake a consumer of ``queue`` that waits, once the caller's transaction has committed."""
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
-        """Wait until woken, at most ``seconds``, and answer whether it was; only where it is ``blocking``."""
+    def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        """Wake another one as well: one took as much as it can, and there may be more."""
+
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
+        """Wait for a call, at most ``seconds``; only where it is ``blocking``."""
         raise NotImplementedError
+
+    def looked(self) -> None:
+        """The look that a call led to is over: another one's turn."""
 
     def close(self) -> None:
         """Close what waiting needed."""
 
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
         """Insert all of ``envelopes`` or none; an id that is there already is passed over."""
-        # Who watches what Django's cursors do sees this too; they take a third of the time it takes.
-        if self.direct and not is_watched(connection):
+        # Whoever watches what Django's cursors do sees this too; they take a third of the time it takes.
+        direct = self.direct and not is_watched(connection)
+        if direct:
             # Django's cursors do it, past which this goes.
             connection.close_if_health_check_failed()
             if connection.connection is None:
                 connection.ensure_connection()
             connection.validate_no_broken_transaction()
-            with connection.wrap_database_errors:
-                self._insert_directly(connection, queue, envelopes)
-            return
-        # One row is one statement: it needs no transaction of its own.
-        with together(connection) if envelopes[1:] else nullcontext(), connection.cursor() as cursor:
-            for start in range(0, len(envelopes), _ROWS_PER_INSERT):
-                self._insert(cursor, queue, envelopes[start : start + _ROWS_PER_INSERT])
+        insert = self._insert_directly if direct else self._insert
+        with connection.wrap_database_errors:
+            # One row is one statement: it needs no transaction of its own.
+            if len(envelopes) == 1:
+                insert(connection, queue, envelopes)
+                return
+            with together(connection):
+                for batch in batches(envelopes, self.rows_at_once, self.bytes_at_once(connection)):
+                    insert(connection, queue, batch)
 
-    def _insert(self, cursor: Any, queue: str, envelopes: Sequence[Envelope]) -> None:
+    def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
+        """Return how many bytes of messages one statement may carry; one message is never divided."""
+        return 8 * 1024 * 1024
+
+    def _insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
         rows: list[str] = []
         params: list[Any] = []
         for id, data, delay, priority in envelopes:
@@ -116,11 +165,12 @@ class Dialect:
                 params.append(round(delay * 1000))
             else:
                 rows.append("(%s, %s, %s, %s, 0, NULL)")
-        cursor.execute(
-            f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
-            f"VALUES {', '.join(rows)}{self.on_duplicate}",
-            params,
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
+                f"VALUES {', '.join(rows)}{self.on_duplicate}",
+                params,
+            )
 
     def _insert_directly(
         self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
@@ -129,7 +179,7 @@ class Dialect:
         raise NotImplementedError
 
     def look(self, connection: BaseDatabaseWrapper, queue: str, owner: int) -> Look:
-        """Answer whether there is anything to claim or to promote: one statement that writes nothing."""
+        """Return whether there is anything to claim or to promote: one statement that writes nothing."""
         messages = f"SELECT 1 FROM {self.messages} WHERE queue = %s AND"
         statement = (
             f"SELECT EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s), "
@@ -139,13 +189,27 @@ class Dialect:
         return Look(*map(bool, found))
 
     def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
-        """Answer the rows of a statement that is carried out again and again."""
+        """Return the rows of a statement that is carried out again and again."""
         with connection.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall())
 
+    def count(self, connection: BaseDatabaseWrapper, queue: str) -> Counts:
+        """Return how many messages of ``queue`` are in which state, all at one moment."""
+        counted = f"SELECT count(*) FROM {self.messages} WHERE queue = %s AND"
+        # By their owners, each of whom belongs to one queue: there is an index for that.
+        by_owner = f"AND owner IN (SELECT owner FROM {self.workers} WHERE queue = %s)"
+        leased = f"SELECT count(*) FROM {self.messages} WHERE state = 2 {by_owner}"
+        statement = (
+            f"SELECT ({counted} state = 0), ({counted} state = 1), "
+            f"({counted} state = 1 AND due <= {self.now}), "
+            f"({leased if self.finds_owners else f'{counted} state = 2'}), ({counted} state = 3)"
+        )
+        (found,) = self._fetch(connection, statement, [queue] * 5)
+        return Counts(*map(int, found))
+
     def promote(self, connection: BaseDatabaseWrapper, queue: str) -> int:
-        """Make ready what is due, up to some hundreds, and answer how many that were."""
+        """Make ready what is due, up to some hundreds, and return how many that were."""
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT id FROM {self.messages} WHERE queue = %s AND state = 1 AND due <= {self.now} "
@@ -156,7 +220,7 @@ class Dialect:
             if not ids:
                 return 0
             cursor.execute(
-                f"UPDATE {self.messages} SET state = 0, due = NULL WHERE state = 1 AND id IN ({marks(ids)})",
+                f"UPDATE {self.messages} SET state = 0, due = NULL WHERE state = 1 AND id IN ({placeholders(ids)})",
                 ids,
             )
             return int(cursor.rowcount)
@@ -180,12 +244,12 @@ class Dialect:
         count: int,
         done: Collection[str],
     ) -> Callable[[], Step] | None:
-        """Begin a ``step``, and answer a function that waits for it; None where the driver cannot."""
+        """Begin a ``step``, and return a function that waits for it; None where the driver cannot."""
         return None
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
-    """Answer whether somebody counts, logs or wraps what Django's cursors carry out."""
+    """Return whether somebody counts, logs or wraps what Django's cursors carry out."""
     return bool(connection.execute_wrappers or connection.queries_logged)
 
 
@@ -199,8 +263,26 @@ def together(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+def after_commit(connection: BaseDatabaseWrapper, hook: Callable[[], object]) -> None:
+    """Call ``hook`` when the transaction of ``connection`` has committed; at once if there is none.
+
+    Never in a test's transaction, which does not commit. Once is enough: ``hook`` is not added after itself.
+    """
+    if not connection.in_atomic_block:
+        hook()
+        return
+    if any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        return
+    if connection.run_on_commit:
+        savepoints, last, *_ = connection.run_on_commit[-1]
+        # If a savepoint can take the other one back, but not what was called now, this one is needed too.
+        if last == hook and savepoints <= set(connection.savepoint_ids):
+            return
+    transaction.on_commit(hook, using=connection.alias, robust=True)
+
+
 def in_order(rows: Sequence[Row]) -> list[Delivery]:
-    """Answer claimed rows, which come in any order, as deliveries in the order of the queue."""
+    """Return claimed rows, which come in any order, as deliveries in the order of the queue."""
     return [
         Delivery(id, bytes(message), attempts, crashes, redeliveries, error or "", offers)
         for _, _, id, message, attempts, crashes, redeliveries, error, offers in sorted(rows, key=_order)
@@ -210,6 +292,17 @@ def in_order(rows: Sequence[Row]) -> list[Delivery]:
 _order = itemgetter(0, 1)
 
 
-def marks(values: Collection[Any]) -> str:
-    """Answer as many placeholders as there are values."""
+def batches(envelopes: Sequence[Envelope], rows: int, size: int) -> Iterator[Sequence[Envelope]]:
+    """Return ``envelopes`` in parts of at most ``rows`` messages and ``size`` bytes, but one at least."""
+    start = taken = 0
+    for end, envelope in enumerate(envelopes):
+        if end > start and (end - start >= rows or taken + len(envelope.data) > size):
+            yield envelopes[start:end]
+            start, taken = end, 0
+        taken += len(envelope.data)
+    yield envelopes[start:]
+
+
+def placeholders(values: Collection[Any]) -> str:
+    """Return as many placeholders as there are values."""
     return ", ".join(["%s"] * len(values))

@@ -1,4 +1,4 @@
-"""What a driver's errors mean; and when the database undid our transaction for another one, begin again."""
+"""What a driver's errors mean; and after a deadlock, the transaction that lost it starts again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import functools
 import random
 import time
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec, TypeVar
+from enum import Enum
+from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -19,16 +20,92 @@ R = TypeVar("R")
 
 _TRIES = 5
 _LONGEST_PAUSE = 0.02
-_IDLE_FOR_TOO_LONG = "25P03"
-"""PostgreSQL has cut off whoever did nothing in a transaction; to psycopg that is an internal error."""
 
 
 class Deadlock(BackendUnavailable):
     """The database undid a transaction of ours to let another one go on."""
 
 
-class errors_of:  # noqa: N801  (read as a function; as a class it takes a third of the time)
-    """Make the driver's errors ours. A connection that failed is closed, unless it is in a transaction."""
+class Kind(Enum):
+    """What a refusal of the database means to the caller, and what can be done about it."""
+
+    DEADLOCK = "Another transaction was in the way; calling again helps."
+    BUSY = "A row or table was locked, or the server was busy, for too long; calling again later may help."
+    READ_ONLY = (
+        "It takes no writes at the moment: it is a standby, was set read-only, or has no disk space left."
+    )
+    LOGIN = "Check NAME, USER and PASSWORD of this alias in DATABASES, and the server's rules for logins."
+    FULL = "The server is out of connections, memory or disk space."
+    GONE = "Check that the server is up and can be reached."
+    TABLES = "A table or column of djutils is missing: run 'manage.py migrate djutils --database {alias}'."
+    RIGHTS = "Grant its database user the rights that the page 'Choose a backend' lists."
+    POOLER = (
+        "A connection pooler seems to stand between: let QUEUE_CONNECTION name an alias that connects to "
+        "the server directly."
+    )
+    REFUSED = ""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self not in {Kind.TABLES, Kind.RIGHTS, Kind.POOLER, Kind.REFUSED}
+
+    @property
+    def spares_connection(self) -> bool:
+        """Whether the connection is as good as before. After the others the next one may lead elsewhere."""
+        return self in {Kind.DEADLOCK, Kind.BUSY} or not self.is_outage
+
+
+# PostgreSQL: a code of five, or its class, the first two.
+_SQLSTATES = {
+    "40P01": Kind.DEADLOCK,
+    "40001": Kind.DEADLOCK,
+    "55P03": Kind.BUSY,  # lock_timeout
+    "57014": Kind.BUSY,  # statement_timeout, or cancelled by an operator
+    "25006": Kind.READ_ONLY,
+    "25P03": Kind.GONE,  # idle in a transaction for too long; to psycopg an internal error
+    "25P04": Kind.GONE,  # transaction_timeout
+    "53": Kind.FULL,
+    "28": Kind.LOGIN,
+    "3D": Kind.LOGIN,
+    "08": Kind.GONE,
+    "57": Kind.GONE,  # shut down, crashed, or the session was ended
+    "58": Kind.GONE,  # the server's own disk or operating system fails
+    "42P01": Kind.TABLES,
+    "42703": Kind.TABLES,
+    "42501": Kind.RIGHTS,
+    "26000": Kind.POOLER,  # a prepared statement that another server has
+    "42P05": Kind.POOLER,
+}
+# MariaDB and MySQL. From 2000 to 2999 it is the client that reports a lost connection.
+_CODES = {
+    Kind.DEADLOCK: {1020, 1213, 3058},
+    Kind.BUSY: {1205, 1206, 1317, 1969, 3024, 3572},
+    Kind.READ_ONLY: {1290, 1792, 1836},
+    Kind.LOGIN: {1044, 1045, 1049, 1129, 1130, 1698, 3118, 4151},
+    Kind.FULL: {1021, 1037, 1038, 1040, 1041, 1114, 1203, 1226},
+    Kind.GONE: {0, 1030, 1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1180, 1184, 1927, 3169, 4031},
+    Kind.TABLES: {1054, 1146, 1932},
+    Kind.RIGHTS: {1142, 1143, 1227, 1370},
+}
+_KINDS = {code: kind for kind, codes in _CODES.items() for code in codes}
+# SQLite: the name of a result, or its beginning.
+_RESULTS = {
+    "SQLITE_BUSY_SNAPSHOT": Kind.DEADLOCK,
+    "SQLITE_BUSY": Kind.BUSY,
+    "SQLITE_LOCKED": Kind.BUSY,
+    "SQLITE_INTERRUPT": Kind.BUSY,
+    "SQLITE_READONLY": Kind.READ_ONLY,
+    "SQLITE_FULL": Kind.FULL,
+    "SQLITE_NOMEM": Kind.FULL,
+    "SQLITE_IOERR": Kind.GONE,
+    "SQLITE_CANTOPEN": Kind.GONE,
+    "SQLITE_PROTOCOL": Kind.GONE,
+}
+
+
+class translated_errors:  # noqa: N801  (read as a function; as a class it takes a third of the time)
+    """Raise the driver's errors as ours. A lost connection is closed, unless it is in a transaction."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -37,45 +114,51 @@ class errors_of:  # noqa: N801  (read as a function; as a class it takes a third
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OperationalError | InterfaceError):
-            self._unavailable(error)
-        elif isinstance(error, DatabaseError):
-            if _sqlstate(error) == _IDLE_FOR_TOO_LONG:
-                self._unavailable(error)
-            raise BackendError(
-                f"The database '{self._alias}' refused ({error}). Were the migrations applied "
-                f"('manage.py migrate djutils')?"
-            ) from error
+        if isinstance(error, DatabaseError | InterfaceError):
+            self._raise(error)
 
-    def _unavailable(self, error: Exception) -> NoReturn:
-        if not self._connection.in_atomic_block:
-            if is_deadlock(error):
-                raise Deadlock(str(error)) from error
+    def _raise(self, error: Exception) -> None:
+        kind, alias = kind_of(error), self._connection.alias.removesuffix(own_alias(""))
+        free = not self._connection.in_atomic_block
+        if kind is Kind.DEADLOCK and free:
+            raise Deadlock(str(error)) from error
+        if free and not kind.spares_connection:
             self._connection.close()
-        raise BackendUnavailable(
-            f"The database '{self._alias}' does not answer as it should ({error}). Is the server "
-            f"up, and were the migrations applied ('manage.py migrate djutils')?"
+        wrong = BackendUnavailable if kind.is_outage else BackendError
+        what = "is unavailable" if kind.is_outage else "refused"
+        raise wrong(
+            f"The database '{alias}' {what} ({_told(error)}). {kind.value.format(alias=alias)}".rstrip()
         ) from error
 
-    @property
-    def _alias(self) -> str:
-        return self._connection.alias.removesuffix(own_alias(""))
+
+def kind_of(error: Exception) -> Kind:
+    """Return what an error of Django's database layer means, by the code its driver gave it."""
+    cause = error.__cause__
+    if state := getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None):
+        if state == "0A000" and "cached plan" in str(error):
+            return Kind.GONE  # a migration changed the table; a new connection plans again
+        return _SQLSTATES.get(state) or _SQLSTATES.get(state[:2], Kind.REFUSED)
+    if name := getattr(cause, "sqlite_errorname", None):
+        return _of_sqlite(name, str(error))
+    code = error.args[0] if error.args else None
+    if isinstance(code, int):
+        return Kind.GONE if 2000 <= code < 3000 else _KINDS.get(code, Kind.REFUSED)
+    # Without a code it is the client that speaks: it could not connect, or has lost the connection.
+    return Kind.GONE if isinstance(error, OperationalError | InterfaceError) else Kind.REFUSED
 
 
-def _sqlstate(error: Exception) -> str | None:
-    return getattr(error.__cause__, "sqlstate", None)
+def _of_sqlite(name: str, text: str) -> Kind:
+    if text.startswith("no such ") or "has no column" in text:
+        return Kind.TABLES
+    return _RESULTS.get(name) or _RESULTS.get("_".join(name.split("_")[:2]), Kind.REFUSED)
 
 
-def is_deadlock(error: Exception) -> bool:
-    """Answer whether it is a deadlock, a serialization failure or a lock not had in time.
-
-    The codes are PostgreSQL's and MySQL's; after each of them nothing of the transaction is left.
-    """
-    return _sqlstate(error) in {"40P01", "40001"} or error.args[:1] in {(1213,), (1205,)}
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
-def tried_again(method: Callable[P, R]) -> Callable[P, R]:
-    """Make ``method``, which is one transaction, begin again after a deadlock, a few times."""
+def retry_on_deadlock(method: Callable[P, R]) -> Callable[P, R]:
+    """Let ``method``, which is one transaction, start again after a deadlock, a few times."""
 
     @functools.wraps(method)
     def trying(*args: P.args, **kwargs: P.kwargs) -> R:

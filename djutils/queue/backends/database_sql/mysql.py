@@ -2,36 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .base import COLUMNS, Dialect, Step, in_order, marks
+from djutils.queue.exceptions import MessageTooLarge
+from djutils.queue.message import Envelope
+
+from .base import COLUMNS, Dialect, Step, in_order, placeholders
+
+_SMALL = 16 * 1024
+"""A message of so many bytes fits into every packet: the server is not asked."""
+_BESIDES = 1024
+"""Bytes of a statement beside its longest value, generously."""
+_ESCAPED = tuple(bytes([byte]) for byte in b"\0\n\r\x1a\"'\\")
+_SETTINGS = {
+    # Whoever holds a row must not keep others waiting: a consumer beats every few seconds.
+    "innodb_lock_wait_timeout": 5,
+    # The lock of a table that is being changed; by default it is waited for all day.
+    "lock_wait_timeout": 20,
+    # An idle consumer is no forgotten connection.
+    "wait_timeout": 8 * 3600,
+}
+_MARIADB_SETTINGS = {
+    # Whoever is frozen or cut off in a transaction must not keep others from taking over what it
+    # held. MySQL has no limit for that: there they wait until its connection is closed.
+    "idle_transaction_timeout": 5,
+    "max_statement_time": 30,
+}
+_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 40, "write_timeout": 40}
 
 
 class MySQLDialect(Dialect):
     """The statements for MariaDB and MySQL."""
 
+    finds_owners = False
     # Not INSERT IGNORE: that would swallow other errors too, such as data that was cut off.
     on_duplicate = " ON DUPLICATE KEY UPDATE message_id = message_id"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
+        self._packet = 0
         skip = connection.features.has_select_for_update_skip_locked
         self._lock = "FOR UPDATE SKIP LOCKED" if skip else "FOR UPDATE"
 
-    def tune(self, connection: BaseDatabaseWrapper) -> None:
-        """READ COMMITTED whatever the project uses: gap locks would deadlock with producers.
+    @staticmethod
+    def own_settings(settings: dict[str, Any]) -> dict[str, Any]:
+        own = Dialect.own_settings(settings)
+        own["OPTIONS"] = _TIMEOUTS | own["OPTIONS"]
+        return own
 
-        And who is frozen or cut off in a transaction must not keep others from taking over what it
-        held. MySQL has no limit for that: there they wait until its connection is closed.
-        """
+    def tune(self, connection: BaseDatabaseWrapper) -> None:
+        """READ COMMITTED whatever the project uses, for gap locks would deadlock with producers; and limits."""
+        mariadb = connection.mysql_is_mariadb  # type: ignore[attr-defined]
+        chosen = _SETTINGS | (_MARIADB_SETTINGS if mariadb else {})
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            if connection.mysql_is_mariadb:  # type: ignore[attr-defined]
-                cursor.execute("SET SESSION idle_transaction_timeout = 5")
+            cursor.execute(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in chosen.items())}")
+
+    def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
+        """As elsewhere; but what exceeds a packet would end the connection, and the caller's transaction."""
+        for envelope in envelopes:
+            if len(envelope.data) > _SMALL and _written(envelope.data) > self._packet_of(connection):
+                raise MessageTooLarge(
+                    f"A message of {len(envelope.data)} bytes does not fit into the server's "
+                    f"max_allowed_packet of {self._packet} bytes; nothing was sent. Raise max_allowed_packet, "
+                    f"or store the data and pass a reference to it."
+                )
+        super().insert(connection, queue, envelopes)
+
+    def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
+        # Escaped, the bytes may be twice as many.
+        return max(_SMALL, self._packet_of(connection) // 2 - self.rows_at_once * _BESIDES)
+
+    def _packet_of(self, connection: BaseDatabaseWrapper) -> int:
+        if not self._packet:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT @@max_allowed_packet")
+                self._packet = int(cursor.fetchone()[0])
+        return self._packet
 
     def step(
         self,
@@ -55,14 +106,16 @@ class MySQLDialect(Dialect):
         if not done:
             return set()
         cursor.execute(
-            f"SELECT id, message_id FROM {self.messages} WHERE message_id IN ({marks(done)}) "
+            f"SELECT id, message_id FROM {self.messages} WHERE message_id IN ({placeholders(done)}) "
             f"AND owner = %s AND state = 2 ORDER BY id FOR UPDATE",
             [*done, owner],
         )
         held = cursor.fetchall()
         if held:
             # By primary key and in its order: other ways to the same rows deadlock.
-            cursor.execute(f"DELETE FROM {self.messages} WHERE id IN ({marks(held)})", [id for id, _ in held])
+            cursor.execute(
+                f"DELETE FROM {self.messages} WHERE id IN ({placeholders(held)})", [id for id, _ in held]
+            )
         return {message_id for _, message_id in held}
 
     def _claim(self, cursor: Any, queue: str, owner: int, count: int) -> Any:
@@ -74,7 +127,12 @@ class MySQLDialect(Dialect):
         rows = cursor.fetchall()
         if rows:
             cursor.execute(
-                f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ({marks(rows)})",
+                f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ({placeholders(rows)})",
                 [owner, *(row[1] for row in rows)],
             )
         return in_order(rows)
+
+
+def _written(data: bytes) -> int:
+    """Return the bytes of a statement that inserts ``data``."""
+    return len(data) + sum(map(data.count, _ESCAPED)) + _BESIDES

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import select
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
 
-from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from djutils.queue.backends.base import own_alias
+from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Row, Step, in_order
+from .base import COLUMNS, Dialect, Heard, Row, Step, in_order
+from .notify import Announcer, Listener
 from .watermark import START, Place, Watermark
 
-_CHANNEL = "djutils"
-_WAKE_EVERY = 0.01
-_POLL_EVERY = 0.05
-_MORE_WITHIN = 0.002
-"""Seconds after which somebody who has just had something looks again: more may have come unannounced."""
 _SETTINGS = {
     # READ COMMITTED whatever the project uses: SKIP LOCKED is made for it.
     "default_transaction_isolation": "read committed",
@@ -36,9 +32,23 @@ _SETTINGS = {
     "jit": "off",
     # Who is frozen or cut off in a transaction must not keep others from taking over what it held.
     "idle_in_transaction_session_timeout": "5s",
+    # Nor must they keep us waiting: a consumer beats every few seconds. And whoever cannot be
+    # reached any more is given up.
+    "lock_timeout": "5s",
+    "statement_timeout": "30s",
+    "tcp_user_timeout": "30s",
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
+    # An idle consumer is no forgotten session.
+    "idle_session_timeout": "0",
+}
+_REACHED_WITHIN = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
 }
 
 
@@ -46,14 +56,14 @@ class PostgresDialect(Dialect):
     """The statements for PostgreSQL."""
 
     blocking = True
+    rows_at_once = 5000
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
         # Of psycopg 3: psycopg2 has neither these cursors nor statements that are prepared.
         self.direct = hasattr(connection.Database, "Cursor")  # type: ignore[attr-defined]
-        self._listener: BaseDatabaseWrapper | None = None
-        self._woken = float("-inf")
-        self._had_some = False
+        self._announcer = Announcer()
+        self._listener = Listener()
         self._watermark = Watermark()
         t = self.messages
         self._step = _step(t, self.workers, self.now)
@@ -87,58 +97,60 @@ class PostgresDialect(Dialect):
             }
             cursor.execute(self._insert_any, params, prepare=True)
 
+    @staticmethod
+    def own_settings(settings: dict[str, Any]) -> dict[str, Any]:
+        own = Dialect.own_settings(settings)
+        # Neither the project's pool, whose connections others use, nor its isolation level.
+        kept = {
+            name: value for name, value in own["OPTIONS"].items() if name not in {"pool", "isolation_level"}
+        }
+        own["OPTIONS"] = _REACHED_WITHIN | kept
+        return own
+
     def tune(self, connection: BaseDatabaseWrapper) -> None:
         """Make it a connection of a consumer; producers keep their own settings."""
-        if self.direct:
-            # Django lets nothing be prepared, for poolers that cannot: none may be here (see the settings).
-            connection.connection.prepare_threshold = 0
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            self._refuse_pooler(connection, cursor.fetchone()[0])
             cursor.execute(
                 f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(_SETTINGS))}",
                 [*chain.from_iterable(_SETTINGS.items())],
             )
+        if self.direct:
+            # Django lets nothing be prepared, for poolers that cannot: none is here.
+            connection.connection.prepare_threshold = 0
+
+    def _refuse_pooler(self, connection: BaseDatabaseWrapper, pid: int) -> None:
+        """A pooler would lend this session's settings to the site, and its LISTEN to nobody."""
+        if connection.connection.info.backend_pid != pid:
+            connection.close()
+            alias = connection.alias.removesuffix(own_alias(""))
+            raise ConfigurationError(
+                f"The database '{alias}' is reached through a connection pooler (PgBouncer or the like), and a "
+                f"consumer needs a session of its own. Add an alias to DATABASES that connects to PostgreSQL "
+                f"directly, and name it in QUEUE_CONNECTION of the consumer; the site may keep using the pooler."
+            )
+
+    @contextmanager
+    def durably(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        with super().durably(connection), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
+            yield
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        """NOTIFY in a statement of its own after the commit, and not for each message.
+        self._announcer.announce(connection, queue)
 
-        Inside the transaction it would make every commit wait for a lock of the whole database.
-        What is not announced is found by the next look: who has just had some looks again soon.
-        """
-        now = time.monotonic()
-        if now - self._woken >= _WAKE_EVERY:
-            self._woken = now
+    def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        self._announcer.pass_on(connection, queue)
 
-            def notify() -> None:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
+        return self._listener.wait(connection, queue, seconds)
 
-            transaction.on_commit(notify, using=connection.alias, robust=True)
-
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
-        """LISTEN on a connection of its own, without a transaction."""
-        if self._listener is None:
-            self._listener = connection.copy()
-            with self._listener.cursor() as cursor:
-                cursor.execute(f"LISTEN {_CHANNEL}")
-            return True  # something may have come before we listened
-        raw = self._listener.connection
-        if not hasattr(raw, "notifies"):  # psycopg 2 cannot wait for one
-            time.sleep(min(seconds, _POLL_EVERY))
-            return True
-        had_some, self._had_some = self._had_some, False
-        if had_some:
-            seconds = min(seconds, _MORE_WITHIN)
-        try:
-            with self._listener.wrap_database_errors:
-                return _hears(raw, queue, seconds) or had_some
-        except (DatabaseError, OSError):  # whatever it is, the next look meets it too
-            self.close()
-            return True
+    def looked(self) -> None:
+        self._listener.looked()
 
     def close(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        self._listener.close()
 
     def step(
         self,
@@ -192,7 +204,7 @@ class PostgresDialect(Dialect):
         return answer
 
     def _noted(self, rows: list[Row], params: dict[str, Any], place: Place, seconds: float) -> Step:
-        """Answer what the rows of a claim mean, and remember where it found something."""
+        """Return what the rows of a claim mean, and remember where it found something."""
         lent = [row for row in rows if row[0] is not None]
         told = [row for row in rows if row[0] is None]
         # Nobody tells how many are gone, and whether any are due, if the owner is not enrolled.
@@ -200,7 +212,8 @@ class PostgresDialect(Dialect):
         late: frozenset[str] = frozenset()
         if gone != len(params["done"]):
             late = frozenset(params["done"]).difference(row[2] for row in told)
-        self._had_some = self._had_some or bool(lent)
+        if lent:
+            self._listener.had_some()
         if count := params["count"]:
             self._watermark.note(place, lent if len(lent) == count else [], seconds)
         return Step(gone is not None, late, in_order(lent), place != START, bool(due))
@@ -218,17 +231,18 @@ class PostgresDialect(Dialect):
 
 
 def _step(t: str, w: str, now: str) -> str:
-    """Answer the statement that acks and claims; ``t`` is the table of messages, ``w`` that of workers."""
+    """Return the statement that acks and claims; ``t`` is the table of messages, ``w`` that of workers."""
     # MATERIALIZED fences the limited sub-selects: without it the planner may run them again and
     # claim more than the limit. 'state = 0' is literal, or the partial index would not serve.
     # What is urgent is looked for from the start, whatever the place of the watermark.
     # A row is locked, so its ctid stays; one that somebody gave back just now waits for the next claim.
     # How many are gone is nearly always all of them: only otherwise it is told which.
+    # Only what is leased has an owner; were the state named, the index of what is leased would be taken.
     # FOR KEY SHARE holds off whoever would strike the owner off while it is being lent to.
     return (
         f"WITH me AS MATERIALIZED (SELECT owner FROM {w} WHERE owner = %(owner)s "
         f"AND queue = %(queue)s FOR KEY SHARE), "
-        f"gone AS (DELETE FROM {t} WHERE message_id = ANY(%(done)s::varchar[]) AND state = 2 "
+        f"gone AS (DELETE FROM {t} WHERE message_id = ANY(%(done)s::varchar[]) "
         f"AND owner = (SELECT owner FROM me) RETURNING message_id), "
         f"urgent AS MATERIALIZED (SELECT ctid FROM {t} WHERE queue = %(queue)s AND state = 0 "
         f"AND prio_rank < %(rank)s AND EXISTS (SELECT 1 FROM me) ORDER BY prio_rank, id "
@@ -254,18 +268,6 @@ def _undo_what_failed(raw: Any) -> None:
     """Nothing, nearly always; what failed after its BEGIN would make all that follows fail."""
     if not raw.closed:
         raw.rollback()
-
-
-def _hears(raw: Any, queue: str, seconds: float) -> bool:
-    """Answer whether ``queue`` is called on a connection of psycopg's, at most after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        # The driver's own wait looks around ten times a second.
-        if not select.select([raw.fileno()], [], [], left)[0]:
-            break
-        if any(heard.payload == queue for heard in raw.notifies(timeout=0)):
-            return True
-    return False
 
 
 def _params(queue: str, owner: int, count: int, done: Collection[str], place: Place) -> dict[str, Any]:

@@ -1,26 +1,69 @@
-"""Rows of the table of messages as what they stand for."""
+"""Rows of the table of messages: how they are found, and what they stand for."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from typing import TypeVar
+from urllib.parse import quote
 
-from djutils.models import QueueMessage
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from djutils.models import QueueKey, QueueMessage, State
 from djutils.queue.message import DeadLetter, Delivery
+
+T = TypeVar("T")
+
+IDS_AT_ONCE = 500
+"""Most ids to name in one statement: SQLite counts them, MariaDB and MySQL count their bytes."""
+_LONGEST_KEY = QueueKey._meta.get_field("key").max_length or 0
+
+
+def messages(alias: str, queue: str, state: State) -> QuerySet[QueueMessage]:
+    """Return the messages of ``queue`` in ``state``."""
+    # Written out, not a parameter: the indexes of one state serve only where the state is known.
+    literal = RawSQL(str(int(state)), ())  # noqa: S611  (a number of ours)
+    return QueueMessage.objects.using(alias).filter(queue=queue, state=literal)
+
+
+def slices(ids: Collection[T]) -> Iterator[list[T]]:
+    """Return ``ids``, each once, in parts that fit into one statement."""
+    each = [*dict.fromkeys(ids)]
+    for start in range(0, len(each), IDS_AT_ONCE):
+        yield each[start : start + IDS_AT_ONCE]
+
+
+def key_of(queue: str, key: str) -> str:
+    """Return what ``send_once`` stores for ``key`` on ``queue``: never the same for another pair.
+
+    What is too long for the column, or no plain ASCII, is stored as its SHA-256.
+    """
+    name = f"{quote(queue, safe=' ', errors='surrogatepass')}:{key}"
+    if len(name) <= _LONGEST_KEY and name.isascii() and name.isprintable():
+        return name
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def delivery(row: QueueMessage) -> Delivery:
-    """Answer a row that is lent."""
+    """Return a row that is lent."""
     counters = (row.attempts, row.crashes, row.redeliveries)
     return Delivery(row.message_id, bytes(row.message), *counters, row.error or "", row.offers)
 
 
 def dead_letter(row: QueueMessage) -> DeadLetter:
-    """Answer a row that is dead."""
+    """Return a row that is dead."""
     died = row.died_at or datetime.now(UTC)
     counters = (row.attempts, row.crashes, row.redeliveries)
     return DeadLetter(row.message_id, bytes(row.message), row.error or "", died, *counters)
 
 
 def text(error: str) -> str:
-    """Answer ``error`` without what databases refuse in text: NUL and lone surrogates."""
+    """Return ``error`` without what databases refuse in text: NUL and lone surrogates."""
     return error.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+def plain(error: str) -> str:
+    """Return ``error`` as every database can hold it: what is not ASCII is escaped."""
+    return error.encode("ascii", "backslashreplace").decode()

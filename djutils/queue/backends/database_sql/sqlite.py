@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Step, in_order, marks, together
+from .base import COLUMNS, Dialect, Heard, Step, after_commit, in_order, placeholders
 from .doorbell import Doorbell
+
+_NORMAL = 1
 
 
 class SQLiteDialect(Dialect):
@@ -30,6 +33,7 @@ class SQLiteDialect(Dialect):
         self.blocking = not in_memory and not name.startswith("file:")
         self._bell = cache(partial(Doorbell, Path(os.path.realpath(name))))
         self._mine: Doorbell | None = None
+        self._synchronous = 0
         self._insert_one = (
             f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
             f"VALUES (?1, ?2, ?3, ?4, ?5 > 0, CASE WHEN ?5 > 0 THEN {self.now} + ?5 END){self.on_duplicate}"
@@ -46,29 +50,38 @@ class SQLiteDialect(Dialect):
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 20000")
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                (self._synchronous,) = cursor.execute("PRAGMA synchronous").fetchone()
                 cursor.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def durably(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        outermost = self._synchronous > _NORMAL and not connection.in_atomic_block
+        if outermost:
+            connection.cursor().execute(f"PRAGMA synchronous = {self._synchronous}")
+        try:
+            with super().durably(connection):
+                yield
+        finally:
+            if outermost:
+                connection.cursor().execute("PRAGMA synchronous = NORMAL")
 
     def _insert_directly(
         self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
     ) -> None:
         rows = [(id, queue, -priority, data, round(delay * 1000)) for id, data, delay, priority in envelopes]
-        if len(rows) == 1:
-            connection.connection.execute(self._insert_one, rows[0])
-            return
-        with together(connection):
-            connection.connection.executemany(self._insert_one, rows)
+        connection.connection.executemany(self._insert_one, rows)
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        if not self.blocking:
-            return
-        if connection.in_atomic_block:
-            transaction.on_commit(self._bell(queue).ring, using=connection.alias, robust=True)
-        else:
+        if self.blocking:
+            after_commit(connection, self._bell(queue).ring)
+
+    def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        if self.blocking:
             self._bell(queue).ring()
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> bool:
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
         self._mine = self._bell(queue)
-        return self._mine.wait(seconds)
+        return Heard.CALL if self._mine.wait(seconds) else Heard.NOTHING
 
     def close(self) -> None:
         if self._mine is not None:
@@ -97,10 +110,11 @@ class SQLiteDialect(Dialect):
             enrolled = bool(deliveries or acked) or self._knows(cursor, owner, queue)
         return Step(enrolled, frozenset(done) - acked, deliveries)
 
+    # Only what is leased has an owner; were the state named, the index of what is leased would be taken.
     def _ack(self, cursor: Any, owner: int, queue: str, done: Collection[str]) -> set[str]:
         cursor.execute(
-            f"DELETE FROM {self.messages} WHERE message_id IN ({marks(done)}) "
-            f"AND owner = %s AND state = 2 AND {self._enrolled} RETURNING message_id",
+            f"DELETE FROM {self.messages} WHERE message_id IN ({placeholders(done)}) "
+            f"AND owner = %s AND {self._enrolled} RETURNING message_id",
             [*done, owner, owner, queue],
         )
         return {id for (id,) in cursor.fetchall()}

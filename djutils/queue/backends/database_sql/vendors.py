@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.exceptions import ConfigurationError
@@ -19,10 +21,19 @@ DIALECTS: dict[str, type[Dialect]] = {
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
-    """Answer the statements for ``connection``; ``ConfigurationError`` for a vendor without any."""
+    """Return the statements for ``connection``; ``ConfigurationError`` for a vendor without any."""
+    return _class_of(connection)(connection)
+
+
+def own_settings(connection: BaseDatabaseWrapper) -> dict[str, Any]:
+    """Return the settings of a consumer's own connection to the database of ``connection``."""
+    return _class_of(connection).own_settings(connection.settings_dict)
+
+
+def _class_of(connection: BaseDatabaseWrapper) -> type[Dialect]:
     if connection.vendor not in DIALECTS:
         raise ConfigurationError(
             f"DatabaseQueue does not know {connection.display_name}: set QUEUE_CONNECTION "
             f"to the alias of a PostgreSQL, MariaDB, MySQL or SQLite database."
         )
-    return DIALECTS[connection.vendor](connection)
+    return DIALECTS[connection.vendor]

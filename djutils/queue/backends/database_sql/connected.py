@@ -1,0 +1,124 @@
+"""How a DatabaseQueue gets at its database: the project's connection, or a consumer's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
+from django.utils.connection import ConnectionDoesNotExist
+
+from djutils.models import QueueMessage, QueueWorker, State
+from djutils.queue.backends.base import LeasedQueue, own_alias
+from djutils.queue.exceptions import BackendUnavailable, ConfigurationError
+
+from .base import Dialect
+from .errors import translated_errors
+from .rows import messages
+from .vendors import dialect_of, own_settings
+
+
+class ConnectedQueue(LeasedQueue):
+    """A queue in the database of an alias. Once opened, it has a connection that nothing else uses."""
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
+        self._dialect: Dialect | None = None
+        self._own = ""
+        self._tuned: object = None
+
+    @property
+    def alias(self) -> str:
+        """The database alias its table is in."""
+        if router.routers and not self.connection:
+            return router.db_for_write(QueueMessage)
+        return self.connection or DEFAULT_DB_ALIAS
+
+    @property
+    def _using(self) -> str:
+        return self._own or self.alias
+
+    @property
+    def transaction_alias(self) -> str:  # type: ignore[override]
+        """The alias whose transactions a send takes part in."""
+        return self.alias
+
+    @property
+    def blocking(self) -> bool:  # type: ignore[override]
+        """Whether a consumer that waits can be woken."""
+        return self._sql(connections[self.alias]).blocking
+
+    def open(self) -> None:
+        """Take a connection of its own: what commands do to theirs must not reach it, nor ours them.
+
+        Raises ``ConfigurationError`` if the database can be reached, but not without a pooler.
+        """
+        own, settings = own_alias(self.alias), own_settings(self._project_connection())
+        if connections.settings.get(own) != settings:
+            connections.settings[own] = settings
+            with suppress(AttributeError):  # it has none in this thread
+                connections[own].close()
+                del connections[own]
+        self._own = own
+        # If it is down now, whatever is asked first says so.
+        with suppress(BackendUnavailable), self._database():
+            pass
+
+    def close(self) -> None:
+        """Close the calling thread's connection."""
+        if self._dialect:
+            self._dialect.close()
+        connections[self._using].close()
+
+    def _project_connection(self) -> BaseDatabaseWrapper:
+        return self._connection(self.alias)
+
+    def _connection(self, alias: str) -> BaseDatabaseWrapper:
+        try:
+            return connections[alias]
+        except ConnectionDoesNotExist as error:
+            raise ConfigurationError(
+                f"QUEUE_CONNECTION = {self.connection!r} is not an alias in DATABASES "
+                f"(there are: {', '.join(connections)})."
+            ) from error
+
+    def _database(self) -> translated_errors:
+        """Return the connection, as a context: inside, the driver's errors become ours."""
+        connection = self._connection(self._using)
+        errors = translated_errors(connection)
+        if self._own:
+            with errors:
+                self._tune(connection)
+        return errors
+
+    @contextmanager
+    def _transaction(self) -> Iterator[BaseDatabaseWrapper]:
+        """A transaction that is as safe from a crash of the server as those of the project."""
+        with self._database() as connection:
+            if self._own:
+                with self._sql(connection).durably(connection):
+                    yield connection
+            else:
+                with transaction.atomic(using=connection.alias):
+                    yield connection
+
+    def _tune(self, connection: BaseDatabaseWrapper) -> None:
+        connection.ensure_connection()
+        if connection.connection is not self._tuned:
+            # What was asked in one thread may be heard in another.
+            connection.inc_thread_sharing()
+            self._sql(connection).tune(connection)
+            self._tuned = connection.connection
+
+    def _sql(self, connection: BaseDatabaseWrapper) -> Dialect:
+        if self._dialect is None:
+            self._dialect = dialect_of(connection)
+        return self._dialect
+
+    def _messages(self, state: State) -> QuerySet[QueueMessage]:
+        return messages(self._using, self.name, state)
+
+    def _workers(self) -> QuerySet[QueueWorker]:
+        return QueueWorker.objects.using(self._using).filter(queue=self.name)

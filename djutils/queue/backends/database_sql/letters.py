@@ -1,0 +1,70 @@
+"""Dead letters in the table of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from django.db.models import Max, QuerySet
+from django.db.models.functions import Left
+
+from djutils.models import QueueMessage, State
+from djutils.queue.message import DeadLetter
+
+from .connected import ConnectedQueue
+from .rows import IDS_AT_ONCE, dead_letter, slices
+
+
+class LettersQueue(ConnectedQueue):
+    """Everything of a ``LeasedQueue`` that is about its dead letters."""
+
+    def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
+        with self._database():
+            if ids is None:
+                return [*map(dead_letter, _newest_first(self._messages(State.DEAD))[:count])]
+            dead = self._messages(State.DEAD)
+            found = [row for some in slices(ids) for row in dead.filter(message_id__in=some)]
+        found.sort(key=lambda row: (row.died or 0, row.id), reverse=True)
+        return [*map(dead_letter, found[:count])]
+
+    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
+        with self._database():
+            dead = _newest_first(self._messages(State.DEAD))
+            # Not startswith: to SQLite that is a LIKE, without regard to case.
+            if prefix:
+                dead = dead.alias(begins=Left("message_id", len(prefix))).filter(begins=prefix)
+            return list(dead.values_list("message_id", flat=True)[:count])
+
+    def replay(self, ids: Collection[str] | None = None) -> int:
+        replayed = 0
+        with self._database() as connection:
+            for dead in self._dead(ids, None):
+                replayed += dead.update(
+                    state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0, offers=0
+                )
+            if replayed:
+                self._sql(connection).wake(connection, self.name)
+        return replayed
+
+    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
+        with self._database():
+            return sum(dead.delete()[0] for dead in self._dead(ids, before))
+
+    def _dead(self, ids: Collection[str] | None, before: datetime | None) -> Iterator[QuerySet[QueueMessage]]:
+        """Return the dead letters in parts, each small enough for one statement; the caller removes them."""
+        dead = self._messages(State.DEAD)
+        # What dies meanwhile is not waited for, or there might be no end.
+        newest = dead.aggregate(newest=Max("died"))["newest"] or 0
+        dead = dead.filter(died__lte=newest)
+        if before is not None:
+            dead = dead.filter(died__lt=round(before.timestamp() * 1000))
+        if ids is not None:
+            for some in slices(ids):
+                yield dead.filter(message_id__in=some)
+            return
+        while keys := list(dead.values_list("id", flat=True)[:IDS_AT_ONCE]):
+            yield dead.filter(id__in=keys)
+
+
+def _newest_first(dead: QuerySet[QueueMessage]) -> QuerySet[QueueMessage]:
+    return dead.order_by("-died", "-id")

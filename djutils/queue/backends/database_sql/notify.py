@@ -1,0 +1,137 @@
+"""NOTIFY and LISTEN: how an idle worker on PostgreSQL hears of a message as soon as it is committed."""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .base import Heard, after_commit
+from .lookout import Lookout
+
+logger = logging.getLogger("djutils.queue.backends.database")
+
+_CHANNEL = "djutils"
+_ANNOUNCE_EVERY = 0.01
+"""Seconds in which one announcement stands for all: each takes a lock of the whole database."""
+_POLL_EVERY = 0.05
+
+
+class Announcer:
+    """Announces messages that were committed, in a statement of its own after the commit.
+
+    Inside the transaction a NOTIFY would make every commit wait for a lock of the whole database.
+    What is not announced, within ``_ANNOUNCE_EVERY`` of an announcement, is found by the one who
+    heard that: it looks again after this time.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], float] = {}
+        self._hooks: dict[tuple[str, str], Callable[[], None]] = {}
+
+    def announce(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        """Announce a message of ``queue`` once the transaction of ``connection`` has committed."""
+        key = (connection.alias, queue)
+        after_commit(connection, self._hooks.setdefault(key, partial(self._announce_committed, *key)))
+
+    def _announce_committed(self, alias: str, queue: str) -> None:
+        self._announce(connections[alias], queue)
+
+    def _announce(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        key, now = (connection.alias, queue), time.monotonic()
+        if now - self._made.get(key, float("-inf")) < _ANNOUNCE_EVERY:
+            return
+        try:
+            # The driver's own cursor: this is no query of the project's, and depends on the clock.
+            with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
+        except DatabaseError as error:  # the message is stored, and that is what counts
+            logger.warning(
+                "A message on %s was stored but not announced (%s): an idle worker finds it at its next look.",
+                queue,
+                error,
+            )
+            return
+        if connection.get_autocommit():  # else it may still be rolled back
+            self._made[key] = now
+
+    def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        """Wake another one: there may be more than one worker takes."""
+        self._made.pop((connection.alias, queue), None)
+        self._announce(connection, queue)
+
+
+class Listener:
+    """Listens on a connection of its own, without a transaction."""
+
+    def __init__(self) -> None:
+        self._connection: BaseDatabaseWrapper | None = None
+        self._lookout: Lookout | None = None
+        self._look_again = False
+
+    def had_some(self) -> None:
+        """There was a message: others may have come unannounced."""
+        self._look_again = True
+
+    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
+        """Wait for a call of ``queue``, at most ``seconds``; of all who hear one, one is told of it."""
+        if self._connection is None:
+            self._listen(connection, queue)
+            return Heard.PERHAPS  # something may have come before
+        pgconn = getattr(self._connection.connection, "pgconn", None)
+        if pgconn is None:  # psycopg 2 cannot wait for one
+            time.sleep(min(seconds, _POLL_EVERY))
+            return Heard.PERHAPS
+        again, self._look_again = self._look_again, False
+        if again:
+            seconds = min(seconds, _ANNOUNCE_EVERY)
+        try:
+            with self._connection.wrap_database_errors:
+                called = self._hears(pgconn, queue.encode(), seconds)
+        except (DatabaseError, OSError):  # whatever it is, the next look meets it too
+            self.close()
+            return Heard.PERHAPS
+        if called:
+            self._look_again = True
+            return Heard.CALL
+        return Heard.PERHAPS if again else Heard.NOTHING
+
+    def _listen(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+        listening = connection.copy()
+        with listening.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_session_timeout', '0', false)")
+            cursor.execute(f"LISTEN {_CHANNEL}")
+        self._connection, self._lookout = listening, Lookout(connection.alias, queue)
+
+    def _hears(self, pgconn: Any, queue: bytes, seconds: float) -> bool:
+        """Return whether ``queue`` is called and it is our turn to look; the lookout is taken then."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            # By libpq's own calls: the driver's wait looks around ten times a second, and differs
+            # from version to version.
+            if not select.select([pgconn.socket], [], [], left)[0]:
+                break
+            pgconn.consume_input()
+            called = False
+            while heard := pgconn.notifies():
+                called = called or heard.extra == queue
+            if called and self._lookout is not None and self._lookout.take(deadline):
+                return True
+        return False
+
+    def looked(self) -> None:
+        """The look that a call led to is over."""
+        if self._lookout is not None:
+            self._lookout.release()
+
+    def close(self) -> None:
+        self.looked()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

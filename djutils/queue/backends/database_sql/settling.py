@@ -1,0 +1,164 @@
+"""What owners do with what they were lent, apart from the ack, and what becomes of owners; by the ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+from django.db.models import F
+
+from djutils.models import QueueWorker, State
+from djutils.queue.exceptions import BackendError, BackendUnavailable
+from djutils.queue.message import Delivery, Rejection, Retrial, Running
+
+from .base import Now
+from .connected import ConnectedQueue
+from .errors import retry_on_deadlock
+from .rows import delivery, plain, slices, text
+
+R = TypeVar("R")
+
+
+class Reason(NamedTuple):
+    """What killed the process that ran a message."""
+
+    id: str
+    error: str
+
+
+O = TypeVar("O", Retrial, Rejection, Reason)  # noqa: E741
+
+
+class SettlingQueue(ConnectedQueue):
+    """Everything of a ``LeasedQueue`` that is about owners and their deliveries."""
+
+    def enroll(self, owner: int) -> None:
+        with self._database():
+            workers = QueueWorker.objects.using(self._using)
+            workers.bulk_create([QueueWorker(owner=owner, queue=self.name)], ignore_conflicts=True)
+
+    @retry_on_deadlock
+    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
+        with self._holding(owner, ids) as held:
+            self._give_back(held.values(), delay)
+            return set(held)
+
+    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
+        return _with_fitting_errors(self._retry, owner, retrials)
+
+    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
+        return _with_fitting_errors(self._reject, owner, rejections)
+
+    @retry_on_deadlock
+    def _retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
+        with self._holding(owner, [retrial.id for retrial in retrials]) as held:
+            settled = set(held)
+            for id, delay, error, charge in retrials:
+                if id in held:
+                    counter = "attempts" if charge else "offers"
+                    self._give_back([held.pop(id)], delay, error=text(error), **{counter: F(counter) + 1})
+            return settled
+
+    @retry_on_deadlock
+    def _reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
+        with self._holding(owner, [rejection.id for rejection in rejections]) as held:
+            settled = set(held)
+            for id, error, charge in rejections:
+                self._messages(State.LEASED).filter(id=held.pop(id, 0)).update(
+                    state=State.DEAD,
+                    owner=None,
+                    due=None,
+                    died=Now(),
+                    error=text(error),
+                    attempts=F("attempts") + charge,
+                )
+            return settled
+
+    def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
+        with self._database():
+            lent = self._messages(State.LEASED).filter(owner=owner).order_by("rank", "id")
+            return [delivery(row) for row in lent if row.message_id not in known]
+
+    def held(self, owner: int, ids: Collection[str]) -> set[str]:
+        held: set[str] = set()
+        with self._database():
+            lent = self._messages(State.LEASED).filter(owner=owner)
+            for some in slices(ids):
+                held.update(lent.filter(message_id__in=some).values_list("message_id", flat=True))
+        return held
+
+    def beat(self, owners: Collection[int]) -> set[int]:
+        with self._database():
+            mine = self._workers().filter(owner__in=list(owners))
+            mine.update(beats=F("beats") + 1)
+            return set(mine.values_list("owner", flat=True))
+
+    def owners(self) -> dict[int, int]:
+        with self._database():
+            return dict(self._workers().values_list("owner", "beats"))
+
+    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+        reasons = list((running or {}).items())
+
+        def reap_with(owner: int, reasons: Sequence[Reason]) -> int:
+            return self._reap(owner, beats, None if running is None else dict(reasons))
+
+        return _with_fitting_errors(reap_with, owner, [Reason(*reason) for reason in reasons])
+
+    @retry_on_deadlock
+    def _reap(self, owner: int, beats: int | None, running: Running | None) -> int:
+        with self._transaction() as connection:
+            worker = self._workers().filter(owner=owner)
+            if beats is not None and not worker.filter(beats=beats).delete()[0]:
+                return 0
+            # Struck off before anything is given back: from here on nothing more is lent to it.
+            worker.delete()
+            lent = self._messages(State.LEASED).filter(owner=owner)
+            # Found first, then locked: what is looked through on the way would be locked by some.
+            found = dict(lent.values_list("message_id", "id"))
+            held: dict[str, int] = {}
+            for some in slices(found):
+                locked = lent.filter(id__in=[found[id] for id in some]).select_for_update()
+                held.update(locked.values_list("message_id", "id"))
+            if running is None:
+                self._give_back(held.values(), redeliveries=F("redeliveries") + 1)
+            else:
+                for id in running.keys() & held.keys():
+                    self._give_back([held[id]], crashes=F("crashes") + 1, error=text(running[id]))
+                self._give_back([held[id] for id in held.keys() - running.keys()])
+            if held:
+                self._sql(connection).wake(connection, self.name)
+            return len(held)
+
+    @contextmanager
+    def _holding(self, owner: int, ids: Collection[str]) -> Iterator[dict[str, int]]:
+        """Return message id -> primary key of those that are lent to ``owner``, and lock them."""
+        held: dict[str, int] = {}
+        with self._transaction():
+            lent = self._messages(State.LEASED).filter(owner=owner)
+            for some in slices(sorted(ids)):
+                locked = lent.filter(message_id__in=some).select_for_update()
+                held.update(locked.values_list("message_id", "id"))
+            yield held
+
+    def _give_back(self, keys: Collection[int], delay: float = 0.0, **counted: Any) -> None:
+        if delay > 0:
+            counted |= {"state": State.DELAYED, "due": Now() + round(delay * 1000)}
+        else:
+            counted |= {"state": State.READY}
+        for some in slices(sorted(keys)):
+            self._messages(State.LEASED).filter(id__in=some).update(owner=None, **counted)
+
+
+def _with_fitting_errors(settle: Callable[[int, Sequence[O]], R], owner: int, outcomes: Sequence[O]) -> R:
+    """Settle ``outcomes``; if the database cannot hold a character of their errors, with that escaped."""
+    try:
+        return settle(owner, outcomes)
+    except BackendUnavailable:
+        raise
+    except BackendError:
+        escaped = [outcome._replace(error=plain(outcome.error)) for outcome in outcomes]
+        if escaped == list(outcomes):
+            raise
+        return settle(owner, escaped)
