@@ -8,12 +8,13 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from djutils.models import DeadLetter, QueueMessage, State
 from djutils.queue.codec import decode
-from djutils.queue.exceptions import InvalidMessage
+from djutils.queue.exceptions import QueueException
 
 _REPLAYED = {
     "state": State.READY,
@@ -24,6 +25,11 @@ _REPLAYED = {
     "redeliveries": 0,
     "offers": 0,
 }
+
+
+def _bytes(stored: object) -> bytes:
+    """Return what the database gave for a message; SQLite keeps any type in a column of bytes."""
+    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
 
 
 class MessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -45,16 +51,16 @@ class MessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 
     @admin.display(description=_("command"))
     def command(self, row: QueueMessage) -> str:
-        """Answer the name of the command, out of the verified header."""
+        """Return the name of the command, out of the verified header."""
         try:
-            return decode(bytes(row.message), row.queue).command
-        except InvalidMessage as error:
+            return decode(_bytes(row.message), row.queue).command
+        except QueueException as error:  # strange bytes, or keys that cannot work
             return f"? ({error})"
 
     @admin.display(description=_("size in bytes"))
     def size(self, row: QueueMessage) -> int:
-        """Answer the size of the message."""
-        return len(row.message)
+        """Return the size of the message."""
+        return len(_bytes(row.message))
 
 
 @admin.register(QueueMessage)
@@ -78,8 +84,9 @@ class QueueMessageAdmin(MessageAdmin):
 
     @admin.display(description=_("priority"), ordering="-rank")
     def priority(self, row: QueueMessage) -> int:
-        """Answer the priority as the caller gave it."""
-        return -row.rank
+        """Return the priority as the caller gave it."""
+        rank: object = row.rank
+        return -rank if isinstance(rank, int) else 0
 
 
 @admin.register(DeadLetter)
@@ -106,13 +113,16 @@ class DeadLetterAdmin(MessageAdmin):
 
     @admin.display(description=_("died"), ordering="died")
     def died_at(self, row: QueueMessage) -> object:
-        """Answer when it became a dead letter."""
-        return row.died_at
+        """Return when it became a dead letter, as the project tells the time."""
+        try:
+            return row.died_at and timezone.localtime(row.died_at)
+        except OverflowError:  # the last day of the calendar, in another time zone
+            return None
 
     @admin.display(description=_("reason"))
     def reason(self, row: QueueMessage) -> str:
-        """Answer the first line of the error."""
-        return (row.error or "").partition("\n")[0]
+        """Return the first line of the error."""
+        return str(row.error or "").partition("\n")[0]
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Replaying runs code: it has a permission of its own."""

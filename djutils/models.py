@@ -91,10 +91,10 @@ class QueueMessage(models.Model):
 
     @property
     def died_at(self) -> datetime | None:
-        """When it became a dead letter; None for a number that is no date."""
+        """When it became a dead letter; None if it is none, or if no calendar has that date."""
         try:
             return None if self.died is None else datetime.fromtimestamp(self.died / 1000, UTC)
-        except (OverflowError, OSError, ValueError):
+        except (OverflowError, ValueError, OSError, TypeError):  # whatever another program wrote there
             return None
 
 

@@ -33,7 +33,7 @@ from functools import lru_cache
 from math import isnan, nan
 from typing import Any
 
-from .exceptions import InvalidMessage, NotPicklable, NotUnpicklable
+from .exceptions import ForeignMessage, InvalidMessage, NotPicklable, NotUnpicklable
 from .keys import site_keys
 from .message import Message
 
@@ -82,15 +82,17 @@ def encode(message: Message) -> bytes:
 def decode(data: bytes, queue: str) -> Message:
     """Answer the message in ``data``; nothing in it is unpickled.
 
-    Raises ``InvalidMessage`` unless ``data`` was signed by this site for ``queue``.
+    Raises ``InvalidMessage`` unless ``data`` was signed by this site for ``queue``; ``ForeignMessage``
+    if the key is not one of ours.
     """
     if data[:4] != _PREFIX or len(data) < _SHORTEST:
         raise InvalidMessage(_explain_prefix(data))
     key = site_keys().accepted.get(data[4:_FACTS_AT])
     if key is None:
-        raise InvalidMessage(
-            "Signed with a key this site does not have: if SECRET_KEY was changed, keep the old "
-            "one in SECRET_KEY_FALLBACKS until the queue is empty, and replay this message."
+        raise ForeignMessage(
+            "Signed with a key this site does not have. If the key was changed, keep the old one in "
+            "SECRET_KEY_FALLBACKS or QUEUE_SIGNING_KEYS until the queue is empty; if another site uses "
+            "this store, give each a QUEUE_NAME of its own. Then replay this message."
         )
     if not hmac.compare_digest(key.sign(data[:-_MAC_SIZE]), data[-_MAC_SIZE:]):
         raise InvalidMessage("The signature does not fit: the message was damaged or tampered with.")
@@ -101,6 +103,13 @@ def decode(data: bytes, queue: str) -> Message:
         raise InvalidMessage(f"Signed for the queue '{signed_for}', but found on '{queue}'.")
     body = data[body_at:-_MAC_SIZE]
     return Message(id.hex(), command, queue, created, body, None if isnan(eta) else eta, priority, attempt)
+
+
+def message_id(data: bytes) -> str | None:
+    """Return the id that ``data`` bears, which is not verified; None for bytes that are no message."""
+    if data[:4] != _PREFIX or len(data) < _SHORTEST:
+        return None
+    return data[_FACTS_AT : _FACTS_AT + 16].hex()
 
 
 def _explain_prefix(data: bytes) -> str:

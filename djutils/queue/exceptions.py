@@ -12,6 +12,7 @@
     │   └── UnsupportedOption
     ├── MessageError                   bytes that cannot become a command
     │   ├── InvalidMessage             never unpickled, dead at once
+    │   │   └── ForeignMessage         left for a consumer that has its key, then dead
     │   ├── UnknownCommand             offered again later, then dead
     │   ├── NotUnpicklable             tried again later, then dead
     │   └── TooDangerous               its processes died under it: not run again
@@ -83,6 +84,10 @@ class MessageError(QueueException):
 
 class InvalidMessage(MessageError):
     """These bytes are not a message signed by this site for this queue."""
+
+
+class ForeignMessage(InvalidMessage):
+    """These bytes were signed with a key that this site does not have."""
 
 
 class UnknownCommand(MessageError):

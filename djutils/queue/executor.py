@@ -17,7 +17,15 @@ from .codec import decode, load
 from .command import Command
 from .conf import settings
 from .current import Lease, Pad, Running, running
-from .exceptions import InvalidMessage, OwnerLost, Reject, Retry, TooDangerous, UnknownCommand
+from .exceptions import (
+    ForeignMessage,
+    InvalidMessage,
+    OwnerLost,
+    Reject,
+    Retry,
+    TooDangerous,
+    UnknownCommand,
+)
 from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome
 from .middleware.atomic import atomic
 from .middleware.base import Middleware, Run, compose
@@ -29,6 +37,10 @@ from .signals import command_died, command_retried, command_started, command_suc
 logger = logging.getLogger("djutils.queue.executor")
 
 _ERROR_SIZE = 16 * 1024
+_OTHER_ID = (
+    "It is stored under an id that is not its own, {}: it was copied or moved by hand. If that one did not "
+    "run, enqueue it again."
+)
 
 
 class Executor:
@@ -65,8 +77,9 @@ class Executor:
         try:
             message = decode(delivery.data, self._queue_name)
         except InvalidMessage as error:
-            logger.error("%s rejected: %s", delivery.id, error)
-            return Outcome(Action.REJECT, error=_describe(error), charge=0)
+            return self._turn_away(delivery, error)
+        if self._lease and message.id != delivery.id:
+            return self._turn_away(delivery, InvalidMessage(_OTHER_ID.format(message.id)))
         # What was lent is due by the backend's clock, whatever ours says.
         if message.eta is not None and not self._lease and (early := message.eta - time.time()) > 0:
             return Outcome(Action.RELEASE, delay=early)
@@ -133,6 +146,17 @@ class Executor:
                 layers.append(atomic)
             run = self._runs[command_class] = compose(layers, lambda command: command.execute())
         return run
+
+    def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
+        """Return what becomes of bytes that are no command of this site; others may have a foreign key."""
+        # A queue of four methods can neither hold it back nor count how often it was offered.
+        if isinstance(error, ForeignMessage) and self._lease:
+            delay = UNKNOWN.delay_after(1 + delivery.offers)
+            if delay is not None:
+                logger.warning("%s offered again in %.1f s: %s", delivery.id, delay, error)
+                return Outcome(Action.RETRY, delay=delay, error=_describe(error), charge=0)
+        logger.error("%s rejected: %s", delivery.id, error)
+        return Outcome(Action.REJECT, error=_describe(error), charge=0)
 
     def _refuse(
         self, command_class: type[Command], message: Message, delivery: Delivery, why: str

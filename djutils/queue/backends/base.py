@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Self
 
+from djutils.queue.codec import message_id
 from djutils.queue.message import (
     Batch,
     DeadLetter,
@@ -285,7 +286,7 @@ class LeasedQueue(BaseQueue):
         return 0
 
     def write(self, data: bytes) -> None:
-        self.send([Envelope(new_id(), data)])
+        self.send([Envelope(message_id(data) or new_id(), data)])
 
     def read(self) -> bytes | None:
         owner = new_owner()

@@ -1,0 +1,123 @@
+"""The admin's lists and pages, whatever lies in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from djutils.models import QueueMessage, State
+from djutils.queue import codec
+from djutils.queue.message import Message, new_id
+from djutils.queue.queue import invoker
+from tests.project.app import ledger
+
+LAST_DAY = 253_402_300_799_000
+"""In milliseconds: the last second of the year 9999, in UTC."""
+
+
+@pytest.fixture
+def admin(settings: Settings, sqlite_alias: str) -> Iterator[Client]:
+    """Somebody who may see everything, at the other end of the world's time."""
+    settings.TIME_ZONE = "Pacific/Kiritimati"
+    user = User.objects.create_superuser(new_id()[:20])
+    client = Client()
+    client.force_login(user)
+    yield client
+    user.delete()
+    QueueMessage.objects.all().delete()
+
+
+def genuine(queue: str = "odd") -> bytes:
+    return codec.encode(Message(new_id(), ledger.enter.command_class.name, queue, 1.0, codec.dump(((), {}))))
+
+
+def foreign(settings: Settings) -> bytes:
+    settings.QUEUE_SIGNING_KEYS = ["the key of another site"]
+    data = genuine()
+    settings.QUEUE_SIGNING_KEYS = None
+    return data
+
+
+ODD: list[dict[str, Any]] = [
+    {},
+    {"message": b""},
+    {"message": b"\xff" * 40},
+    {"message": b"djq\x02" + bytes(100)},
+    {"message": b"djq\x01" + bytes(200)},
+    {"message": genuine("elsewhere")},
+    {"queue": ""},
+    {"queue": "\N{PILE OF POO}<script>alert(1)</script>"},
+    {"message_id": "<b>bold</b>"},
+    {"message_id": ""},
+    {"error": None},
+    {"error": ""},
+    {"error": "\n\n"},
+    {"error": "<script>alert(1)</script>\nline"},
+    *(
+        {"died": died}
+        for died in (None, 0, -1, LAST_DAY, LAST_DAY + 1000, 2**63 - 1, -(2**63), -62_135_596_800_000)
+    ),
+    {"attempts": -1, "crashes": 2**31 - 1, "redeliveries": -5, "offers": 9},
+    {"rank": 32767},
+    {"owner": 2**62},
+    {"state": 7},
+]
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_an_odd_row_is_shown(
+    admin: Client, settings: Settings, odd: dict[str, Any], state: State, use_tz: bool
+) -> None:
+    settings.USE_TZ = use_tz
+    facts = {"message_id": new_id(), "queue": "odd", "state": state, "died": 1, "message": genuine()} | odd
+    QueueMessage.objects.create(**facts)
+    assert_all_pages_answer(admin)
+
+
+def assert_all_pages_answer(admin: Client) -> None:
+    row = QueueMessage.objects.latest("id")
+    for kind in ("queuemessage", "deadletter"):
+        page = admin.get(reverse(f"admin:djutils_{kind}_changelist"))
+        assert page.status_code == 200
+        assert b"<script>alert(1)" not in page.content
+        if kind == "queuemessage" or row.state == State.DEAD:
+            detail = admin.get(reverse(f"admin:djutils_{kind}_change", args=[row.pk]))
+            assert detail.status_code == 200
+            assert b"<script>alert(1)" not in detail.content
+
+
+def test_a_message_of_another_site_is_shown_with_the_reason(admin: Client, settings: Settings) -> None:
+    QueueMessage.objects.create(message_id=new_id(), queue="odd", message=foreign(settings))
+    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
+    assert "Signed with a key this site does not have" in page.content.decode()
+
+
+@pytest.mark.parametrize("column", ["message", "prio_rank", "died", "attempts", "state", "error", "queue"])
+@pytest.mark.parametrize("value", ["'text'", "x'ff00'", "1.5", "'1e999'"])
+def test_a_value_of_another_type_which_sqlite_allows_is_shown(admin: Client, column: str, value: str) -> None:
+    QueueMessage.objects.create(message_id=new_id(), queue="odd", state=State.DEAD, died=1, message=genuine())
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE djutils_queuemessage SET {column} = {value}")
+    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
+    assert page.status_code == 200
+    if column != "state":
+        assert admin.get(reverse("admin:djutils_deadletter_changelist")).status_code == 200
+
+
+def test_keys_that_cannot_work_are_said_in_the_list(admin: Client, settings: Settings) -> None:
+    ledger.enter("x")
+    settings.QUEUE_SIGNING_KEYS = [""]
+    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
+    assert page.status_code == 200
+    assert "QUEUE_SIGNING_KEYS[0] is empty" in page.content.decode()
+    settings.QUEUE_SIGNING_KEYS = None
+    invoker.flush()
