@@ -15,6 +15,7 @@ from .queue import autodiscover
 from .queue.backends import load_backend
 from .queue.conf import NAMES, settings
 from .queue.crontab import Crontab
+from .queue.dead_letters import as_age
 from .queue.exceptions import ConfigurationError
 from .queue.keys import is_weak, secrets_in_use
 from .queue.registry import registry
@@ -52,6 +53,7 @@ def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
         "QUEUE_MAX_MESSAGE_SIZE": not _is_count(settings.QUEUE_MAX_MESSAGE_SIZE),
         "QUEUE_BACKOFF": not is_backoff(settings.QUEUE_BACKOFF),
         "QUEUE_NAME": not _is_text(settings.QUEUE_NAME),
+        "QUEUE_DEAD_LETTERS_KEPT": not _is_age_or_none(settings.QUEUE_DEAD_LETTERS_KEPT),
         "QUEUE_CONNECTION": not _is_text(settings.QUEUE_CONNECTION, 4000),
     }
     return [
@@ -116,6 +118,13 @@ def check_strength_of_keys(app_configs: Sequence[AppConfig] | None, **kwargs: An
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_age_or_none(value: Any) -> bool:
+    try:
+        return value is None or bool(as_age(value))
+    except ValueError:
+        return False
 
 
 def _is_text(value: Any, longest: int = 200) -> bool:

@@ -72,6 +72,11 @@ class QueueSettings:
 
     With it, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted."""
 
+    QUEUE_DEAD_LETTERS_KEPT = Setting[Any](None)
+    """How long a dead letter is kept before a consumer of its queue discards it.
+
+    Seconds, a ``timedelta``, or text such as ``"30d"``; None: until someone replays or discards it."""
+
     @cached_property
     def queue_name(self) -> str:
         """The default queue's name: ``QUEUE_NAME``, or the name of the default database."""

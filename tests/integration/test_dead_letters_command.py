@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
+import logging
 import pickle
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from djutils.models import QueueMessage
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.message import DeadLetter, Envelope, Rejection, new_id
 from tests.project.app import commands
@@ -147,6 +150,111 @@ def test_an_id_may_be_shortened_while_it_is_unique(site: Site) -> None:
     assert site.queue.stats().dead == 3
 
 
+@everywhere
+@pytest.mark.parametrize("action", ["show", "replay", "discard"])
+def test_ids_and_options_come_in_any_order(site: Site, action: str) -> None:
+    name = site.queue.name
+    for number in range(4):
+        commands.note(str(number))
+    first, second, third, fourth = let_die(site)
+    for id, words in (
+        (first, [action, "-q", name, first]),
+        (second, ["-q", name, action, second]),
+        (third, [action, third, "-q", name]),
+        (fourth, [action, f"--queue={name}", "--count", "3", fourth]),
+    ):
+        out = command(*words)
+        assert id in out or ": 1 dead letter" in out
+
+
+@everywhere
+def test_several_ids_may_stand_around_an_option(site: Site) -> None:
+    for number in range(3):
+        commands.note(str(number))
+    one, two, three = let_die(site)
+    assert "Discarded: 2 dead letters" in command("discard", one, "-q", site.queue.name, two)
+    assert [letter.id for letter in site.queue.dead_letters()] == [three]
+
+
+@on_sqlite
+def test_show_shows_as_many_as_are_named(site: Site) -> None:
+    for number in range(120):
+        commands.note(str(number))
+    ids = let_die(site, count=200)
+    assert command("show", *ids).count("message id") == 120
+
+
+@everywhere
+def test_those_that_are_old_enough_are_listed_and_discarded(site: Site) -> None:
+    for number in range(3):
+        commands.note(str(number))
+    let_die(site)
+    assert "no dead letters that old" in command("list", "--older-than", "1h")
+    assert "Discarded: 0 dead letters" in command("discard", "--older-than", "30d")
+    assert site.queue.stats().dead == 3
+    assert command("list", "--older-than", "0").count("ValueError: what a day") == 3
+    assert "Discarded: 3 dead letters" in command("discard", "--older-than", "0")
+    assert site.queue.stats().dead == 0
+
+
+@on_sqlite
+def test_only_the_old_ones_are_listed_and_discarded(site: Site) -> None:
+    for number in range(4):
+        commands.note(str(number))
+    ids = let_die(site)
+    for id, days in zip(ids, (1, 10, 40, 50), strict=True):
+        died = datetime.now(UTC) - timedelta(days=days)
+        rows = QueueMessage.objects.using(site.alias).filter(message_id=id)
+        rows.update(died=round(died.timestamp() * 1000))
+
+    lines = command("list", "--older-than", "30d").splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [
+        ids[2][: len(lines[1].split()[0])],
+        ids[3][: len(lines[1].split()[0])],
+    ]
+    assert "the newest 1 that old" in command("list", "--older-than", "30d", "--count", "1")
+    assert "Discarded: 2 dead letters" in command("discard", older_than=timedelta(days=30))
+    assert {letter.id for letter in site.queue.dead_letters()} == {*ids[:2]}
+
+
+@on_sqlite
+@pytest.mark.parametrize("age", ["30x", "", "-1d", "1.5d", "d", "99999999w", "30 days", True])
+def test_what_is_no_age_is_refused(site: Site, age: object) -> None:
+    commands.note("a")
+    let_die(site)
+    with pytest.raises(CommandError, match="--older-than: .* is no age: write 30d, 12h, 90m"):
+        command("discard", older_than=age)
+    assert site.queue.stats().dead == 1
+
+
+@everywhere
+def test_every_replay_and_discard_is_logged_with_who_and_what(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice\nERROR forged")
+    for number in range(15):
+        commands.note(str(number))
+    ids = let_die(site)
+
+    def logged(*words: str) -> str:
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "djutils.queue.dead_letters"):
+            command(*words)
+        (record,) = [one for one in caplog.records if one.name == "djutils.queue.dead_letters"]
+        return record.getMessage()
+
+    name = site.queue.name
+    text = logged("replay", ids[0], ids[1])
+    assert text.startswith(f"{getpass.getuser()} (sudo by alice\\nERROR forged) on ")
+    assert text.endswith(f"replayed 2 dead letters of the queue '{name}': {ids[0]}, {ids[1]}")
+    assert logged("discard", *ids[2:14]).endswith(
+        f"discarded 12 dead letters of the queue '{name}': {', '.join(ids[2:12])} and 2 more"
+    )
+    assert "discarded 0 dead letters" not in logged("discard", "--older-than", "0")
+    let_die(site)
+    assert logged("replay", "--all").endswith(f"replayed 2 dead letters of the queue '{name}': all of them")
+
+
 @on_sqlite
 @pytest.mark.parametrize("id", ["f00", "f" * 32])
 def test_an_unknown_id_is_an_error_and_changes_nothing(site: Site, id: str) -> None:
@@ -159,7 +267,20 @@ def test_an_unknown_id_is_an_error_and_changes_nothing(site: Site, id: str) -> N
 
 @on_sqlite
 @pytest.mark.parametrize(
-    "words", [["replay"], ["discard"], ["discard", "a", "--all"], ["show"], ["show", "--all"], ["list", "a"]]
+    "words",
+    [
+        ["replay"],
+        ["replay", ""],
+        ["replay", "a", "--older-than", "1d"],
+        ["discard"],
+        ["discard", "a", "--all"],
+        ["discard", "a", "--older-than", "1d"],
+        ["discard", "--all", "--older-than", "1d"],
+        ["show"],
+        ["show", "--all"],
+        ["show", "a", "--older-than", "1d"],
+        ["list", "a"],
+    ],
 )
 def test_a_request_that_is_not_clear_is_refused(site: Site, words: list[str]) -> None:
     with pytest.raises(CommandError, match=f"{words[0]}: "):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from djutils.queue import codec
+from djutils.queue import codec, dead_letters
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.conf import settings
@@ -19,6 +20,8 @@ from djutils.queue.message import DeadLetter, Message
 _FULL_ID = 32
 _SHORTEST = 12
 _WIDEST_REASON = 100
+_LIKELY = 5
+_AT_ONCE = 200
 
 
 class Command(BaseCommand):
@@ -26,37 +29,51 @@ class Command(BaseCommand):
 
     help = "List, show, replay or discard the dead letters of a queue."
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return a parser that takes ids and options in any order, as in ``replay -q NAME ID``."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]  # plain argparse takes no id after an option
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
         add("action", choices=("list", "show", "replay", "discard"))
-        add("ids", nargs="*", metavar="ID", help="an id, or as much of its beginning as makes it unique")
+        add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous beginning of it")
         add("-q", "--queue", help="the queue (the project's default queue)")
         add("--all", action="store_true", help="replay or discard every one")
+        add(
+            "--older-than",
+            metavar="AGE",
+            help="list or discard those that died so long ago: 30d, 12h, 90m, 45s",
+        )
         add("--count", type=int, default=100, metavar="N", help="list at most N, the newest (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        action, ids, everything = options["action"], options["ids"], options["all"]
-        _refuse_nonsense(action, ids, everything, options["count"])
+        _refuse_nonsense(options)
         try:
             queue = queues[options["queue"] or settings.queue_name]
-            match action:
+            before = _before(options["older_than"])
+            match options["action"]:
                 case "list":
-                    self._list(queue, options["count"])
+                    self._list(queue, options["count"], before)
                 case "show":
-                    self._show(queue, ids)
+                    self._show(queue, options["ids"])
                 case "replay":
-                    count = queue.replay(None if everything else _find(queue, ids))
+                    ids = None if options["all"] else _find(queue, options["ids"])
+                    count = dead_letters.replay(queue, ids, dead_letters.operator())
                     self.stdout.write(f"Replayed: {_letters(count)}, back on the queue '{queue.name}'.")
                 case "discard":
-                    count = queue.discard(None if everything else _find(queue, ids))
+                    ids = _find(queue, options["ids"]) if options["ids"] else None
+                    count = dead_letters.discard(queue, ids, dead_letters.operator(), before=before)
                     self.stdout.write(f"Discarded: {_letters(count)} of the queue '{queue.name}'.")
         except QueueException as error:
             raise CommandError(f"{type(error).__name__}: {error}") from error
 
-    def _list(self, queue: BaseQueue, count: int) -> None:
-        letters = queue.dead_letters(count=count)
+    def _list(self, queue: BaseQueue, count: int, before: datetime | None) -> None:
+        letters = queue.dead_letters(count=count) if before is None else _died_before(queue, before, count)
         if not letters:
-            self.stdout.write(f"The queue '{queue.name}' has no dead letters.")
+            old = "" if before is None else " that old"
+            self.stdout.write(f"The queue '{queue.name}' has no dead letters{old}.")
             return
         width = _width_of_ids(letters)
         rows = [("ID", "COMMAND", "DIED", "RUNS", "REASON")]
@@ -65,46 +82,79 @@ class Command(BaseCommand):
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             self.stdout.write("  ".join([*cells, row[4]]))
-        if (there := queue.stats().dead) > len(letters):
+        if before is None and (there := queue.stats().dead) > len(letters):
             self.stdout.write(f"... the newest {len(letters)} of {there}; --count shows more.")
+        elif before is not None and len(letters) == count:
+            self.stdout.write(f"... the newest {count} that old; --count shows more.")
 
     def _show(self, queue: BaseQueue, ids: Sequence[str]) -> None:
-        for letter in queue.dead_letters(ids=_find(queue, ids)):
+        found = _find(queue, ids)
+        for letter in queue.dead_letters(ids=found, count=len(found)):
             for name, value in _fields(letter, queue.name):
                 self.stdout.write(f"{name:<13}{value}")
             self.stdout.write(f"\n{_plain(letter.error.rstrip())}\n\n")
 
 
-def _refuse_nonsense(action: str, ids: Sequence[str], everything: bool, count: int) -> None:
-    if action in {"replay", "discard"} and bool(ids) == everything:
-        raise CommandError(f"{action}: name the ids of dead letters, or say --all; not both.")
+def _refuse_nonsense(options: dict[str, Any]) -> None:
+    action, ids, everything, age = (options[name] for name in ("action", "ids", "all", "older_than"))
+    if action == "discard" and (bool(ids), everything, age is not None).count(True) != 1:
+        raise CommandError(
+            "discard: name the ids of dead letters, or say --all or --older-than AGE; one of them."
+        )
+    if action == "replay" and bool(ids) == everything:
+        raise CommandError("replay: name the ids of dead letters, or say --all; not both.")
     if action == "show" and (everything or not ids):
-        raise CommandError("show: name the ids of the dead letters to show; list tells them.")
+        raise CommandError("show: name the ids of the dead letters to show; list shows the ids.")
     if action == "list" and (ids or everything):
         raise CommandError("list: takes no ids and lists all; say show to see single ones.")
-    if count < 1:
+    if action in {"show", "replay"} and age is not None:
+        raise CommandError(f"{action}: takes no --older-than; list and discard do.")
+    if not all(ids):
+        raise CommandError(f"{action}: an id is empty; list shows the ids.")
+    if options["count"] < 1:
         raise CommandError("--count: must be at least 1.")
 
 
+def _before(age: object) -> datetime | None:
+    """Return the moment before which something is that old; ``CommandError`` for what is no age."""
+    if age is None:
+        return None
+    try:
+        return datetime.now(UTC) - dead_letters.as_age(age)
+    except ValueError as error:
+        raise CommandError(f"--older-than: {error}") from None
+
+
+def _died_before(queue: BaseQueue, before: datetime, count: int) -> list[DeadLetter]:
+    """Return the newest ``count`` of those that died before ``before``; few are loaded at a time."""
+    ids = queue.dead_ids("", max(1, queue.stats().dead))
+    found: list[DeadLetter] = []
+    for at in range(0, len(ids), _AT_ONCE):
+        some = queue.dead_letters(ids=ids[at : at + _AT_ONCE], count=_AT_ONCE)
+        found += [letter for letter in some if letter.died < before]
+        found = sorted(found, key=attrgetter("died"), reverse=True)[:count]
+    return found
+
+
 def _find(queue: BaseQueue, prefixes: Sequence[str]) -> list[str]:
-    """Answer the one id that begins with each of ``prefixes``; ``CommandError`` if there is not one."""
+    """Return the one id that begins with each of ``prefixes``; ``CommandError`` if there is not one."""
     prefixes = list(dict.fromkeys(prefix.lower() for prefix in prefixes))
-    if all(len(prefix) == _FULL_ID for prefix in prefixes):
-        there = [letter.id for letter in queue.dead_letters(ids=prefixes, count=len(prefixes))]
-    else:
-        there = [letter.id for letter in queue.dead_letters(count=max(1, queue.stats().dead))]
-    return list(dict.fromkeys(_complete(prefix, there, queue.name) for prefix in prefixes))
+    return list(dict.fromkeys(_complete(queue, prefix) for prefix in prefixes))
 
 
-def _complete(prefix: str, there: Sequence[str], queue: str) -> str:
-    match [id for id in there if id.startswith(prefix)]:
+def _complete(queue: BaseQueue, prefix: str) -> str:
+    match queue.dead_ids(prefix, _LIKELY + 1):
         case [id]:
             return id
         case []:
-            raise CommandError(f"The queue '{queue}' has no dead letter '{prefix}'; list tells the ids.")
-        case several:
             raise CommandError(
-                f"'{prefix}' could be {len(several)} dead letters: {', '.join(sorted(several)[:5])}. Say more of it."
+                f"The queue '{queue.name}' has no dead letter '{_plain(prefix)}'; list shows the ids."
+            )
+        case several:
+            number = f"{len(several)}" if len(several) <= _LIKELY else f"more than {_LIKELY}"
+            raise CommandError(
+                f"'{prefix}' could be {number} dead letters: {', '.join(sorted(several)[:_LIKELY])}. "
+                f"Write more of it."
             )
 
 

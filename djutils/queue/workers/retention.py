@@ -1,0 +1,76 @@
+"""Retention: forgets the dead letters that are older than ``QUEUE_DEAD_LETTERS_KEPT``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from djutils.queue import dead_letters
+from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.conf import settings
+
+from .channel import border
+
+_FIRST = 600.0
+_EVERY = 3600.0
+_PAUSE = 0.1
+_AT_ONCE = 500
+_EVERYTHING = 10**9
+
+
+class Retention:
+    """A chore of the maintainer: discards old dead letters of ``queues``, a few hundred at a time.
+
+    An hour passes between two rounds. The first one begins ten minutes after the start: a machine
+    whose clock was wrong when it booted has the right time by then.
+    """
+
+    name = "discarding old dead letters"
+
+    def __init__(
+        self,
+        by_name: Mapping[str, BaseQueue],
+        now: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108  (a test may put the process into another time)
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queues = by_name
+        self._now = now
+        self._monotonic = monotonic
+        self._next = monotonic() + _FIRST
+        self._before = datetime.fromtimestamp(0, UTC)
+        self._left: list[tuple[BaseQueue, list[str] | None]] = []
+
+    def due_in(self) -> float:
+        """Return the seconds until there is something to do; 0 or less: now."""
+        return self._next - self._monotonic()
+
+    def do(self) -> None:
+        """Discard one part of what is old, or begin a round; raise ``BackendError`` to be called again."""
+        if not self._left:
+            self._begin()
+        if self._left:
+            queue, ids = self._left[-1]
+            with border(queue):
+                dead_letters.discard(queue, ids, self._by(), before=self._before)
+            self._left.pop()
+        self._next = self._monotonic() + (_PAUSE if self._left else _EVERY)
+
+    def _begin(self) -> None:
+        """Note which dead letters are there, in parts: each is looked at by its id."""
+        kept = settings.QUEUE_DEAD_LETTERS_KEPT
+        if kept is None:
+            return
+        self._before = datetime.fromtimestamp(self._now(), UTC) - dead_letters.as_age(kept)
+        left: list[tuple[BaseQueue, list[str] | None]] = []
+        for queue in self._queues.values():
+            if not isinstance(queue, LeasedQueue):
+                left.append((queue, None))
+                continue
+            with border(queue):
+                ids = queue.dead_ids("", _EVERYTHING)
+            left += [(queue, ids[at : at + _AT_ONCE]) for at in range(0, len(ids), _AT_ONCE)]
+        self._left = left
+
+    def _by(self) -> str:
+        return f"The consumer of {dead_letters.operator()} (QUEUE_DEAD_LETTERS_KEPT)"
