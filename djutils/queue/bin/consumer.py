@@ -13,12 +13,21 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 if __name__ == "__main__" and not __package__:
     # Run by path: the modules beside this file must not pass for others of their names.
     _here = Path(__file__).resolve().parent
     sys.path[:] = [*(entry for entry in sys.path if Path(entry) != _here), str(_here.parents[2])]
+    # Another project has our import name: its package cannot even be imported here, so it is only read.
+    _found = find_spec("djutils")
+    if not (_found and _found.origin and "__version__" in Path(_found.origin).read_text(encoding="utf-8")):
+        sys.stderr.write(
+            f"{_found and _found.origin} is another project's package of the name djutils. Nothing was started. "
+            "Run: pip uninstall djutils djutils-queue; then install djutils-queue.\n"
+        )
+        sys.exit(os.EX_CONFIG)
 
 from djutils import __version__
 from djutils.queue.backends import load_backend

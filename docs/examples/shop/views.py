@@ -7,4 +7,4 @@ from .commands import send_welcome
 def sign_up(request):
     user = User.objects.create_user(request.POST["name"], request.POST["email"])
     send_welcome(user.pk)  # returns at once; a consumer runs it
-    return HttpResponse("Look into your mail.")
+    return HttpResponse("Check your email.")
