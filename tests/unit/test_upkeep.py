@@ -228,6 +228,14 @@ def test_a_process_that_gets_on_or_holds_nothing_more_is_left_alone(handback: Ha
     assert post.board.word == 0
 
 
+def test_a_process_that_can_give_back_by_itself_is_left_to_do_so(handback: Handback, post: Post) -> None:
+    fill(post.queue, 3)
+    post.board.pads[0].start(0, post.take(3)[0].id)
+    end = time.monotonic() + 0.3
+    until(lambda: post.board.stir() or handback.do() or time.monotonic() > end)
+    assert post.board.word == 0
+
+
 def test_one_command_is_asked_about_once(handback: Handback, post: Post) -> None:
     fill(post.queue, 3)
     post.board.pads[0].start(0, post.take(3)[0].id)

@@ -26,11 +26,11 @@ _LINE = 64
 # One slot more than the ring remembers: the one of the next command.
 _AREA = -(-(_COUNTERS.size + (RING + 1) * _SLOT.size) // _LINE) * _LINE
 
-# Of the board as a whole: which life of its place this is, when its pump last heard the backend,
-# how many messages it has taken in, the word by which what was not begun is recalled, and whether
-# the process has ended by itself.
-_HEAD = struct.Struct("=QdQBB")
-_HEARD, _TAKEN, _WORD, _LEFT = 8, 16, 24, 25
+# Of the board as a whole: which life of its place this is, when its pump last heard the backend and
+# when it last could do anything, how many messages it has taken in, the word by which what was not
+# begun is recalled, and whether the process has ended by itself.
+_HEAD = struct.Struct("=QddQBB")
+_HEARD, _STIRRED, _TAKEN, _WORD, _LEFT = 8, 16, 24, 32, 33
 
 _write_slot = _SLOT.pack_into
 _write_count = struct.Struct("=Q").pack_into
@@ -159,7 +159,7 @@ class Board:
         life, *_, word, _ = _HEAD.unpack_from(self._memory, self._start)
         for pad in self.pads:
             pad.clear()
-        _HEAD.pack_into(self._memory, self._start, life + 1, 0.0, 0, word, 0)
+        _HEAD.pack_into(self._memory, self._start, life + 1, 0.0, 0.0, 0, word, 0)
         return int(life) + 1
 
     # The process writes.
@@ -168,8 +168,12 @@ class Board:
         """Note that the backend has just answered."""
         _write_deadline(self._memory, self._start + _HEARD, time.monotonic())
 
+    def stir(self) -> None:
+        """Note that the pump, or who stands in for it, is able to give back what waits."""
+        _write_deadline(self._memory, self._start + _STIRRED, time.monotonic())
+
     def take(self, count: int) -> None:
-        """Note that ``count`` messages were taken in so far, those given back not counted."""
+        """Note that ``count`` messages were taken in or asked for so far, those given back not counted."""
         _write_count(self._memory, self._start + _TAKEN, count)
 
     def leave(self) -> None:
@@ -204,6 +208,11 @@ class Board:
         return float(_HEAD.unpack_from(self._memory, self._start)[1])
 
     @property
+    def stirred_at(self) -> float:
+        """When the process was last able to give back what waits, by the monotonic clock."""
+        return float(_HEAD.unpack_from(self._memory, self._start)[2])
+
+    @property
     def left(self) -> bool:
         """Whether the process has ended by itself."""
         return bool(self._memory[self._start + _LEFT])
@@ -220,8 +229,8 @@ class Board:
 
     @property
     def unbegun(self) -> int:
-        """How many messages seem to lie here that no thread has begun."""
-        taken = _HEAD.unpack_from(self._memory, self._start)[2]
+        """How many messages may lie here that no thread has begun."""
+        taken = _HEAD.unpack_from(self._memory, self._start)[3]
         return int(taken) - self.ended - len(self.running())
 
     def running(self) -> list[Entry]:

@@ -55,6 +55,7 @@ class Handback(Chore):
         if member.board.ended != ended or not member.board.busy:
             self._seen[member] = (member.board.ended, now)
             return False
+        since = max(since, member.board.stirred_at)
         return now - since >= STUCK and member.board.unbegun > 0
 
     def _hand_back(self, member: Member) -> None:

@@ -6,19 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from djutils.queue.exceptions import BackendError, OwnerLost
 from djutils.queue.message import Delivery
 
+from .asking import Asking
 from .board import Board
 from .channel import Channel
-from .feed import Feed, ids
+from .feed import Feed
 from .options import ConsumerOptions
 from .outage import Outage
 from .pace import Pace
 from .recall import Recall
-from .runner import Finished, Runner, Waiting
+from .runner import Runner, Waiting
 from .suspects import Suspects
 
 logger = logging.getLogger("djutils.queue.workers.pump")
@@ -27,14 +27,6 @@ STUCK = 0.2
 """Seconds after which what waits behind busy threads is given back."""
 _TO_BE_ALONE = 1.0
 _LOOK_AGAIN = 0.1
-
-
-class Asked(NamedTuple):
-    """A batch that was asked for before the last one was run, and what is acked with it."""
-
-    answer: Callable[[], list[Delivery]]
-    done: list[Finished]
-    at: float
 
 
 class Pump:
@@ -55,7 +47,7 @@ class Pump:
         self._feeds = [Feed(channel, board) for channel in channels]
         self._runner = runner
         self._options = options
-        self._asked: Asked | None = None
+        self._asking = Asking()
         self._wanted = 0
         self._suspects = Suspects(runner)
         self._pace = Pace(runner, options)
@@ -94,6 +86,7 @@ class Pump:
 
     def is_stuck(self) -> bool:
         """Is there something to do that cannot wait for the end of the running commands?"""
+        self._board.stir()
         moved_at = self._runner.moved_at
         undone = self._runner.buffer or self._unsettled()
         return bool(undone) and (self._stopping.is_set() or time.monotonic() - moved_at > STUCK)
@@ -166,6 +159,7 @@ class Pump:
         self._unsure = False
 
     def _turn(self) -> None:
+        self._board.stir()
         self._collect()
         got = self._hear()
         if self._unsure:
@@ -175,6 +169,8 @@ class Pump:
             return
         self._settle()
         got = got or sum(self._receive(number) for number in range(len(self._feeds)))
+        if not got:
+            self._keep_in_touch()
         self._suspects.try_next()
         self._release_stuck()
         self._ask_ahead(got)
@@ -208,10 +204,18 @@ class Pump:
         if not room and not feed.done and not self._runner.stale:
             return 0
         asked_at, self._wanted = time.monotonic(), room or self._wanted
+        self._board.take(self.received + room)
         deliveries = feed.receive(room, self._wait(feed) if room else 0.0)
         self._trust(feed, asked_at)
+        self._take(0)
         self._hand_over(number, deliveries)
         return len(deliveries)
+
+    def _keep_in_touch(self) -> None:
+        """Hear the backend now and then, although there is nothing to ask: who hears nothing loses its lease."""
+        if time.monotonic() - self._board.heard_at > self._options.beat_every:
+            for feed in self._feeds:
+                feed.receive(0, 0.0)
 
     def _trust(self, feed: Feed, asked_at: float) -> None:
         """The backend knew us then: nobody has taken what we hold."""
@@ -228,24 +232,16 @@ class Pump:
             return
         if self._suspects.reign or self._stopping.is_set():
             return
-        done, now = feed.done, time.monotonic()
-        answer = feed.channel.ask(count, ids(done))
-        if answer is not None:
-            self._asked, feed.done, self._wanted = Asked(answer, done, now), [], count
+        if self._asking.ask(feed, count):
+            self._wanted = count
             self._board.take(self.received + count)
 
     def _hear(self) -> int:
         """Take in what was asked for; first of all, for nothing else may be asked before."""
-        if self._asked is None:
+        if not self._asking:
             return 0
-        (answer, done, asked_at), self._asked = self._asked, None
-        try:
-            deliveries = answer()
-        except BackendError:
-            self._feeds[0].take_again(done)
-            raise
+        deliveries, asked_at = self._asking.hear(self._feeds[0])
         self._trust(self._feeds[0], asked_at)
-        self._feeds[0].confirm(done)
         self._take(0)
         self._hand_over(0, deliveries)
         return len(deliveries)
@@ -330,7 +326,7 @@ class Pump:
 
     def _unsettled(self) -> bool:
         runner = self._runner
-        return bool(runner.finished or runner.returned or self._asked) or any(
+        return bool(runner.finished or runner.returned or self._asking) or any(
             feed.unsettled for feed in self._feeds
         )
 
@@ -348,7 +344,7 @@ class Pump:
 
     def _let_end(self) -> None:
         """Begin nothing more, and wait for what runs."""
-        self._asked = None
+        self._asking.drop()
         self._runner.take_back()
         while self._runner.busy:
             self._nap()

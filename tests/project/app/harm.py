@@ -105,3 +105,11 @@ def block_signals(path: str) -> None:
     """Have this thread hear no signal."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     write(path, "blocked")
+
+
+@queue_command(max_attempts=1)
+def hold_the_interpreter(path: str, seconds: int) -> None:
+    """Let no other thread of the process run, as a regular expression does that takes long."""
+    write(path, "began")
+    ctypes.PyDLL(None).sleep(seconds)
+    write(path, "ended")
