@@ -168,12 +168,48 @@ def test_no_reply_is_much_larger_than_four_megabytes(queue: RedisQueue, owner: i
     assert batches == [[5], [3], [3, 1], [1, 1, 1]]
 
 
-def test_a_key_of_another_kind_is_an_error_and_not_an_outage(queue: RedisQueue, admin: redis.Redis) -> None:
-    admin.set(queue.keys[0], "somebody else's")
+@pytest.mark.parametrize("key", ["messages", "ready", "ranked", "delayed", "about", "dead", "owners", "lent"])
+def test_a_key_of_another_kind_is_an_error_that_says_what_to_do_and_loses_nothing(
+    queue: RedisQueue, admin: redis.Redis, owner: int, key: str
+) -> None:
+    sent = [Envelope(new_id(), b"data", priority=priority) for priority in (0, 0, 1)]
+    queue.send(sent)
+    key = f"{{djq:queue}}:{key}"
+    kept = admin.dump(key)
+    admin.set(key, "another program's")
+    acts = [
+        lambda: queue.send([Envelope(new_id(), b"data"), Envelope(new_id(), b"data", priority=1)]),
+        lambda: queue.receive(owner, 10),
+        lambda: queue.reap(owner),
+        queue.owners,
+        queue.dead_letters,
+        queue.stats,
+        queue.sweep,
+    ]
 
-    with pytest.raises(BackendError, match="WRONGTYPE") as error:
-        queue.write(b"data")
-    assert not isinstance(error.value, BackendUnavailable)
+    refusals = [error for error in map(error_of, acts) if error]
+
+    assert refusals
+    assert all("WRONGTYPE" in text and "Delete that key" in text for text in refusals)
+    admin.delete(key)
+    if kept:
+        admin.restore(key, 0, kept)
+    queue.reap(owner)
+    queue.sweep()
+    queue.enroll(owner)
+    assert {delivery.id for delivery in queue.receive(owner, 10).deliveries} >= {
+        envelope.id for envelope in sent
+    }
+
+
+def error_of(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except BackendUnavailable:
+        raise
+    except BackendError as error:
+        return str(error)
+    return ""
 
 
 def test_nothing_is_left_behind(queue: RedisQueue, admin: redis.Redis, owner: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.backends.redis_client import RedisClient
-from djutils.queue.backends.redis_dead import RedisDeadLetters, are_ids, text_of
+from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
 from djutils.queue.backends.redis_sweep import RedisSweep
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import (
@@ -216,8 +216,10 @@ class RedisQueue(LeasedQueue):
         return Batch(self._deliveries(*lent), frozenset(map(bytes.decode, late))), until_due
 
     def _deliveries(self, ids: list[bytes], payloads: list[bytes], histories: list[Any]) -> list[Delivery]:
-        if not are_ids(ids):
-            ids, payloads = self._dead.without_strangers(ids, payloads)
+        if strange := strangers(ids):
+            self._dead.quarantine(strange)
+            kept = [(id, data) for id, data in zip(ids, payloads, strict=True) if id not in strange]
+            ids, payloads = [id for id, _ in kept], [data for _, data in kept]
         named = map(bytes.decode, ids)
         if not histories:
             return list(map(Delivery, named, payloads))

@@ -268,6 +268,11 @@ class RedisClient:
                 f"Redis at {self.address} cannot be used at the moment: {told}. Is it running, and is it the"
                 " one that QUEUE_CONNECTION should name?"
             )
+        if "WRONGTYPE" in told:
+            return BackendError(
+                f"Redis at {self.address} refused a call: {told}. A key of this queue, one that begins with"
+                " {djq:, was written by another program. Delete that key, or use another database."
+            )
         return BackendError(f"Redis at {self.address} refused a call: {told}.")
 
 

@@ -16,7 +16,8 @@ logger = logging.getLogger("djutils.queue.backends.redis_dead")
 _PAGE = 500
 _MOST_BYTES = 4 * 1024 * 1024
 _HEX = b"0123456789abcdef"
-_LONGEST_SHOWN = 64
+_LONGEST = 32
+"""Bytes that the consumer keeps of an id while its command runs."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -35,8 +36,8 @@ class RedisDeadLetters:
     def listed(self, ids: Collection[str] | None, count: int) -> list[DeadLetter]:
         """Return up to ``count`` dead letters, the newest first, or just those of ``ids``."""
         chosen = self._newest(count) if ids is None else self._in_turn(ids)[: max(count, 0)]
-        if not are_ids(chosen):
-            renamed = self._quarantine([id for id in chosen if not are_ids([id])])
+        if strange := strangers(chosen):
+            renamed = self.quarantine(strange)
             chosen = [renamed.get(id, id) for id in chosen]
         letters: list[DeadLetter] = []
         while chosen:
@@ -46,42 +47,39 @@ class RedisDeadLetters:
         return letters
 
     def ids(self, prefix: str, count: int) -> list[str]:
-        """Return up to ``count`` ids of dead letters that begin with ``prefix``."""
-        found: set[str] = set()
-        cursor, pattern = b"0", re.sub(r"([][*?\\^-])", r"\\\1", prefix) + "*"
+        """Return up to ``count`` ids of dead letters that begin with ``prefix``; none is loaded."""
+        found: dict[bytes, float] = {}
+        literal = re.sub(r"([][*?\\^-])", r"\\\1", prefix)
+        cursor, pattern = b"0", literal.encode(errors="surrogateescape") + b"*"
         while len(found) < count:
             cursor, page = self._call("ZSCAN", "dead", cursor, "MATCH", pattern, "COUNT", 2 * _PAGE)
-            found |= {id.decode() for id in page[::2] if are_ids([id])}
+            found |= zip(page[::2], map(float, page[1::2]), strict=True)
             if cursor == b"0":
                 break
-        return sorted(found)[:count]
+        for id in strangers(found):
+            del found[id]
+        return [id.decode() for id in sorted(found, key=found.__getitem__, reverse=True)[:count]]
 
     def replay(self, ids: Collection[str] | None) -> int:
         """Put those of ``ids`` (None: all) to the head of the line, the oldest first; return how many."""
-        chosen = self._died_before("+inf") if ids is None else _asked_for(ids)
+        chosen = self._died_before("") if ids is None else _asked_for(ids)
         # Each goes in front of the one before it.
         return sum(self._run("replay", *page) for page in _pages(sorted(chosen, reverse=True)))
 
     def discard(self, ids: Collection[str] | None, before: datetime | None) -> int:
         """Forget those of ``ids`` (None: all) that died before ``before`` (None: ever); return how many."""
-        limit = "+inf" if before is None else (before - _EPOCH) // _MICROSECOND
+        limit = "" if before is None else str((before - _EPOCH) // _MICROSECOND)
         chosen = self._died_before(limit) if ids is None else _asked_for(ids)
         return sum(self._run("discard", limit, *page) for page in _pages(chosen))
 
-    def without_strangers(self, ids: list[bytes], payloads: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-        """Make dead letters of what was lent under ids that are none of ours; return the others."""
-        ours = [(id, data) for id, data in zip(ids, payloads, strict=True) if are_ids([id])]
-        self._quarantine([id for id in ids if not are_ids([id])])
-        return [id for id, _ in ours], [data for _, data in ours]
-
-    def _quarantine(self, strangers: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Make dead letters of messages whose ids are none of ours, and return the ids they get instead.
+    def quarantine(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Make dead letters of messages under such ids, and return the ids they get instead.
 
         So everything that shows, replays or discards dead letters can name them.
         """
-        renamed = {id: new_id().encode() for id in strangers}
+        renamed = {id: new_id().encode() for id in ids}
         reasons = {
-            id: f"InvalidMessage: its id in Redis was {_shown(id)}, which djutils never makes."
+            id: f"InvalidMessage: its id in Redis was {_shown(id)}, which djutils did not make."
             for id in renamed
         }
         for page in _pages([*renamed]):
@@ -100,11 +98,9 @@ class RedisDeadLetters:
         """Return the ids of the ``count`` newest, the newest first."""
         return self._ranked("ZREVRANGE", min(count, self._call("ZCARD", "dead")))
 
-    def _died_before(self, limit: object) -> list[bytes]:
-        """Return the ids of all that died before the moment ``limit``, the oldest first."""
-        return self._ranked(
-            "ZRANGE", self._call("ZCOUNT", "dead", "-inf", limit if limit == "+inf" else f"({limit}")
-        )
+    def _died_before(self, limit: str) -> list[bytes]:
+        """Return the ids of all that died before the moment ``limit`` ('': ever), the oldest first."""
+        return self._ranked("ZRANGE", self._call("ZCOUNT", "dead", "-inf", f"({limit}" if limit else "+inf"))
 
     def _ranked(self, command: str, count: int) -> list[bytes]:
         starts = range(0, count, _PAGE)
@@ -120,9 +116,18 @@ class RedisDeadLetters:
         return [id for _, id in sorted(died, reverse=True)]
 
 
-def are_ids(ids: Collection[bytes]) -> bool:
-    """Return whether all of these are ids as ``new_id`` makes them: 32 hexadecimal digits."""
-    return set(map(len, ids)) <= {32} and not b"".join(ids).translate(None, _HEX)
+def strangers(ids: Collection[bytes]) -> list[bytes]:
+    """Return those of ``ids`` that no consumer should meet: more than 32 bytes, or no readable text."""
+    if set(map(len, ids)) <= {32} and not b"".join(ids).translate(None, _HEX):
+        return []
+    return [id for id in ids if not (0 < len(id) <= _LONGEST and _is_readable(id))]
+
+
+def _is_readable(id: bytes) -> bool:
+    try:
+        return id.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def text_of(error: bytes) -> str:
@@ -131,13 +136,14 @@ def text_of(error: bytes) -> str:
 
 
 def _asked_for(ids: Iterable[str]) -> list[bytes]:
-    """Return ``ids`` as Redis has them, each once; what is no id of ours names no dead letter."""
-    asked = (id.encode(errors="replace") for id in dict.fromkeys(ids))
-    return [id for id in asked if are_ids([id])]
+    """Return ``ids`` as Redis has them, each once; what cannot be one names no dead letter."""
+    asked = [id.encode(errors="surrogateescape") for id in dict.fromkeys(ids)]
+    strange = {*strangers(asked)}
+    return [id for id in asked if id not in strange]
 
 
 def _shown(id: bytes) -> str:
-    return f"{id[:_LONGEST_SHOWN]!r}{'...' if len(id) > _LONGEST_SHOWN else ''}"
+    return f"{id[: 2 * _LONGEST]!r}{'...' if len(id) > 2 * _LONGEST else ''}"
 
 
 def _pages(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

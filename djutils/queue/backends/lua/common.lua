@@ -2,7 +2,7 @@
 --   MESSAGES  hash  id -> payload, whatever its state           READY    list  ids of priority 0, head at the right
 --   RANKED    zset  ids of every other priority, in order       DELAYED  zset  id -> due, in microseconds
 --   ABOUT     hash  id -> what an ordinary message lacks        DEAD     zset  id -> died, in microseconds
---   OWNERS    hash  owner -> beats                              LENT     hash  id -> owner, and '' (see unpack_lent)
+--   OWNERS    hash  owner -> beats                              LENT     hash  id -> owner; and UNPACKED
 --   WAKE      zset  one member while there is work              COUNT    a number that only grows
 -- Ids sort by time: that is how what comes back is put in order.
 --
@@ -11,6 +11,9 @@
 -- line is harmless: take passes over what is gone and what is lent.
 local MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, OWNERS, WAKE, COUNT, LENT = unpack(KEYS)
 local FARTHEST = 1000  -- how many copies a script passes over before it leaves the rest to the next one
+-- A field of LENT while owners are enrolled, so long that Redis does not pack the hash: looking up one field of a
+-- packed hash goes through all of them.
+local UNPACKED = string.rep('-', 512)
 
 local function now()  -- in microseconds, by the server's clock
   local time = redis.call('TIME')
@@ -207,17 +210,15 @@ local function lend(owner, ids, data)
   end)
 end
 
--- While owners are enrolled LENT has a member of its own, so long that Redis does not pack the hash: looking up one
--- field of a packed one goes through all of them.
 local function unpack_lent()
   if redis.call('EXISTS', OWNERS) == 1 then
-    redis.call('HSETNX', LENT, '', string.rep('-', 512))
+    redis.call('HSETNX', LENT, UNPACKED, '')
   elseif redis.call('EXISTS', LENT) == 1 then
-    redis.call('HDEL', LENT, '')
+    redis.call('HDEL', LENT, UNPACKED)
   end
 end
 
-local function count_lent() return redis.call('HLEN', LENT) - redis.call('HEXISTS', LENT, '') end
+local function count_lent() return redis.call('HLEN', LENT) - redis.call('HEXISTS', LENT, UNPACKED) end
 
 local function divided(owner, ids)  -- what is lent to the owner, and what is not
   local ours, others = {}, {}

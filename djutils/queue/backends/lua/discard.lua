@@ -1,9 +1,9 @@
--- ARGV: the moment before which they must have died, or +inf; ids... Returns how many are gone.
+-- ARGV: the moment before which they must have died, or ''; ids... Returns how many are gone.
 -- The message goes first: what is left of one that is half discarded is never run.
-local count, before, ids = 0, tonumber(ARGV[1]), rest(2)
+local count, before, ids = 0, ARGV[1], rest(2)
 for i, died in ipairs(redis.call('ZMSCORE', DEAD, unpack(ids))) do
   local id = ids[i]
-  if died and tonumber(died) < before then
+  if died and (before == '' or tonumber(died) < tonumber(before)) then
     count = count + redis.call('HEXISTS', MESSAGES, id)
     forget({id})
     redis.call('ZREM', DEAD, id)

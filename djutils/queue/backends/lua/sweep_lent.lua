@@ -2,12 +2,12 @@
 -- Returns {where to go on or 0, how many came back}.
 begin_by_freeing()
 for _, owner in ipairs(redis.call('HKEYS', OWNERS)) do
-  if not owner:find('^[1-9]%d*$') then redis.call('HDEL', OWNERS, owner) end
+  if #owner > 19 or not owner:find('^[1-9]%d*$') then redis.call('HDEL', OWNERS, owner) end
 end
 local page, stray, back = redis.call('HSCAN', LENT, ARGV[1], 'COUNT', 250), {}, 0
 for i = 1, #page[2], 2 do
   local id, owner = page[2][i], page[2][i + 1]
-  if id ~= '' and redis.call('HEXISTS', OWNERS, owner) == 0 then stray[#stray + 1] = id end
+  if id ~= UNPACKED and redis.call('HEXISTS', OWNERS, owner) == 0 then stray[#stray + 1] = id end
 end
 if #stray > 0 then wake() end
 for _, id in ipairs(oldest_last(stray)) do
