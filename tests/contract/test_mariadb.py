@@ -6,10 +6,13 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.testing.contract_machine import ModelContract
 
 from .frozen import FrozenContract
+from .neighbours import EACH, NeighbourContract, connection_of
 
 
-class TestMariaDB(FrozenContract, ModelContract):
+class TestMariaDB(FrozenContract, NeighbourContract, ModelContract):
     prompt = False
+    NUMBERS = f"(SELECT seq AS n FROM seq_1_to_{EACH}) AS numbers"
+    ANALYZE = "ANALYZE TABLE djutils_queuemessage, djutils_queuekey, djutils_queueworker"
 
     @pytest.fixture(autouse=True)
     def server(self, mariadb_alias: str) -> None:
@@ -17,3 +20,11 @@ class TestMariaDB(FrozenContract, ModelContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    def text(self, prefix: str) -> str:
+        return f"concat('{prefix}', n)"
+
+    def work(self, queue: DatabaseQueue) -> int:
+        with connection_of(queue).cursor() as cursor:
+            cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+            return sum(int(number) for _, number in cursor.fetchall())

@@ -16,10 +16,13 @@ from djutils.testing.contract_lines import until
 from djutils.testing.contract_machine import ModelContract
 
 from .frozen import FrozenContract
+from .neighbours import EACH, NeighbourContract, connection_of
 
 
-class TestPostgres(FrozenContract, ModelContract):
+class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
     prompt = False
+    NUMBERS = f"generate_series(1, {EACH}) AS n"
+    ANALYZE = "ANALYZE djutils_queuemessage, djutils_queuekey, djutils_queueworker"
 
     @pytest.fixture(autouse=True)
     def server(self, postgres_alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +36,17 @@ class TestPostgres(FrozenContract, ModelContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    def work(self, queue: DatabaseQueue) -> int:
+        with connection_of(queue).cursor() as cursor:
+            cursor.execute("SELECT pg_stat_force_next_flush()")
+            cursor.execute("SELECT 1")
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname LIKE 'djutils%')"
+                " + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname LIKE 'djutils%')"
+            )
+            return int(cursor.fetchone()[0])
 
     def test_who_watches_the_queries_sees_many_calls_too(self, queue: DatabaseQueue) -> None:
         with CaptureQueriesContext(connections[self.alias]) as queries:

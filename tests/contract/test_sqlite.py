@@ -13,12 +13,20 @@ from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Envelope, new_id
-from djutils.testing.contract import LeasedQueueContract
 from djutils.testing.contract_machine import ModelContract
 
+from .neighbours import EACH, NeighbourContract, connection_of
 
-class TestSQLite(LeasedQueueContract, ModelContract):
+STEPS = 100
+
+
+class TestSQLite(NeighbourContract, ModelContract):
     prompt = False
+    NUMBERS = (
+        f"(WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT {EACH})"
+        f" SELECT n FROM numbers)"
+    )
+    ANALYZE = "ANALYZE"
 
     @pytest.fixture(autouse=True)
     def server(self, sqlite_alias: str) -> None:
@@ -26,6 +34,17 @@ class TestSQLite(LeasedQueueContract, ModelContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    @pytest.fixture(autouse=True)
+    def steps(self) -> None:
+        self.taken = 0
+
+    def work(self, queue: DatabaseQueue) -> int:
+        def step() -> None:
+            self.taken += STEPS
+
+        connection_of(queue).connection.set_progress_handler(step, STEPS)
+        return self.taken
 
     def test_settling_waits_for_another_writer_whatever_the_transaction_mode(self) -> None:
         connection = connections[self.alias]

@@ -167,10 +167,13 @@ class DatabaseQueue(SettlingQueue, LettersQueue):
             return new
 
     def flush(self) -> None:
-        # One state after the other: there is no index over all of them.
+        # One state after the other, and what is leased by its owners: so there are indexes.
         with self._transaction():
-            for state in (State.DELAYED, State.READY, State.LEASED, State.DEAD):
+            for state in (State.DELAYED, State.READY, State.DEAD):
                 self._messages(state).delete()
+            owners = self._workers().values_list("owner", flat=True)
+            for some in slices(list(owners)):
+                self._messages(State.LEASED).filter(owner__in=some).delete()
 
     def __len__(self) -> int:
         stats = self.stats()

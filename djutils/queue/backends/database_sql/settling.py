@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
-from djutils.models import QueueWorker, State
+from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Delivery, Rejection, Retrial, Running
 
@@ -65,7 +65,7 @@ class SettlingQueue(ConnectedQueue):
         with self._holding(owner, [rejection.id for rejection in rejections]) as held:
             settled = set(held)
             for id, error, charge in rejections:
-                self._messages(State.LEASED).filter(id=held.pop(id, 0)).update(
+                self._rows([held.pop(id, 0)]).update(
                     state=State.DEAD,
                     owner=None,
                     due=None,
@@ -148,7 +148,11 @@ class SettlingQueue(ConnectedQueue):
         else:
             counted |= {"state": State.READY}
         for some in slices(sorted(keys)):
-            self._messages(State.LEASED).filter(id__in=some).update(owner=None, **counted)
+            self._rows(some).update(owner=None, **counted)
+
+    def _rows(self, keys: Collection[int]) -> QuerySet[QueueMessage]:
+        """Return rows that this transaction has locked: nothing else needs to be asked of them."""
+        return QueueMessage.objects.using(self._using).filter(id__in=keys)
 
 
 def _with_fitting_errors(settle: Callable[[int, Sequence[O]], R], owner: int, outcomes: Sequence[O]) -> R:

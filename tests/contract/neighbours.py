@@ -1,0 +1,121 @@
+"""What lies in other queues costs a queue nothing: every statement has an index that begins with what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from djutils.models import QueueKey, QueueMessage, QueueWorker, State
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.database import DatabaseQueue
+from djutils.queue.message import Envelope, Rejection, Retrial, new_id
+from djutils.testing.contract import LeasedQueueContract
+
+EACH = 100_000
+"""Messages of another queue in each state, and keys."""
+MOST = EACH // 5
+"""What a call may read: rows and entries of indexes, or steps of SQLite's machine."""
+ABANDONED = "abandoned"
+STRANGER = 7
+
+
+class NeighbourContract(LeasedQueueContract):
+    """For a queue in the database ``alias``."""
+
+    alias: str
+    NUMBERS: str
+    """A subquery for the numbers ``n`` from 1 to ``EACH``."""
+    ANALYZE: str
+
+    def work(self, queue: DatabaseQueue) -> int:
+        """How much the database has read so far for ``queue``."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def neighbours(self, server: None) -> Iterator[None]:
+        connection = connections[self.alias]
+        QueueWorker.objects.using(self.alias).create(owner=STRANGER, queue=ABANDONED)
+        columns = "message_id, queue, message, state, due, died, owner"
+        with connection.cursor() as cursor:
+            for state in State:
+                owner = STRANGER if state == State.LEASED else "NULL"
+                cursor.execute(
+                    f"INSERT INTO djutils_queuemessage ({columns}) SELECT {self.text(f'{state:d}-')}, "
+                    f"'{ABANDONED}', 'x', {state:d}, 1, 1, {owner} FROM {self.NUMBERS}"
+                )
+            cursor.execute(
+                f"INSERT INTO djutils_queuekey SELECT {self.text('key-')}, 99999999999999 FROM {self.NUMBERS}"
+            )
+        yield
+        QueueMessage.objects.using(self.alias).filter(queue=ABANDONED).delete()
+        QueueKey.objects.using(self.alias).filter(key__startswith="key-").delete()
+        QueueWorker.objects.using(self.alias).filter(queue=ABANDONED).delete()
+
+    def text(self, prefix: str) -> str:
+        return f"'{prefix}' || n"
+
+    @pytest.mark.slow
+    @pytest.mark.usefixtures("neighbours")
+    @pytest.mark.parametrize("opened", [True, False], ids=["a consumer", "anybody"])
+    def test_what_lies_in_other_queues_costs_nothing(self, queue: DatabaseQueue, opened: bool) -> None:
+        if opened:
+            queue.open()
+        costs = dict(self.costs(queue))
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(self.ANALYZE)
+        costs |= {f"{call}, analyzed": cost for call, cost in self.costs(queue)}
+
+        dear = {call: cost for call, cost in costs.items() if cost > MOST}
+        assert not dear, dear
+
+    def costs(self, queue: DatabaseQueue) -> Iterator[tuple[str, int]]:
+        """Each call, and what it read."""
+        owner = new_owner()
+        queue.enroll(owner)
+        ids = [new_id() for _ in range(20)]
+        for call, act in self.calls(queue, owner, ids).items():
+            before = self.work(queue)
+            act()
+            yield call, self.work(queue) - before
+        queue.reap(owner)
+        queue.flush()
+
+    @staticmethod
+    def calls(queue: DatabaseQueue, owner: int, ids: list[str]) -> dict[str, Callable[[], object]]:
+        return {
+            "look": lambda: (queue.receive(owner, 10), queue.receive(owner, 10)),
+            "send": lambda: queue.send([Envelope(id, b"data") for id in ids[:15]]),
+            "send later": lambda: queue.send([Envelope(id, b"data", delay=0.001) for id in ids[15:]]),
+            "send once": lambda: queue.send_once(ids[0], Envelope(ids[0], b"data")),
+            "stats": queue.stats,
+            "length": lambda: len(queue),
+            "promote": queue._promote,
+            "claim": lambda: queue.receive(owner, 19),
+            "held": lambda: queue.held(owner, ids),
+            "adopt": lambda: queue.adopt(owner, ids),
+            "beat": lambda: (queue.beat([owner]), queue.owners()),
+            "ack": lambda: queue.ack(owner, ids[:2]),
+            "ack and claim": lambda: queue.receive(owner, 0, ids[2:4]),
+            "release": lambda: queue.release(owner, ids[4:6]),
+            "retry": lambda: queue.retry(owner, [Retrial(id, 60.0, "again") for id in ids[6:8]]),
+            "reject": lambda: queue.reject(owner, [Rejection(id, "no") for id in ids[8:14]]),
+            "dead letters": queue.dead_letters,
+            "dead letters by id": lambda: queue.dead_letters(ids),
+            "dead ids": lambda: queue.dead_ids(ids[8][:20]),
+            "replay": lambda: (queue.replay(ids[8:9]), queue.replay(ids[9:10])),
+            "discard by id": lambda: queue.discard(ids[10:11]),
+            "discard": queue.discard,
+            "read": queue.read,
+            "reap": lambda: queue.reap(owner, running={ids[14]: "signal 9"}),
+            "flush": queue.flush,
+        }
+
+
+def connection_of(queue: DatabaseQueue) -> BaseDatabaseWrapper:
+    """The connection that ``queue`` uses."""
+    with queue._database() as connection:
+        connection.ensure_connection()
+        return connection
