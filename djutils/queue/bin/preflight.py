@@ -20,9 +20,10 @@ from django.db import connections
 
 from djutils.queue import autodiscover
 from djutils.queue.backends import load_backend, queues
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
+from djutils.queue.message import new_id
 
 CONFIGURATION = 78
 
@@ -87,7 +88,7 @@ def check_settings() -> None:
 
 
 def reach_backend(names: Sequence[str]) -> None:
-    """Ask the backend for the length of each queue.
+    """Ask the backend something cheap about each queue.
 
     One that lends is asked here: closed, it leaves nothing but what its first use has put into
     memory, and that is shared by all who are forked. Of another's driver nobody knows: a child
@@ -112,7 +113,7 @@ def _ask(name: str) -> tuple[str, int] | None:
             with closing(queue):
                 queue.open()
                 queue.owners()
-                len(queue)
+                queue.held(new_owner(), [new_id()])  # to count a backlog may take too long
         else:
             len(queue)
     except ConfigurationError as error:
