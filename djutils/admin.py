@@ -5,7 +5,13 @@ Nothing here unpickles a message; its header is read after the signature was ver
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -13,18 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from djutils.models import DeadLetter, QueueMessage, State
+from djutils.queue import dead_letters
+from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.codec import decode
 from djutils.queue.exceptions import QueueException
 
-_REPLAYED = {
-    "state": State.READY,
-    "died": None,
-    "error": None,
-    "attempts": 0,
-    "crashes": 0,
-    "redeliveries": 0,
-    "offers": 0,
-}
+_AT_ONCE = 500
 
 
 def _bytes(stored: object) -> bytes:
@@ -48,6 +48,16 @@ class MessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 
     def has_change_permission(self, request: HttpRequest, obj: QueueMessage | None = None) -> bool:
         return False
+
+    def delete_model(self, request: HttpRequest, obj: QueueMessage) -> None:
+        """Delete ``obj``; a dead letter is discarded by its queue, which logs who did it."""
+        self.delete_queryset(request, QueueMessage.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[QueueMessage]) -> None:
+        """Delete them; dead letters are discarded by their queues, which logs who did it."""
+        for rows in _parts(queryset.filter(state=State.DEAD)):
+            _decide(request, rows, dead_letters.discard)
+        super().delete_queryset(request, queryset)
 
     @admin.display(description=_("command"))
     def command(self, row: QueueMessage) -> str:
@@ -131,6 +141,35 @@ class DeadLetterAdmin(MessageAdmin):
     @admin.action(description=_("Replay the selected dead letters"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[QueueMessage]) -> None:
         """Put them back into their queues, as if they had never been tried."""
-        count = queryset.filter(state=State.DEAD).update(**_REPLAYED)
+        count = 0
+        try:
+            for rows in _parts(queryset):
+                count += _decide(request, rows, dead_letters.replay)
+                user: Any = request.user  # the admin lets in no one without an account
+                LogEntry.objects.log_actions(user.pk, rows, CHANGE, "Replayed.")
+        except QueueException as error:
+            self.message_user(request, f"{type(error).__name__}: {error}", messages.ERROR)
+            if not count:
+                return
         text = ngettext("%d dead letter will run again.", "%d dead letters will run again.", count)
         self.message_user(request, text % count, messages.SUCCESS)
+
+
+def _parts(queryset: QuerySet[QueueMessage]) -> list[list[QueueMessage]]:
+    """Return the rows without their messages, in parts that a statement can name; the oldest first."""
+    rows = list(queryset.order_by("id").only("message_id", "queue"))
+    return [rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE)]
+
+
+def _decide(
+    request: HttpRequest,
+    rows: Sequence[QueueMessage],
+    decide: Callable[[DatabaseQueue, list[str], str], int],
+) -> int:
+    """Replay or discard dead letters through their queues, in the name of the user; return how many."""
+    by_queue: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_queue[row.queue].append(row.message_id)
+    alias = router.db_for_write(QueueMessage)
+    by = f"{request.user.get_username()} (admin)"
+    return sum(decide(DatabaseQueue(name, alias), ids, by) for name, ids in by_queue.items())
