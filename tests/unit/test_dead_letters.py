@@ -17,6 +17,7 @@ from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendUnavailable
 from djutils.queue.message import DeadLetter, Envelope, Rejection, new_id
+from djutils.queue.workers.chore import Stores
 from djutils.queue.workers.retention import Retention
 
 from .helpers import ListQueue
@@ -129,10 +130,16 @@ def test_a_replay_that_fails_is_logged_too(
 # Retention
 
 
+def only(queue: BaseQueue) -> Stores:
+    stores = Stores(())
+    stores.queues[queue.name] = queue
+    return stores
+
+
 def test_dead_letters_are_kept_unless_the_project_says_otherwise(memory: MemoryQueue) -> None:
     let_die(memory, 3)
     times = Times(datetime.now(UTC) + timedelta(days=1000))
-    retention = Retention({memory.name: memory}, times.now, times.monotonic)
+    retention = Retention(only(memory), times.now, times.monotonic)
     times.elapse(3 * 3600)
     retention.do()
     assert memory.stats().dead == 3
@@ -155,7 +162,7 @@ def test_those_older_than_the_setting_are_discarded_in_small_parts(
     settings.QUEUE_DEAD_LETTERS_KEPT = "30d"
     let_die(memory, 1200)
     times = Times(datetime.now(UTC) + timedelta(days=29))
-    retention = Retention({memory.name: memory}, times.now, times.monotonic)
+    retention = Retention(only(memory), times.now, times.monotonic)
     assert retention.due_in() == 600, "the clock may be wrong just after the machine has started"
     times.elapse(600)
     assert rounds(retention, times) == 3
@@ -180,7 +187,7 @@ def test_only_the_old_ones_are_discarded_from_a_backend_of_four_methods(
     for days in (1, 6, 8, 90):
         four_methods.bury(DeadLetter(new_id(), b"x", "no", now - timedelta(days=days), 1))
     times = Times(now)
-    retention = Retention({four_methods.name: four_methods}, times.now, times.monotonic)
+    retention = Retention(only(four_methods), times.now, times.monotonic)
     times.elapse(600)
     retention.do()
     assert sorted((now - letter.died).days for letter in four_methods.dead_letters()) == [1, 6]
@@ -201,7 +208,7 @@ def test_an_outage_in_the_middle_of_a_round_is_waited_out(memory: MemoryQueue, s
             return super().discard(ids, before=before)
 
     queue: BaseQueue = Flaky(memory.name)
-    retention = Retention({memory.name: queue}, times.now, times.monotonic)
+    retention = Retention(only(queue), times.now, times.monotonic)
     times.elapse(600)
     with pytest.raises(BackendUnavailable, match="The disk is full"):
         retention.do()

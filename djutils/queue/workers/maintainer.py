@@ -21,7 +21,9 @@ from .clock import Clock
 from .crew import Crew
 from .handback import Handback
 from .options import ConsumerOptions
+from .retention import Retention
 from .strangers import Strangers
+from .sweeping import Sweeping
 from .worker import Born, Buried, Deaf, Died
 
 logger = logging.getLogger("djutils.queue.workers.maintainer")
@@ -58,7 +60,13 @@ class Maintainer:
         self._crew = crew = Crew(arena)
         stores = Stores(options.queues)
         self._burial = Burial(stores, crew, self._tell)
-        chores: list[Chore] = [self._burial, Handback(stores, crew), Strangers(stores, crew, options)]
+        chores: list[Chore] = [
+            self._burial,
+            Handback(stores, crew),
+            Strangers(stores, crew, options),
+            Sweeping(stores),
+            Retention(stores),
+        ]
         if options.periodic:
             chores.append(Ticking(stores))
         self._chores = [Guard(chore, stores, logger, options.beat_every) for chore in chores]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from djutils.queue import dead_letters
 from djutils.queue.backends.base import BaseQueue, LeasedQueue
 from djutils.queue.conf import settings
 
-from .channel import border
+from .border import border
+from .chore import Chore, Stores
 
 _FIRST = 600.0
 _EVERY = 3600.0
@@ -19,8 +20,8 @@ _AT_ONCE = 500
 _EVERYTHING = 10**9
 
 
-class Retention:
-    """A chore of the maintainer: discards old dead letters of ``queues``, a few hundred at a time.
+class Retention(Chore):
+    """Discards old dead letters, a few hundred at a time.
 
     An hour passes between two rounds. The first one begins ten minutes after the start: a machine
     whose clock was wrong when it booted has the right time by then.
@@ -30,11 +31,11 @@ class Retention:
 
     def __init__(
         self,
-        by_name: Mapping[str, BaseQueue],
+        stores: Stores,
         now: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108  (a test may put the process into another time)
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._queues = by_name
+        self._stores = stores
         self._now = now
         self._monotonic = monotonic
         self._next = monotonic() + _FIRST
@@ -42,11 +43,11 @@ class Retention:
         self._left: list[tuple[BaseQueue, list[str] | None]] = []
 
     def due_in(self) -> float:
-        """Return the seconds until there is something to do; 0 or less: now."""
         return self._next - self._monotonic()
 
     def do(self) -> None:
-        """Discard one part of what is old, or begin a round; raise ``BackendError`` to be called again."""
+        """Discard one part of what is old, or begin a round."""
+        self._stores.open()
         if not self._left:
             self._begin()
         if self._left:
@@ -63,7 +64,7 @@ class Retention:
             return
         self._before = datetime.fromtimestamp(self._now(), UTC) - dead_letters.as_age(kept)
         left: list[tuple[BaseQueue, list[str] | None]] = []
-        for queue in self._queues.values():
+        for queue in self._stores.queues.values():
             if not isinstance(queue, LeasedQueue):
                 left.append((queue, None))
                 continue
