@@ -18,6 +18,7 @@ from .crontab import crontab
 from .exceptions import InvalidCommand, TimeLimitExceeded, WrongArguments
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
+from .signatures import signature_of
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 
@@ -30,7 +31,7 @@ class Parameters:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = function.__qualname__
-        self._signature = inspect.signature(function, follow_wrapped=False)
+        self._signature = signature_of(function, follow_wrapped=False)
         kinds = [(one.kind, one.default is one.empty) for one in self._signature.parameters.values()]
         plain = [needed for kind, needed in kinds if kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
         self._least: float = sum(plain)
@@ -103,6 +104,17 @@ class CommandFunction(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<command {self.command_class.name}>"
+
+
+def _annotations(self: CommandFunction[..., Any], name: str) -> Any:
+    if name == "__annotations__":
+        return self._function.__annotations__
+    return object.__getattribute__(self, name)
+
+
+# Since Python 3.14 a function computes its annotations when they are asked for, so there is nothing to copy
+# yet. Not a method, because type checkers would then accept every misspelt attribute.
+setattr(CommandFunction, "__getattr__", _annotations)  # noqa: B010
 
 
 @overload
@@ -205,7 +217,7 @@ def _is_schedule(function: Any) -> bool:
 def _takes(function: Any, *args: Any) -> bool:
     """Answer whether ``function`` can be called with just these arguments."""
     try:
-        inspect.signature(function).bind(*args)
+        signature_of(function).bind(*args)
     except TypeError:
         return False
     except ValueError:  # something built in, which does not tell

@@ -99,7 +99,7 @@ def declare() -> Iterator[Declare]:
     def run(source: str, name: str = "made_up", path: str = "") -> ModuleType:
         module = sys.modules.setdefault(name, ModuleType(name))
         header = "from djutils.queue.decorators import *\nfrom djutils.queue.queue import *\n"
-        code = compile(header + dedent(source), path or f"{name}.py", "exec")
+        code = compile(header + dedent(source), path or f"{name}.py", "exec", dont_inherit=True)
         exec(code, vars(module))
         return module
 
