@@ -41,6 +41,50 @@ MALFORMED = [
     "redis://[cache:6379/0",
     "unix://",
     "unix:///",
+    "cache:0:0",
+    "cache:65536:0",
+    "cache:6379:-1",
+    "redis://cache:6379/-1",
+    "redis://cache?db=-1",
+    "redis://cache?db=1.5",
+    "redis://cache?socket_timeout=0",
+    "redis://cache?socket_timeout=-1",
+    "redis://cache?socket_timeout=nan",
+    "redis://cache?socket_timeout=inf",
+    "redis://cache?socket_timeout=soon",
+    "redis://cache?socket_keepalive=perhaps",
+    "redis://cache?health_check_interval=often",
+    "redis://cache?client_name=two%20words",
+    "redis://cache?client_name=line%0Aforged",
+    "redis://cache?ssl_cert_reqs=none",
+    "rediss://cache?ssl_cert_reqs=perhaps",
+    "unix:///run/redis.sock?host=cache",
+    "redis://cache?host=secret",
+    "redis://cache?port=1",
+    "redis://cache?path=/secret",
+    "redis://cache?retry=5",
+    "redis://cache?connection_class=secret",
+    "redis://cache?credential_provider=secret",
+    "redis://cache?redis_connect_func=secret",
+    "redis://cache?parser_class=secret",
+    "redis://cache?socket_type=1",
+    "redis://cache?secret",
+    "redis://cache?secret=word",
+    "redis://:secret?word=1@cache:6379/0",
+]
+# Other clients of the same URL may want these; to us they make no difference.
+WITHOUT_EFFECT = [
+    "protocol=3",
+    "protocol=2",
+    "protocol=banana",
+    "decode_responses=True",
+    "max_connections=10",
+    "timeout=20",
+    "retry_on_timeout=yes",
+    "retry_on_error=a",
+    "encoding=latin-1",
+    "legacy_responses=no",
+    "socket_read_size=1",
 ]
 
 
@@ -58,6 +102,34 @@ def test_a_malformed_connection_is_refused_with_what_is_understood(connection: s
     assert refused.value.__suppress_context__
 
 
+@pytest.mark.parametrize("option", WITHOUT_EFFECT)
+def test_how_the_server_is_spoken_to_is_not_open_to_choice(option: str) -> None:
+    plain, other = (
+        RedisQueue("queue", f"redis://cache{query}").server.options for query in ("", f"?{option}")
+    )
+
+    assert {**other, "retry": None} == {**plain, "retry": None}
+    assert (other["protocol"], other["decode_responses"]) == (2, False)
+
+
+def test_every_option_that_is_understood_makes_a_connection() -> None:
+    options = (
+        "db=3&username=u&password=p&client_name=shop&socket_timeout=2.5&socket_connect_timeout=1&socket_keepalive=no"
+        "&health_check_interval=0&ssl_ca_certs=/ca&ssl_ca_path=/ca&ssl_certfile=/c&ssl_keyfile=/k&ssl_password=s"
+        "&ssl_cert_reqs=none&ssl_check_hostname=no&ssl_ciphers=ALL"
+    )
+
+    made = RedisQueue("queue", f"rediss://cache?{options}").server.options
+
+    assert (
+        made.items() >= {"db": 3, "username": "u", "socket_keepalive": False, "ssl_cert_reqs": "none"}.items()
+    )
+
+
+def test_of_an_option_given_twice_the_first_counts() -> None:
+    assert RedisQueue("queue", "redis://cache?db=3&db=4").server.address == "cache:6379/3"
+
+
 def test_user_and_password_are_decoded() -> None:
     options = RedisQueue("queue", "redis://us%40er:p%2Fw%23d@cache:6380/3").server.options
 
@@ -67,7 +139,8 @@ def test_user_and_password_are_decoded() -> None:
 def test_a_password_is_not_shown() -> None:
     queue = RedisQueue("queue", "redis://user:secret@cache:6380/3")
 
-    assert "secret" not in repr(queue) + queue.server.address
+    shown = repr(queue) + repr(queue.server) + repr(queue.server.options) + queue.server.address
+    assert "secret" not in shown
 
 
 @pytest.mark.parametrize("connection", ["", "redis://cache?retry_on_timeout=yes", "unix:///run/redis.sock"])

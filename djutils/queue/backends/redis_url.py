@@ -63,7 +63,7 @@ def _from_url(connection: str) -> dict[str, Any]:
     if url.password:
         options["password"] = unquote(url.password)
     # Of an option given twice the first counts, as in redis-py.
-    for name, value in reversed(parse_qsl(url.query)):
+    for name, value in reversed(parse_qsl(url.query, keep_blank_values=True)):
         if name in _RULES:
             options[name] = _RULES[name](value)
         elif name not in _WITHOUT_EFFECT:
