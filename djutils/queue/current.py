@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextvars import ContextVar
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -88,3 +89,17 @@ def current_message() -> CurrentMessage | None:
     """Answer the message that is being run here; None outside of a run, as in ``fn.call()``."""
     run = running.get()
     return None if run is None else CurrentMessage(run)
+
+
+class WithCommand(logging.Filter):
+    """A filter for a project's LOGGING that lets nothing out: it tells which command logged a record.
+
+    Formatters then know ``command_id`` and ``command``, its name; both are ``-`` outside of a command.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add both to ``record``."""
+        run = running.get()
+        record.command_id = run.message.id if run else "-"
+        record.command = run.message.command if run else "-"
+        return True

@@ -205,9 +205,7 @@ def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | N
 
 def _send(signal: Signal, sender: type[Command], **facts: Any) -> None:
     if signal.receivers:
-        for receiver, answer in signal.send_robust(sender=sender, **facts):
-            if isinstance(answer, Exception):
-                logger.error("The signal receiver %r failed.", receiver, exc_info=answer)
+        signal.send_robust(sender=sender, **facts)
 
 
 def _users_part(error: BaseException) -> TracebackType | None:

@@ -17,7 +17,7 @@ def test_without_options_it_is_one_worker_on_the_default_queue() -> None:
         None,
         None,
         None,
-        "INFO",
+        None,
     )
 
 

@@ -224,9 +224,8 @@ class QueueDaemon:
 def _introduce(consumer: ConsumerOptions, options: Options) -> None:
     """Log what starts here, and what it promises."""
     shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name != "queues")
-    logger.info(
-        "djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, options.log_level
-    )
+    level = options.log_level or logging.getLevelName(logger.getEffectiveLevel())
+    logger.info("djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, level)
     backend = load_backend(settings.QUEUE_BACKEND)
     queues = ", ".join(consumer.queues)
     if issubclass(backend, LeasedQueue):

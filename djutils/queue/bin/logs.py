@@ -15,14 +15,14 @@ from typing import TextIO
 from djutils.queue.bin.safe_files import open_log
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.log_lines import lines
+from djutils.queue.workers.project_logs import OURS, OurFilter, OurHandler, is_ours, project_handlers
 
 CANNOT_WRITE = 73
-_OURS = "djutils"
 _LOOK_EVERY = 0.1
 """Seconds after which a moved file is noticed, if nothing worse than information comes before."""
 
 
-class LogFile(WatchedFileHandler):
+class LogFile(OurHandler, WatchedFileHandler):
     """The log file: any number of processes append to it, and it may be moved away at any time."""
 
     def __init__(self, path: Path) -> None:
@@ -73,25 +73,68 @@ class LogFile(WatchedFileHandler):
                 os.close(fresh)
 
 
-def to_file(path: Path, level: str) -> LogFile:
-    """Send djutils' log to ``path`` as well; ``ConsumerError`` 73 when it cannot be written."""
+class Terminal(OurHandler, logging.StreamHandler[TextIO]):
+    """The terminal, or whatever stderr leads to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(lines)
+
+
+class LastResort(OurHandler):
+    """Shows on ``shown`` what would come to no handler at all, as Python itself does.
+
+    Python no longer does so when the root logger has a handler, and it has one of ours.
+    """
+
+    def __init__(self, shown: logging.Handler) -> None:
+        super().__init__(logging.WARNING)
+        self._shown = shown
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass ``record`` on, if nobody else sees it."""
+        unseen = not is_ours(record.name) and not any(project_handlers(record.name))
+        if unseen and record.levelno >= self._shown.level:
+            self._shown.handle(record)
+
+
+class NotForThem(OurFilter):
+    """Keeps djutils' records below a level from a handler of the project's."""
+
+    def __init__(self, below: int) -> None:
+        super().__init__()
+        self._below = below
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the handler is to see ``record``."""
+        return record.levelno >= self._below or not is_ours(record.name)
+
+
+def to_file(path: Path, level: str | None = None) -> LogFile:
+    """Send djutils' log to ``path`` as well; ``ConsumerError`` 73 when it cannot be written.
+
+    ``level`` is what was asked for; without it the level that the project gave the logger
+    ``djutils``, else INFO.
+    """
     try:
         handler = LogFile(path)
     except OSError as error:
         hint = "create it" if isinstance(error, FileNotFoundError) else "name another place with -l"
         what = f"the directory {path.parent} does not exist" if hint == "create it" else error.strerror
         raise ConsumerError(f"Cannot write the log {path}: {what}; {hint}.", CANNOT_WRITE) from error
-    _listen(level).addHandler(handler)
+    _add(handler, level)
     return handler
 
 
-def to_stderr(level: str) -> None:
+def to_stderr(level: str | None = None) -> None:
     """Show djutils' log on the terminal, unless the project's own logging does so already."""
-    ours = _listen(level)
-    if not any(_shows(handler, ours.getEffectiveLevel()) for handler in _streams(ours)):
-        handler = logging.StreamHandler()
-        handler.setFormatter(lines)
-        ours.addHandler(handler)
+    handler, wanted, ours = Terminal(), _wanted(level), logging.getLogger(OURS)
+    if wanted >= ours.getEffectiveLevel() and any(_shows(one, wanted) for one in _streams()):
+        ours.setLevel(wanted if level else ours.level)
+        logging.getLogger().addHandler(LastResort(handler))
+    else:
+        silence_streams()
+        _add(handler, level)
 
 
 def silence_streams() -> None:
@@ -99,27 +142,41 @@ def silence_streams() -> None:
 
     In a daemon both streams end in the log file, where our handler has already written them.
     """
-    for handler in _streams(logging.getLogger(_OURS)):
-        handler.addFilter(lambda record: record.name.partition(".")[0] != _OURS)
+    for handler in _streams():
+        handler.addFilter(NotForThem(logging.CRITICAL + 1))
 
 
-def _listen(level: str) -> logging.Logger:
-    # A project's LOGGING switches off every logger made before it, unless it says otherwise.
-    for name, logger in logging.Logger.manager.loggerDict.items():
-        if name.partition(".")[0] == _OURS and isinstance(logger, logging.Logger):
-            logger.disabled = False
-    ours = logging.getLogger(_OURS)
-    ours.setLevel(level)
-    return ours
+def _our_loggers() -> list[logging.Logger]:
+    known = logging.Logger.manager.loggerDict.items()
+    return [one for name, one in known if is_ours(name) and isinstance(one, logging.Logger)]
 
 
-def _streams(logger: logging.Logger | None) -> list[logging.Handler]:
-    """Answer the handlers between ``logger`` and the root that write to the terminal."""
-    found: list[logging.Handler] = []
-    while logger:
-        found += [handler for handler in logger.handlers if _is_standard(handler)]
-        logger = logger.parent if logger.propagate else None
-    return found
+def _wanted(asked: str | None) -> int:
+    """Return the level of our log, and have our loggers speak at all."""
+    for one in _our_loggers():
+        # A project's LOGGING switches off every logger made before it, unless it says otherwise.
+        one.disabled = False
+    ours = logging.getLogger(OURS)
+    return logging.getLevelNamesMapping()[asked] if asked else ours.level or logging.INFO
+
+
+def _add(handler: logging.Handler, asked: str | None) -> None:
+    """Have ``handler`` see djutils' records, and the project's handlers none that they did not see before."""
+    ours, wanted = logging.getLogger(OURS), _wanted(asked)
+    theirs = ours.getEffectiveLevel()
+    if wanted < theirs:
+        for one in {one for logger in _our_loggers() for one in project_handlers(logger.name)}:
+            one.addFilter(NotForThem(theirs))
+    if asked or wanted < theirs:
+        ours.setLevel(wanted)
+    handler.setLevel(wanted)
+    ours.addHandler(handler)
+    logging.getLogger().addHandler(LastResort(handler))
+
+
+def _streams() -> list[logging.Handler]:
+    """Return the project's handlers of djutils' records that write to the terminal."""
+    return [handler for handler in project_handlers(OURS) if _is_standard(handler)]
 
 
 def _is_standard(handler: logging.Handler) -> bool:

@@ -51,7 +51,8 @@ class Options:
     pidfile: Path | None = None
     timeout: float | None = None
     """Seconds ``stop`` waits before it kills; None: what the consumer needs, and some more."""
-    log_level: str = "INFO"
+    log_level: str | None = None
+    """None: what the project's LOGGING says of the logger ``djutils``, else INFO."""
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
@@ -87,7 +88,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--timeout", type=seconds, metavar="SECONDS", help=_HELP_TIMEOUT)
     add("--max-commands", type=natural, default=0, metavar="N", help=_HELP_MAX_COMMANDS)
     add("--max-memory", type=natural, default=0, metavar="MIB", help=_HELP_MAX_MEMORY)
-    add("--log-level", type=str.upper, choices=LEVELS, default="INFO", help="%(default)s by default")
+    add("--log-level", type=str.upper, choices=LEVELS, help=_HELP_LOG_LEVEL)
 
 
 _HELP_QUEUE = "a queue to empty, may be given several times (the project's default queue)"
@@ -98,6 +99,7 @@ _HELP_GRACE = "how long running commands may go on after a request to stop (%(de
 _HELP_LEASE = "how long another consumer must be silent before its messages are taken (%(default)s)"
 _HELP_TIMEOUT = "stop, restart: after this, kill (10 s more than the grace period)"
 _HELP_MAX_COMMANDS = "replace a worker process after so many commands (never)"
+_HELP_LOG_LEVEL = "of this log (what LOGGING says of the logger djutils, else INFO)"
 _HELP_MAX_MEMORY = "replace a worker process that uses more (never)"
 
 

@@ -179,3 +179,12 @@ def eat_and_hold(path: str, gate: str, mebibytes: int) -> None:
         sleep(0.01)
     write(path, "ended")
     del kept
+
+
+@queue_command(max_attempts=1)
+def say_and_be_killed(path: str, texts: list[str]) -> None:
+    """Log lines, then die as if memory had run out."""
+    for text in texts:
+        logging.getLogger("app.world").warning(text)
+    write(path, "ran")
+    os.kill(os.getpid(), signal.SIGKILL)
