@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, distribution
@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from .queue import autodiscover
-from .queue.backends import load_backend
+from .queue.backends import queues
 from .queue.conf import NAMES, settings
 from .queue.crontab import Crontab
 from .queue.dead_letters import as_age
@@ -38,9 +38,9 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 
 @register("djutils")
 def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a backend that cannot be loaded; nothing is connected to."""
+    """Refuse a backend that cannot be loaded, or whose database has no such alias; nothing is connected to."""
     try:
-        load_backend(settings.QUEUE_BACKEND)(settings.queue_name, settings.QUEUE_CONNECTION)
+        _ = queues.fresh(settings.queue_name).transaction_alias
     except ConfigurationError as error:
         return [Error(str(error), id="djutils.E001")]
     return []
@@ -48,24 +48,16 @@ def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register("djutils")
 def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse values of the wrong type or range."""
-    wrong = {
-        "QUEUE_MAX_ATTEMPTS": not _is_count(settings.QUEUE_MAX_ATTEMPTS),
-        "QUEUE_MAX_CRASHES": not _is_count(settings.QUEUE_MAX_CRASHES),
-        "QUEUE_MAX_MESSAGE_SIZE": not _is_count(settings.QUEUE_MAX_MESSAGE_SIZE),
-        "QUEUE_BACKOFF": not is_backoff(settings.QUEUE_BACKOFF),
-        "QUEUE_NAME": not _is_text(settings.QUEUE_NAME),
-        "QUEUE_DEAD_LETTERS_KEPT": not _is_age_or_none(settings.QUEUE_DEAD_LETTERS_KEPT),
-        "QUEUE_CONNECTION": not _is_text(settings.QUEUE_CONNECTION, 4000),
-    }
+    """Refuse values of the wrong type or range. None is shown: any of them may hold a secret."""
     return [
         Error(
-            f"{name} = {getattr(settings, name)!r} cannot work.",
+            f"{name} must be {rule}. What it holds is not, and is not shown; its type is "
+            f"{type(value).__name__}.",
             hint=f"The default is {getattr(type(settings), name)!r}.",
             id="djutils.E002",
         )
-        for name, bad in wrong.items()
-        if bad
+        for name, (fits, rule) in _RULES.items()
+        if not fits(value := getattr(settings, name))
     ]
 
 
@@ -156,3 +148,16 @@ def _is_age_or_none(value: Any) -> bool:
 
 def _is_text(value: Any, longest: int = 200) -> bool:
     return isinstance(value, str) and len(value) <= longest
+
+
+_COUNT = (_is_count, "an integer, 1 or more")
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "QUEUE_MAX_ATTEMPTS": _COUNT,
+    "QUEUE_MAX_CRASHES": _COUNT,
+    "QUEUE_MAX_MESSAGE_SIZE": _COUNT,
+    "QUEUE_BACKOFF": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
+    "QUEUE_NAME": (_is_text, "a text of at most 200 characters"),
+    "QUEUE_CONNECTION": (lambda value: _is_text(value, 4000), "a text of at most 4000 characters"),
+    "QUEUE_DEAD_LETTERS_KEPT": (_is_age_or_none, "None, a timedelta, seconds, or text such as '30d'"),
+    "QUEUE_EAGER": (lambda value: isinstance(value, bool), "True or False"),
+}

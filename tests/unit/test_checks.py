@@ -73,6 +73,24 @@ def test_what_is_no_backend_is_refused(settings: Settings, path: str) -> None:
     assert "is not a backend: derive it from djutils.queue.backends.base.BaseQueue" in found.msg
 
 
+@pytest.mark.parametrize(
+    ("connection", "hint"),
+    [
+        ("defualt", "Did you mean 'default'?"),
+        ("redis://user:pw@host:6379/0", "For the address of a Redis server, set QUEUE_BACKEND"),
+        ("10.0.0.75:6379:0", "There are: default"),
+    ],
+)
+def test_a_connection_that_is_no_alias_of_a_database_is_found_by_the_check(
+    settings: Settings, connection: str, hint: str
+) -> None:
+    settings.QUEUE_CONNECTION = connection
+    (found,) = check_backend(None)
+    assert found.id == "djutils.E001"
+    assert hint in found.msg
+    assert connection not in found.msg
+
+
 def test_a_backend_that_needs_a_package_names_it(settings: Settings, tmp_path: Any, monkeypatch: Any) -> None:
     (tmp_path / "backend_in_need.py").write_text("import no_such_package\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -106,6 +124,8 @@ def test_a_backend_that_needs_a_package_names_it(settings: Settings, tmp_path: A
         ("QUEUE_NAME", None),
         ("QUEUE_NAME", "x" * 201),
         ("QUEUE_CONNECTION", 6379),
+        ("QUEUE_EAGER", "False"),
+        ("QUEUE_EAGER", 1),
     ],
 )
 def test_a_value_that_cannot_work_is_refused(settings: Settings, name: str, value: Any) -> None:
@@ -113,7 +133,8 @@ def test_a_value_that_cannot_work_is_refused(settings: Settings, name: str, valu
     setattr(settings, name, value)
     (found,) = check_values(None)
     assert found.id == "djutils.E002"
-    assert f"{name} = {value!r}" in found.msg
+    assert found.msg.startswith(f"{name} must be ")
+    assert f"its type is {type(value).__name__}" in found.msg
     assert repr(getattr(QueueSettings, name)) in str(found.hint)
 
 

@@ -32,19 +32,35 @@ class Queues:
 
     def __getitem__(self, name: str) -> BaseQueue:
         key = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION, name)
-        queue = self._made.get(key)
+        try:
+            queue = self._made.get(key)
+        except TypeError:  # one of them cannot be a key, so it is no text either
+            queue = None
         if queue is None:
+            made = self.fresh(name)
             with self._lock:
-                queue = self._made.setdefault(key, load_backend(key[0])(name, key[1]))
+                queue = self._made.setdefault(key, made)
         return queue
 
     def fresh(self, name: str) -> BaseQueue:
-        """Answer an instance of its own for someone who will ``open()`` it: a consumer."""
-        return load_backend(settings.QUEUE_BACKEND)(name, settings.QUEUE_CONNECTION)
+        """Return an instance of its own for a caller that will ``open()`` it: a consumer.
+
+        Raises ``ConfigurationError`` for settings that cannot work.
+        """
+        backend = load_backend(settings.QUEUE_BACKEND)
+        for what, value in (("QUEUE_CONNECTION", settings.QUEUE_CONNECTION), ("The name of a queue", name)):
+            if not isinstance(value, str):
+                raise ConfigurationError(
+                    f"{what} must be a text, not of type {type(value).__name__}; its value is not shown."
+                )
+        return backend(name, settings.QUEUE_CONNECTION)
 
 
 def load_backend(path: Any) -> type[BaseQueue]:
-    """Answer the class at dotted ``path``; ``ConfigurationError`` names the nearest one if wrong."""
+    """Return the class at dotted ``path``; ``ConfigurationError`` names the nearest one if wrong.
+
+    A path that was not found is not shown: what stands there may be an address with a password in it.
+    """
     module_path, _, class_name = str(path).rpartition(".")
     if not all(part.isidentifier() for part in module_path.split(".")):
         raise ConfigurationError(_explain(path, PROVIDED))
@@ -55,7 +71,7 @@ def load_backend(path: Any) -> type[BaseQueue]:
             raise ConfigurationError(
                 f"QUEUE_BACKEND = {path!r} needs '{error.name}', which is not installed."
             ) from error
-        raise ConfigurationError(_explain(path, PROVIDED)) from error
+        raise ConfigurationError(_explain(path, PROVIDED)) from None  # it says the path
     backend = getattr(module, class_name, None)
     if backend is None:
         there = [f"{module_path}.{name}" for name in vars(module) if name.endswith("Queue")]
@@ -71,7 +87,7 @@ def load_backend(path: Any) -> type[BaseQueue]:
 def _explain(path: object, known: tuple[str, ...]) -> str:
     near = get_close_matches(str(path), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(PROVIDED)}."
-    return f"QUEUE_BACKEND = {path!r} cannot be imported; {hint}"
+    return f"QUEUE_BACKEND cannot be imported; {hint} It must be the dotted path of a class."
 
 
 queues = Queues()

@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
-from django.utils.connection import ConnectionDoesNotExist
 
 from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue.backends.base import LeasedQueue, own_alias
-from djutils.queue.exceptions import BackendUnavailable, ConfigurationError
+from djutils.queue.exceptions import BackendUnavailable
 
+from .aliases import known_alias
 from .base import Dialect
 from .errors import translated_errors
 from .rows import messages
@@ -34,7 +34,7 @@ class ConnectedQueue(LeasedQueue):
         """The database alias its table is in."""
         if router.routers and not self.connection:
             return router.db_for_write(QueueMessage)
-        return self.connection or DEFAULT_DB_ALIAS
+        return known_alias(self.connection) if self.connection else DEFAULT_DB_ALIAS
 
     @property
     def _using(self) -> str:
@@ -73,20 +73,11 @@ class ConnectedQueue(LeasedQueue):
         connections[self._using].close()
 
     def _project_connection(self) -> BaseDatabaseWrapper:
-        return self._connection(self.alias)
-
-    def _connection(self, alias: str) -> BaseDatabaseWrapper:
-        try:
-            return connections[alias]
-        except ConnectionDoesNotExist as error:
-            raise ConfigurationError(
-                f"QUEUE_CONNECTION = {self.connection!r} is not an alias in DATABASES "
-                f"(there are: {', '.join(connections)})."
-            ) from error
+        return connections[self.alias]
 
     def _database(self) -> translated_errors:
         """Return the connection, as a context: inside, the driver's errors become ours."""
-        connection = self._connection(self._using)
+        connection = connections[self._using]
         errors = translated_errors(connection)
         if self._own:
             with errors:
