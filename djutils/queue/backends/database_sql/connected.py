@@ -55,7 +55,7 @@ class ConnectedQueue(LeasedQueue):
 
         Raises ``ConfigurationError`` if the database can be reached, but not without a pooler.
         """
-        own, settings = own_alias(self.alias), own_settings(self._project_connection())
+        own, settings = own_alias(self.alias), own_settings(connections[self.alias])
         if connections.settings.get(own) != settings:
             connections.settings[own] = settings
             with suppress(AttributeError):  # it has none in this thread
@@ -71,9 +71,6 @@ class ConnectedQueue(LeasedQueue):
         if self._dialect:
             self._dialect.close()
         connections[self._using].close()
-
-    def _project_connection(self) -> BaseDatabaseWrapper:
-        return connections[self.alias]
 
     def _database(self) -> translated_errors:
         """Return the connection, as a context: inside, the driver's errors become ours."""
