@@ -207,6 +207,10 @@ class MariaDBServer(OwnServer):
             "CREATE DATABASE IF NOT EXISTS djutils CHARACTER SET utf8mb4;\n"
             "CREATE USER IF NOT EXISTS djutils@'127.0.0.1' IDENTIFIED BY 'djutils';\n"
             "GRANT ALL ON *.* TO djutils@'127.0.0.1';\n"
+            # As in a site: read_only is meant for it too. Who may change that is another user.
+            "REVOKE READ ONLY ADMIN ON *.* FROM djutils@'127.0.0.1';\n"
+            "CREATE USER IF NOT EXISTS administrator@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO administrator@'127.0.0.1';\n"
         )
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
         command = [self.installer, "--no-defaults", *self._place(), *options]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from random import Random
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from django.db import connections
 
@@ -16,8 +17,9 @@ from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.exceptions import BackendError
 from tests.consumers import Consumer
 from tests.project.app import trials
+from tests.project.databases import to_url
 from tests.servers import Server
-from tests.sites import Site
+from tests.sites import REDIS, Site
 from tests.waiting import wait_until
 
 from .history import History
@@ -38,6 +40,12 @@ class Wires(NamedTuple):
 
     consumers: Proxy
     producers: Proxy
+
+
+def through(url: str, proxy: Proxy) -> str:
+    """The URL of a server, led through ``proxy``."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
 
 
 class Field:
@@ -94,6 +102,18 @@ class Field:
         another = self._start(f"{len(self.others) + 2}.log", (), changed, PROCESSES)
         self.others.append(another)
         return another
+
+    def start_wired(self) -> tuple[Consumer, Proxy]:
+        """Start one beside the first that reaches the backend through a proxy of its own."""
+        proxy = self.stack.enter_context(Proxy(urlsplit(self.server.url).port or 0))
+        return self.start_another(directly=True, environment=self.led_through(proxy)), proxy
+
+    def led_through(self, proxy: Proxy) -> dict[str, str]:
+        """What leads a consumer through ``proxy``, to be put over the environment of the site."""
+        if self.site.environment["DJUTILS_TEST_QUEUE_BACKEND"] == REDIS:
+            return {"DJUTILS_TEST_QUEUE_CONNECTION": through(self.server.url, proxy)}
+        url = to_url(connections[self.site.alias].settings_dict)
+        return {"DJUTILS_TEST_DATABASE_URL": through(url, proxy)}
 
     def _start(
         self, log: str, options: Sequence[str], environment: Mapping[str, str], processes: int

@@ -22,7 +22,7 @@ from tests.project.databases import to_url
 from tests.sites import REDIS, Site
 
 from .catalogue import SIMPLE, Fault
-from .field import Field, Wires
+from .field import Field, Wires, through
 from .proxy import Proxy
 
 FOLDER = "tests.contract.four_methods.FolderQueue"
@@ -74,11 +74,11 @@ class Grounds:
         port = urlsplit(server.url).port or 0
         consumers, producers = (self._stack.enter_context(Proxy(port)) for _ in range(2))
         if site.environment["DJUTILS_TEST_QUEUE_BACKEND"] == REDIS:
-            site.wired["DJUTILS_TEST_QUEUE_CONNECTION"] = _through(server.url, consumers)
-            self._settings.QUEUE_CONNECTION = _through(server.url, producers)
+            site.wired["DJUTILS_TEST_QUEUE_CONNECTION"] = through(server.url, consumers)
+            self._settings.QUEUE_CONNECTION = through(server.url, producers)
         else:
             url = to_url(connections[site.alias].settings_dict)
-            site.wired["DJUTILS_TEST_DATABASE_URL"] = _through(url, consumers)
+            site.wired["DJUTILS_TEST_DATABASE_URL"] = through(url, consumers)
             self._settings.QUEUE_CONNECTION = self._wired_alias(site.alias, producers)
         return Wires(consumers, producers)
 
@@ -120,8 +120,3 @@ def small_disk(place: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", str(place)], check=True)
-
-
-def _through(url: str, proxy: Proxy) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()

@@ -44,6 +44,7 @@ class Proxy:
         self._refusing = False
         self._passable = asyncio.Event()
         self._links: dict[asyncio.Task[Any], list[asyncio.StreamWriter]] = {}
+        self._holed: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
@@ -66,6 +67,13 @@ class Proxy:
     def hole(self) -> None:
         """Let nothing pass; connections stay open, new ones are taken, nothing is answered."""
         self._do(self._passable.clear)
+
+    def hole_one(self, nth: int) -> None:
+        """Let nothing pass on one connection; the others go on, and so do new ones. ``mend`` breaks it.
+
+        It is the nth one, counted round and round. What is sent on it is lost.
+        """
+        self._do(lambda: self._hole_one(nth))
 
     def reset(self) -> None:
         """Break every connection there is; new ones are taken."""
@@ -93,6 +101,7 @@ class Proxy:
         self._refusing = False
         self.delay = 0.0
         self._do(self._to_cut.clear)
+        self._do(self._break_holed)
         self._do(self._passable.set)
 
     # In the loop's thread.
@@ -118,6 +127,17 @@ class Proxy:
             link.cancel()
         await asyncio.gather(*links, return_exceptions=True)
 
+    def _hole_one(self, nth: int) -> None:
+        whole = [ends for ends in self._links.values() if len(ends) == 2]
+        if whole:
+            self._holed.update(whole[nth % len(whole)])
+
+    def _break_holed(self) -> None:
+        """Something is missing in what they carried."""
+        for end in self._holed:
+            _break(end)
+        self._holed.clear()
+
     def _reset(self) -> None:
         for ends in self._links.values():
             for end in ends:
@@ -134,6 +154,7 @@ class Proxy:
                 self._links[link].append(server)
                 await asyncio.gather(self._carry(reader, server), self._carry(replies, client, replies=True))
         for end in self._links.pop(link):
+            self._holed.discard(end)
             if not end.is_closing():
                 _break(end)
 
@@ -144,6 +165,8 @@ class Proxy:
             if self.delay:
                 await asyncio.sleep(self.delay)
             await self._passable.wait()
+            if sink in self._holed:
+                continue
             if replies and (keep := self._keep()) is not None:
                 # At least one byte goes missing, or it would not be cut.
                 sink.write(piece[: min(int(len(piece) * keep), len(piece) - 1)])

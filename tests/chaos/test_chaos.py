@@ -11,6 +11,7 @@ from . import (
     faults,
     faults_commands,
     faults_deploys,
+    faults_field,
     faults_limits,
     faults_messages,
     faults_network,
@@ -37,6 +38,7 @@ LOADED = (
     faults_messages,
     faults_deploys,
     faults_storage,
+    faults_field,
 )
 """The modules that fill the catalogue."""
 

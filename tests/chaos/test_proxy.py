@@ -179,3 +179,21 @@ def test_nobody_behind_it_is_a_broken_connection(proxy: Proxy, echo: EchoServer)
     with pytest.raises(ConnectionError), socket.create_connection((HOST, proxy.port), 5) as line:
         hear(line, 1)
         ask(line)
+
+
+def test_in_a_hole_of_one_connection_the_others_go_on(echo: EchoServer, proxy: Proxy) -> None:
+    with (
+        socket.create_connection((HOST, proxy.port)) as first,
+        socket.create_connection((HOST, proxy.port)) as second,
+    ):
+        for client in (first, second):
+            client.sendall(HELLO)
+            assert client.recv(100) == HELLO
+        proxy.hole_one(0)
+        first.sendall(HELLO)
+        second.sendall(HELLO)
+        assert second.recv(100) == HELLO
+        assert len(echo.heard) == 3
+        proxy.mend()
+        with pytest.raises(ConnectionResetError):
+            first.recv(100)
