@@ -73,6 +73,7 @@ def test_a_full_server_refuses_messages_but_can_be_drained(queue: RedisQueue, ad
 
     with pytest.raises(BackendError, match="memory"):
         queue.write(b"one too many")
+    queue.open()
     queue.enroll(fresh)
     assert queue.beat([fresh]) == {fresh}
     until(lambda: lent(queue, fresh) is not None and queue.stats().leased == 7, "all were lent")

@@ -55,6 +55,7 @@ _OUTAGE = re.compile(
     r"\b(ASK|BUSY|CLUSTERDOWN|EXECABORT|FAILOVER|LOADING|MASTERDOWN|MISCONF|MOVED|NOREPLICAS|OOM|READONLY"
     r"|REDIRECT|TRYAGAIN|UNBLOCKED|max number of clients reached|[Ss]cript killed by user)\b"
 )
+_COMMAND = re.compile(r"run the '([^']+)' command")
 _DENIAL = re.compile(r"\bNOPERM\b|[Nn]o permissions|The user executing the script")
 
 
@@ -142,7 +143,9 @@ class RedisClient:
         """Refuse a server that does not let us do all a consumer does with the keys of ``prefix``."""
         if denied := self._denied(prefix):
             raise BackendError(withheld(self.address, self.user, denied))
+        self.run("probe", *self._probe(prefix))
         self.wait(f"{prefix}probe", 0.0)
+        self.call("PING")
 
     def call(self, *words: Any) -> Any:
         """Return what the server replies to a command, such as ``call("HLEN", key)``."""
@@ -188,16 +191,21 @@ class RedisClient:
         return self._answer(connection, script, keys, args)
 
     def _explained(self, error: BackendError, keys: tuple[str, ...]) -> BackendError:
-        """Return an error that names the rights we lack: within a script Redis 7.0 does not tell them."""
-        denied = self._denied(keys[0].removesuffix("messages"))
+        """Return an error that names the rights we lack: within a script Redis 7.0 does not name them."""
+        if _COMMAND.search(str(error.__cause__)):
+            return error
+        denied = self._denied(keys[0].rpartition(":")[0] + ":")
         of_producers = [command for command in denied if command in PRODUCER]
-        return BackendError(withheld(self.address, self.user, of_producers or denied)) if denied else error
+        return BackendError(withheld(self.address, self.user, of_producers or denied))
 
     def _denied(self, prefix: str) -> list[str]:
         """Return which commands that scripts use we may not call on the keys of ``prefix``."""
-        keys = (f"{prefix}count", f"{prefix}probe")
-        denied = self.call("EVAL", _script("probe").text, len(keys), *keys, *TRIALS)
+        keys, trials = self._probe(prefix)
+        denied = self.call("EVAL", _script("probe").text, len(keys), *keys, *trials)
         return [command.decode() for command in denied]
+
+    def _probe(self, prefix: str) -> tuple[tuple[str, ...], Sequence[str]]:
+        return (f"{prefix}count", f"{prefix}probe"), TRIALS
 
     def close(self) -> None:
         """Let go of every idle connection; the next call makes a new one."""
@@ -254,7 +262,8 @@ class RedisClient:
     def _as_ours(self, error: redis.RedisError) -> BackendError:
         told = str(error).rstrip(".")
         if isinstance(error, redis.exceptions.NoPermissionError) or _DENIAL.search(told):
-            return _Denied(f"Redis at {self.address} does not let its user '{self.user}' do that: {told}.")
+            command = _COMMAND.search(told)
+            return _Denied(withheld(self.address, self.user, [command[1]] if command else []))
         if isinstance(error, redis.AuthenticationError):
             self.close()
             return BackendError(

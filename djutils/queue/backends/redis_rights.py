@@ -63,9 +63,10 @@ def grant(user: str, commands: Iterable[str]) -> str:
 
 
 def withheld(address: str, user: str, commands: Sequence[str]) -> str:
-    """Return what to say when the server does not allow these commands."""
+    """Return what to say when the server does not allow these commands; with none, the keys themselves."""
+    what = f"call {', '.join(commands)} on" if commands else "touch"
     return (
-        f"Redis at {address} does not let its user '{user}' call {', '.join(commands)} on the keys of this"
+        f"Redis at {address} does not let its user '{user}' {what} the keys of this"
         f" queue. Allow it: {grant(user, commands)}. The guide to least privilege lists what producers and"
         " consumers need."
     )

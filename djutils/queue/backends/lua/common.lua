@@ -218,7 +218,9 @@ local function unpack_lent()
   end
 end
 
-local function count_lent() return redis.call('HLEN', LENT) - redis.call('HEXISTS', LENT, UNPACKED) end
+local function count_lent()  -- by what producers may call
+  return redis.call('HLEN', LENT) - (redis.call('HMGET', LENT, UNPACKED)[1] and 1 or 0)
+end
 
 local function divided(owner, ids)  -- what is lent to the owner, and what is not
   local ours, others = {}, {}

@@ -1,0 +1,195 @@
+"""RedisQueue as users that may do what they need and nothing else; and what it says when they may not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+import pytest
+import redis
+
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.redis_backend import RedisQueue
+from djutils.queue.backends.redis_rights import CONSUMER, PRODUCER, grant
+from djutils.queue.exceptions import BackendError, BackendUnavailable
+from djutils.queue.message import Envelope, Stats, new_id
+from djutils.testing.contract import LeasedQueueContract
+from tests.servers import Server
+
+WORDS_IN_GRANT = re.compile(r"ACL SETUSER [^.]+")
+
+
+def connection(url: str, user: str, database: int = 0) -> str:
+    return url.replace("://", f"://{user}:word@").replace("/0", f"/{database}")
+
+
+def allow(admin: redis.Redis, user: str, commands: Collection[str]) -> None:
+    admin.execute_command(*grant(user, commands).split(), "on", ">word")
+
+
+class TwoUsers(RedisQueue):
+    """A queue whose messages come from a process that only enqueues."""
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(name, connection(url, "consumer"))
+        self.producer = RedisQueue(name, connection(url, "producer"))
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        self.producer.send(envelopes)
+
+    def stats(self) -> Stats:
+        return self.producer.stats()
+
+    def close(self) -> None:
+        super().close()
+        self.producer.close()
+
+
+@pytest.fixture(params=["redis_server", "valkey_server"])
+def server(request: pytest.FixtureRequest) -> Server:
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def admin(server: Server) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(server.url) as client:
+        yield client
+        client.acl_deluser("producer", "consumer")
+
+
+@pytest.fixture
+def name() -> str:
+    return f"rights-{new_id()}"
+
+
+class TestLeastRights(LeasedQueueContract):
+    @pytest.fixture(autouse=True)
+    def users(self, valkey_server: Server) -> Iterator[None]:
+        self.url = valkey_server.url
+        with redis.Redis.from_url(self.url) as admin:
+            allow(admin, "producer", PRODUCER)
+            allow(admin, "consumer", CONSUMER)
+            yield
+            admin.acl_deluser("producer", "consumer")
+
+    def make_queue(self, name: str = "contract") -> TwoUsers:
+        queue = TwoUsers(name, self.url)
+        queue.open()
+        queue.close()
+        return queue
+
+
+def all_that_a_producer_does(queue: RedisQueue) -> None:
+    queue.send([Envelope(new_id(), b"data")])
+    queue.send([Envelope(new_id(), b"data", priority=3), Envelope(new_id(), b"data", delay=60.0)])
+    assert len(queue) == 3
+
+
+def test_rights_hold_on_every_database(server: Server, admin: redis.Redis, name: str) -> None:
+    allow(admin, "producer", PRODUCER)
+    queue = RedisQueue(name, f"{connection(server.url, 'producer', 3)}?health_check_interval=1")
+
+    all_that_a_producer_does(queue)
+    for idle, _ in queue.server._idle:
+        idle.next_health_check = 1.0  # long ago
+
+    assert len(queue) == 3
+    queue.close()
+
+
+@pytest.mark.parametrize("right", PRODUCER)
+def test_a_producer_that_lacks_a_right_is_told_which_and_how_to_allow_it(
+    server: Server, admin: redis.Redis, name: str, right: str
+) -> None:
+    allow(admin, "producer", {*PRODUCER} - {right})
+    queue = RedisQueue(name, connection(server.url, "producer", int(right == "select")))
+    if right == "ping":
+        queue = RedisQueue(name, f"{connection(server.url, 'producer')}?health_check_interval=1")
+        assert len(queue) == 0
+        for idle, _ in queue.server._idle:
+            idle.next_health_check = 1.0
+    if right == "eval":
+        admin.script_flush()
+
+    with pytest.raises(BackendError, match=rf"'producer'.*\b{re.escape(right)}\b") as refused:
+        all_that_a_producer_does(queue)
+
+    assert not isinstance(refused.value, BackendUnavailable)
+    line = WORDS_IN_GRANT.search(str(refused.value))
+    assert line, "it says what to type"
+    admin.execute_command(*line[0].split())
+    queue = RedisQueue(f"{name}-again", connection(server.url, "producer"))
+    all_that_a_producer_does(queue)
+    queue.close()
+
+
+@pytest.mark.parametrize("right", CONSUMER)
+def test_a_consumer_that_lacks_a_right_is_refused_when_it_opens_and_told_which(
+    server: Server, admin: redis.Redis, name: str, right: str
+) -> None:
+    allow(admin, "consumer", {*CONSUMER} - {right})
+    queue = RedisQueue(name, connection(server.url, "consumer", int(right == "select")))
+    sent = RedisQueue(name, server.url)
+    sent.write(b"data")
+
+    with pytest.raises(BackendError, match=rf"'consumer'.*\b{re.escape(right)}\b") as refused:
+        queue.open()
+
+    assert len(sent) == 1
+    assert set(admin.keys(f"*{name}*")) <= {
+        f"{{djq:{name}}}:{key}".encode() for key in ("messages", "ready", "wake", "count")
+    }
+    line = WORDS_IN_GRANT.search(str(refused.value))
+    assert line, "it says what to type"
+    admin.execute_command(*line[0].split())
+    queue.open()
+    queue.close()
+    sent.close()
+
+
+def test_keys_that_are_out_of_reach_are_told(server: Server, admin: redis.Redis, name: str) -> None:
+    admin.acl_setuser(
+        "consumer",
+        enabled=True,
+        passwords=["+word"],
+        keys=["elsewhere:*"],
+        commands=[f"+{right}" for right in CONSUMER],
+    )
+    queue = RedisQueue(name, connection(server.url, "consumer"))
+
+    with pytest.raises(BackendError, match=r"~\{djq:\*"):
+        queue.open()
+    with pytest.raises(BackendError, match=r"~\{djq:\*"):
+        queue.write(b"data")
+    with pytest.raises(BackendError):
+        queue.owners()
+    queue.close()
+
+
+def test_a_right_that_is_taken_away_and_given_back_costs_nothing(
+    server: Server, admin: redis.Redis, name: str
+) -> None:
+    allow(admin, "consumer", CONSUMER)
+    queue, owner = RedisQueue(name, connection(server.url, "consumer")), new_owner()
+    queue.open()
+    queue.enroll(owner)
+    ids = [new_id() for _ in range(20)]
+    queue.send([Envelope(id, b"data") for id in ids])
+    queue.receive(owner, 10)
+    admin.execute_command("ACL", "SETUSER", "consumer", "-rpush")
+
+    for _ in range(5):
+        for give_back in (lambda: queue.release(owner, ids[:10]), lambda: queue.reap(owner)):
+            with pytest.raises(BackendError, match="rpush"):
+                give_back()
+
+    assert queue.stats() == Stats(ready=10, leased=10)
+    admin.execute_command("ACL", "SETUSER", "consumer", "+rpush")
+    assert queue.reap(owner) == 10
+    queue.enroll(owner)
+    lent = queue.receive(owner, 100).deliveries
+    assert [delivery.id for delivery in lent] == ids
+    assert {delivery.redeliveries for delivery in lent[:10]} == {1}
+    queue.reap(owner)
+    queue.flush()
+    queue.close()
