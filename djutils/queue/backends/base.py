@@ -200,6 +200,13 @@ class LeasedQueue(BaseQueue):
     def close(self) -> None:
         """Let go of every connection, file and thread: the process may fork. The next call makes new ones."""
 
+    def hang_up(self) -> None:
+        """Break the connection on which another thread waits: its call raises ``BackendUnavailable``.
+
+        For a network that swallows everything without a word. May be called from any thread. A store
+        whose calls give up by themselves within some seconds need not do anything.
+        """
+
     def send(self, envelopes: Sequence[Envelope]) -> None:
         """Put ``envelopes`` into the queue, all or none, in one round trip.
 

@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, LeasedQueue
@@ -30,6 +31,11 @@ class Stores:
             with border(self.leased[name]):
                 self.leased[name].open()
             self._open.add(name)
+
+    def hang_up(self) -> None:
+        """Break every connection, for a thread that waits on one of them; in any thread."""
+        for queue in self.leased.values():
+            queue.hang_up()
 
     def close(self) -> None:
         """Let go of every connection, so that the next ``open()`` makes new ones."""
@@ -63,6 +69,7 @@ class Guard:
         headline = f"Upkeep has to wait ({chore.name}): %s It is tried again; everything else goes on."
         self._outage = Outage(logger, headline, longest_pause)
         self._not_before = 0.0
+        self._began = inf
 
     def due_in(self) -> float:
         """Return the seconds until there is something to do."""
@@ -72,6 +79,7 @@ class Guard:
         """Do the chore if it is due; never raises."""
         if self.due_in() > 0:
             return
+        self._began = time.monotonic()
         try:
             self._chore.do()
         except Exception as error:
@@ -81,3 +89,10 @@ class Guard:
             self._stores.close()
         else:
             self._outage.over()
+        finally:
+            self._began = inf
+
+    def break_off(self, after: float) -> None:
+        """Break the chore's connections if it has been going on for ``after`` seconds; in another thread."""
+        if time.monotonic() - self._began > after:
+            self._stores.hang_up()

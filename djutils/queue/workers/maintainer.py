@@ -57,6 +57,7 @@ class Maintainer:
 
     def __init__(self, options: ConsumerOptions, supervisor: Connection, arena: Arena) -> None:
         self._supervisor = supervisor
+        self._patience = options.lease / 2
         self._crew = crew = Crew(arena)
         stores = Stores(options.queues)
         self._burial = Burial(stores, crew, self._tell)
@@ -76,7 +77,8 @@ class Maintainer:
 
     def run(self) -> int:
         """Live; return the exit code."""
-        threading.Thread(target=self._keep_beating, name="beating", daemon=True).start()
+        for live in (self._keep_beating, self._keep_watch):
+            threading.Thread(target=live, name=live.__name__, daemon=True).start()
         listening, parent = True, os.getppid()
         while (listening or not self._burial.is_over) and os.getppid() == parent:
             listening = listening and self._listen()
@@ -92,6 +94,13 @@ class Maintainer:
         while True:
             self._beat.do_if_due()
             time.sleep(min(_LONGEST_NAP, max(0.0, self._beat.due_in())))
+
+    def _keep_watch(self) -> None:
+        """A call that is never answered must not hold up a chore, least of all the beat, for longer than a lease."""
+        while True:
+            time.sleep(_LONGEST_NAP)
+            for guard in (self._beat, *self._chores):
+                guard.break_off(self._patience)
 
     def _listen(self) -> bool:
         """Hear what the supervisor says, until something is due; False when it has hung up."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from socket import SHUT_RDWR, socket
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,6 +30,7 @@ class ConnectedQueue(LeasedQueue):
         super().__init__(name, connection)
         self._dialect: Dialect | None = None
         self._own = ""
+        self._raw: Any = None
         self._tuned: object = None
 
     @property
@@ -72,6 +76,11 @@ class ConnectedQueue(LeasedQueue):
             self._dialect.close()
         connections[self._using].close()
 
+    def hang_up(self) -> None:
+        # Not by the driver: its objects are the other thread's. Nor closed: the number could be another file's then.
+        with suppress(Exception), socket(fileno=os.dup(_descriptor(self._raw))) as wire:
+            wire.shutdown(SHUT_RDWR)
+
     def _database(self) -> translated_errors:
         """Return the connection, as a context: inside, the driver's errors become ours."""
         connection = connections[self._using]
@@ -95,6 +104,7 @@ class ConnectedQueue(LeasedQueue):
     def _tune(self, connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()
         if connection.connection is not self._tuned:
+            self._raw = connection.connection
             # What was asked in one thread may be heard in another.
             connection.inc_thread_sharing()
             self._sql(connection).tune(connection)
@@ -110,3 +120,8 @@ class ConnectedQueue(LeasedQueue):
 
     def _workers(self) -> QuerySet[QueueWorker]:
         return QueueWorker.objects.using(self._using).filter(queue=self.name)
+
+
+def _descriptor(raw: Any) -> int:
+    """Return the file descriptor of a driver's connection; PyMySQL keeps its socket to itself."""
+    return int((raw if hasattr(raw, "fileno") else raw._sock).fileno())
