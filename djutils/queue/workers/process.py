@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from djutils.queue.backends import queues
@@ -130,6 +131,24 @@ class WorkerProcess:
             if used > self._options.max_memory and self._pump.received:
                 return f"it uses {used} MiB, --max-memory is {self._options.max_memory}"
         return ""
+
+
+def affordable(options: ConsumerOptions) -> ConsumerOptions:
+    """Return ``options`` without a limit of memory that the project alone exceeds, and log that.
+
+    To be asked when the project is loaded and before its first command: a worker process that is
+    above the limit at its birth would be replaced again and again.
+    """
+    needed = resident_mebibytes()
+    if not 0 < options.max_memory <= needed:
+        return options
+    logger.warning(
+        "--max-memory is %d MiB, but the project needs %d MiB before its first command: no worker process is "
+        "replaced for its memory. Set a limit well above that.",
+        options.max_memory,
+        needed,
+    )
+    return replace(options, max_memory=0)
 
 
 def make_pump(

@@ -29,7 +29,7 @@ from .maintainer import Maintainer
 from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals, hear_only_hangup
 from .places import Place, places_of
-from .process import WorkerProcess
+from .process import WorkerProcess, affordable
 from .streams import flush_standard_streams, take_standard_streams
 from .worker import Deaf, Worker, cause_of
 
@@ -76,6 +76,7 @@ class Supervisor:
     def run(self) -> int:
         """Live, in the main thread of a process with no other threads and no open connections."""
         self._listen_to_signals()
+        self._options = affordable(self._options)
         gc.freeze()
         while not self._stops:
             self._look_after()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -10,6 +11,8 @@ from djutils.queue.message import Action
 
 from .board import Board
 from .runner import Runner, Waiting
+
+logger = logging.getLogger("djutils.queue.workers.threads")
 
 
 class Threads(Runner):
@@ -24,6 +27,7 @@ class Threads(Runner):
     ) -> None:
         super().__init__(count, executors, board)
         self._idle = 0
+        self._lost = 0
         self._wake = wake
         self._changed = threading.Condition()
         self._closed = False
@@ -37,8 +41,12 @@ class Threads(Runner):
         return self._idle
 
     @property
+    def busy(self) -> bool:
+        return bool(self.buffer) or self._idle + self._lost < self.count
+
+    @property
     def alive(self) -> bool:
-        return all(thread.is_alive() for thread in self._threads if thread.ident)
+        return not self._lost
 
     def start(self) -> None:
         """Start the threads."""
@@ -69,10 +77,17 @@ class Threads(Runner):
             self._changed.notify_all()
 
     def _work(self, number: int) -> None:
-        while (taken := self._next()) is not None:
-            outcome = self._run(number, *taken)
-            if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
-                self._wake()
+        try:
+            while (taken := self._next()) is not None:
+                outcome = self._run(number, *taken)
+                if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
+                    self._wake()
+        except BaseException:  # what a command left behind to be raised in its thread
+            logger.exception("A thread of this worker process has died; what it held goes back uncharged.")
+            self._pads[number].forget()
+            with self._changed:
+                self._lost += 1
+            self._wake()
 
     def _next(self) -> tuple[int, Waiting] | None:
         while (taken := self._take()) is None:
@@ -88,8 +103,10 @@ class Threads(Runner):
         """
         with self._changed:
             self._idle += 1
-            self._wake()
-            while (not self.buffer or self.stale or self.recalled) and not self._closed:
-                self._changed.wait()
-            self._idle -= 1
+            try:
+                self._wake()
+                while (not self.buffer or self.stale or self.recalled) and not self._closed:
+                    self._changed.wait()
+            finally:
+                self._idle -= 1
             return bool(self.buffer) and not self.stale and not self.recalled
