@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,13 +103,18 @@ class WorkerProcess:
                 self._end(reason)
         # Whatever still runs is not to blame.
         self._board.leave()
-        os.killpg(os.getpgid(0), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it leads no group, and dies alone
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
 
     def _act_on(self, number: int) -> None:
         if number == signal.SIGTERM:
             self._pump.stop()
         elif number == signal.SIGHUP:
-            self._hooks.hangup()
+            try:
+                self._hooks.hangup()
+            except Exception:  # this thread must go on: without it the process hears nothing
+                logger.exception("The log cannot be opened again after SIGHUP; the old one goes on.")
 
     def _end(self, reason: str) -> None:
         """Take nothing more; what runs ends first, in its own time."""

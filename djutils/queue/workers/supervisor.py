@@ -105,7 +105,7 @@ class Supervisor:
         now = time.monotonic()
         for worker in self._workers.values():
             if worker.kill_at and now >= worker.kill_at:
-                self._signal(signal.SIGKILL, [worker.pid])
+                _kill([worker.pid])
             elif not worker.kill_at and worker.board.overdue(now):
                 logger.error("Worker process %d runs a command past its time limit: it is ended.", worker.pid)
                 self._signal(signal.SIGTERM, [worker.pid])
@@ -121,7 +121,7 @@ class Supervisor:
         if self._workers:
             logger.warning("%d worker processes did not end and are killed.", len(self._workers))
             self._killing = True
-            self._signal(signal.SIGKILL, self._workers)
+            _kill(self._workers)
         while self._workers:
             self._wait(_LOOK_EVERY)
 
@@ -243,12 +243,15 @@ class Supervisor:
             signals = WorkerSignals()
             live = partial(self._live_as_worker, worker, signals, hear, say)
             worker.pid = self._fork(live, signals.listen)
+            with suppress(OSError):  # it has done so itself, or is dead
+                os.setpgid(worker.pid, worker.pid)
             os.close(say)
             self._unready[hear] = worker.pid
             self._workers[worker.pid] = worker
         self._hooks.workers_changed(list(self._workers))
 
     def _live_as_worker(self, worker: Worker, signals: WorkerSignals, hear: int, say: int) -> int:
+        os.setpgid(0, 0)
         os.close(hear)
         logging.getLogger().addHandler(worker.last_words)
         process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks, signals)
@@ -312,6 +315,8 @@ class Supervisor:
         busy, by_us = worker.board.busy, self._killing or worker.was_ended_by_us(code)
         died = worker.obituary(code, peak, blameless=self._killing)
         self._liaison.tell_of_death(died)
+        if code or died.reason:
+            _kill([worker.pid])  # what is left of it: the programs of the command that was running
         if died.reason:
             headline = died.reason.partition("\n")[0].removeprefix("Its process ")
             logger.error("Worker process %d %s", worker.pid, headline)
@@ -323,3 +328,13 @@ class Supervisor:
         at_fault = code != 0 and not busy and not (by_us and code < 0)
         self._places[worker.born.place].vacate(worker.born_at, at_fault=at_fault)
         self._hooks.workers_changed(list(self._workers))
+
+
+def _kill(workers: Iterable[int]) -> None:
+    """Kill each of ``workers`` with the programs that its commands started: those in its process group.
+
+    A program that has begun a session or a group of its own, as daemons do, lives on.
+    """
+    for pid in workers:
+        with suppress(ProcessLookupError, PermissionError):  # all gone, or what is left is another user's
+            os.killpg(pid, signal.SIGKILL)

@@ -188,3 +188,24 @@ def say_and_be_killed(path: str, texts: list[str]) -> None:
         logging.getLogger("app.world").warning(text)
     write(path, "ran")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@queue_command(max_attempts=2, backoff=0.05, time_limit=(0.3, 0.6))
+def wait_for_a_program(path: str, seconds: str) -> None:
+    """Wait for a program that takes too long, in a call that hears nothing."""
+    write(path, os.getpid())
+    subprocess.run(["sh", "-c", f"sleep {seconds} & wait"], check=False)
+
+
+@queue_command(max_attempts=1)
+def wait_for_a_program_for_ever(path: str, seconds: str) -> None:
+    """Wait for a program, without a limit."""
+    write(path, os.getpid())
+    subprocess.run(["sleep", seconds], check=False)
+
+
+@queue_command(max_attempts=1)
+def leave_a_program(path: str, seconds: str, session: bool) -> None:
+    """Start a program and leave it running."""
+    subprocess.Popen(["sleep", seconds], start_new_session=session)
+    write(path, os.getpid())
