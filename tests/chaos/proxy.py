@@ -14,7 +14,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -43,6 +43,8 @@ class Proxy:
         self._to_cut: list[tuple[int, float]] = []
         self._refusing = False
         self._passable = asyncio.Event()
+        self._holed_ports: set[int] = set()
+        self._mended = asyncio.Event()
         self._links: dict[asyncio.Task[Any], list[asyncio.StreamWriter]] = {}
         self._holed: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -75,6 +77,11 @@ class Proxy:
         """
         self._do(lambda: self._hole_one(nth))
 
+    def hole_from(self, ports: Collection[int]) -> None:
+        """Let nothing pass of what is connected from these ports; all else passes."""
+        self._do(lambda: self._holed_ports.update(ports))
+        self._do(self._mended.clear)
+
     def reset(self) -> None:
         """Break every connection there is; new ones are taken."""
         self._do(self._reset)
@@ -102,6 +109,8 @@ class Proxy:
         self.delay = 0.0
         self._do(self._to_cut.clear)
         self._do(self._break_holed)
+        self._do(self._holed_ports.clear)
+        self._do(self._mended.set)
         self._do(self._passable.set)
 
     # In the loop's thread.
@@ -152,14 +161,17 @@ class Proxy:
             if not self._refusing:
                 replies, server = await asyncio.open_connection(HOST, self.target)
                 self._links[link].append(server)
-                await asyncio.gather(self._carry(reader, server), self._carry(replies, client, replies=True))
+                _, port = client.get_extra_info("peername")[:2]
+                await asyncio.gather(
+                    self._carry(reader, server, port), self._carry(replies, client, port, replies=True)
+                )
         for end in self._links.pop(link):
             self._holed.discard(end)
             if not end.is_closing():
                 _break(end)
 
     async def _carry(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, replies: bool = False
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, port: int, replies: bool = False
     ) -> None:
         while piece := await source.read(_PIECE):
             if self.delay:
@@ -167,6 +179,8 @@ class Proxy:
             await self._passable.wait()
             if sink in self._holed:
                 continue
+            if port in self._holed_ports:
+                await self._mended.wait()
             if replies and (keep := self._keep()) is not None:
                 # At least one byte goes missing, or it would not be cut.
                 sink.write(piece[: min(int(len(piece) * keep), len(piece) - 1)])

@@ -12,6 +12,7 @@ from . import (
     faults_commands,
     faults_deploys,
     faults_field,
+    faults_hearing,
     faults_limits,
     faults_messages,
     faults_network,
@@ -39,6 +40,7 @@ LOADED = (
     faults_deploys,
     faults_storage,
     faults_field,
+    faults_hearing,
 )
 """The modules that fill the catalogue."""
 

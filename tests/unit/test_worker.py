@@ -77,6 +77,26 @@ def test_to_exit_well_while_a_command_runs_is_a_death_too() -> None:
     assert (died.running, died.reason.split(";")[0]) == ({"first": [A]}, "Its process exited with code 0")
 
 
+def test_what_we_end_charges_nobody() -> None:
+    """Recycled, or a bystander of a command that was past its time limit and has ended meanwhile."""
+    recycled, bystander = make_worker(), make_worker()
+    for worker in (recycled, bystander):
+        worker.board.pads[0].start(0, A)
+    recycled.board.leave()
+    bystander.kill_at = time.monotonic()
+    assert recycled.obituary(0, 1, blameless=False).running == {}
+    assert recycled.obituary(1, 1, blameless=False).running == {}
+    died = bystander.obituary(-signal.SIGKILL, 1, blameless=False)
+    assert (died.running, died.overdue, died.reason) == ({}, {"first": []}, "")
+
+
+def test_what_dies_of_its_command_while_we_wait_for_it_to_end_is_charged() -> None:
+    worker = make_worker()
+    worker.board.pads[0].start(0, A)
+    worker.kill_at = time.monotonic() + 5
+    assert worker.obituary(-signal.SIGSEGV, 1, blameless=False).running == {"first": [A]}
+
+
 def test_of_many_lines_the_last_ones_are_kept_whole() -> None:
     words = LastWords()
     for number in range(SIZE):
