@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from djutils.queue.message import Envelope, Stats, new_id
 from djutils.testing.contract import LeasedQueueContract
 from tests.servers import Server
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"
 WORDS_IN_GRANT = re.compile(r"ACL SETUSER [^.]+")
 
 
@@ -193,3 +195,13 @@ def test_a_right_that_is_taken_away_and_given_back_costs_nothing(
     queue.reap(owner)
     queue.flush()
     queue.close()
+
+
+def test_the_page_about_rights_shows_exactly_these() -> None:
+    page = PAGE.read_text(encoding="utf-8").replace("\\|", "|").replace("\\\n", "")
+    shown = [line.split() for line in page.splitlines() if "redis-cli ACL SETUSER" in line]
+
+    assert [[word for word in words if word.startswith("+")] for words in shown] == [
+        [f"+{right}" for right in rights] for rights in (PRODUCER, CONSUMER)
+    ]
+    assert all("'~{djq:*'" in words for words in shown)

@@ -38,7 +38,7 @@ class Kind(Enum):
     FULL = "The server is out of connections, memory or disk space."
     GONE = "Check that the server is up and can be reached."
     TABLES = "A table or column of djutils is missing: run 'manage.py migrate djutils --database {alias}'."
-    RIGHTS = "Grant its database user the rights that the page 'Choose a backend' lists."
+    RIGHTS = "Grant its database user the rights that the page 'Least privilege' lists."
     POOLER = (
         "A connection pooler seems to stand between: let QUEUE_CONNECTION name an alias that connects to "
         "the server directly."

@@ -1,0 +1,117 @@
+"""DatabaseQueue on PostgreSQL as roles that may do what they need and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.database import DatabaseQueue
+from djutils.queue.backends.database_sql import watermark
+from djutils.queue.exceptions import BackendError
+from djutils.queue.message import Envelope, new_id
+from djutils.testing.contract import LeasedQueueContract
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"
+PRODUCER = {"djutils_queuemessage": "SELECT, INSERT"}
+COUNTING = {"djutils_queueworker": "SELECT"}
+CONSUMER = {
+    "djutils_queuemessage": "SELECT, INSERT, UPDATE, DELETE",
+    "djutils_queueworker": "SELECT, INSERT, UPDATE, DELETE",
+    "djutils_queuekey": "SELECT, INSERT, DELETE",
+}
+
+
+class TwoRoles(DatabaseQueue):
+    """A queue whose messages come from a process that only enqueues."""
+
+    def __init__(self, name: str, producer: str, consumer: str) -> None:
+        super().__init__(name, consumer)
+        self.producer = DatabaseQueue(name, producer)
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        self.producer.send(envelopes)
+
+    def close(self) -> None:
+        super().close()
+        self.producer.close()
+
+
+@pytest.fixture(scope="module")
+def roles() -> tuple[str, str]:
+    run = uuid4().hex
+    return f"producer_{run}", f"consumer_{run}"
+
+
+@pytest.fixture
+def aliases(postgres_alias: str, roles: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """Aliases of the same database, as a producer and as a consumer."""
+    with connections[postgres_alias].cursor() as cursor:
+        for role, rights in zip(roles, (PRODUCER, CONSUMER), strict=True):
+            cursor.execute(f"CREATE ROLE {role} LOGIN")
+            for table, granted in rights.items():
+                cursor.execute(f"GRANT {granted} ON {table} TO {role}")
+    for role in roles:
+        connections.settings[role] = connections[postgres_alias].settings_dict | {"USER": role}
+    yield roles
+    for role in roles:
+        connections[role].close()
+        del connections[role], connections.settings[role]
+    with connections[postgres_alias].cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {', '.join(roles)}")
+        cursor.execute(f"DROP ROLE {', '.join(roles)}")
+
+
+class TestLeastRights(LeasedQueueContract):
+    @pytest.fixture(autouse=True)
+    def database(self, aliases: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aliases = aliases
+        # A busy machine would make it slow, and the order another.
+        monkeypatch.setattr(watermark, "SLOW", math.inf)
+
+    def make_queue(self, name: str = "contract") -> TwoRoles:
+        return TwoRoles(name, *self.aliases)
+
+
+def test_a_producer_can_neither_take_nor_change(aliases: tuple[str, str]) -> None:
+    queue = DatabaseQueue(f"rights-{new_id()}", aliases[0])
+    queue.write(b"data")
+
+    for act in (
+        lambda: queue.enroll(new_owner()),
+        queue.read,
+        queue.flush,
+        lambda: queue.send_once("key", Envelope(new_id(), b"data")),
+    ):
+        with pytest.raises(BackendError, match="permission denied"):
+            act()
+
+    consumer = DatabaseQueue(queue.name, aliases[1])
+    assert len(consumer) == 1
+    consumer.flush()
+
+
+def test_a_producer_that_may_read_the_workers_can_count(
+    postgres_alias: str, aliases: tuple[str, str]
+) -> None:
+    queue = DatabaseQueue(f"rights-{new_id()}", aliases[0])
+    with connections[postgres_alias].cursor() as cursor:
+        for table, granted in COUNTING.items():
+            cursor.execute(f"GRANT {granted} ON {table} TO {aliases[0]}")
+
+    assert len(queue) == 0
+
+
+def test_the_page_about_rights_shows_exactly_these() -> None:
+    shown = [line.strip() for line in PAGE.read_text(encoding="utf-8").splitlines() if "GRANT" in line]
+
+    assert shown == [
+        f"GRANT {granted} ON {table} TO {role};"
+        for role, rights in (("shop_web", PRODUCER), ("shop_web", COUNTING), ("shop_queue", CONSUMER))
+        for table, granted in rights.items()
+    ]
