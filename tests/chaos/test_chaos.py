@@ -16,6 +16,7 @@ from . import (
     faults_limits,
     faults_messages,
     faults_network,
+    faults_redis,
     faults_servers,
     faults_storage,
 )
@@ -41,6 +42,7 @@ LOADED = (
     faults_storage,
     faults_field,
     faults_hearing,
+    faults_redis,
 )
 """The modules that fill the catalogue."""
 

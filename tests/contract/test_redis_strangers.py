@@ -324,7 +324,9 @@ def test_a_dead_letter_that_lost_its_message_is_forgotten(
     queue: RedisQueue, other: redis.Redis, prefix: str
 ) -> None:
     other.zadd(f"{prefix}dead", {new_id(): 1, b"\xff": 2})
+    other.hset(f"{prefix}about", new_id(), b"\x95\x00\x00\x00\x00\xa0")
 
     queue.sweep()
+    assert not other.exists(f"{prefix}dead", f"{prefix}about")
 
     assert queue.stats() == Stats()
