@@ -1,7 +1,8 @@
 """Settings of the project the tests run in.
 
 ``DJUTILS_TEST_DATABASE_URL`` chooses the default database, so that a consumer started by a test
-finds the test's; without it there is a SQLite file that lives as long as the process. Any
+finds the test's; without it there is a SQLite file that lives as long as the process.
+``DJUTILS_TEST_MYSQL_DRIVER=mysqlclient`` talks to MariaDB through that one instead of PyMySQL. Any
 ``QUEUE_...`` setting may come from ``DJUTILS_TEST_QUEUE_...``, as JSON or as plain text.
 """
 
@@ -23,7 +24,7 @@ from .databases import from_url, to_url
 if clock.CLOCK in os.environ:
     clock.falsify()
 
-if find_spec("pymysql"):
+if find_spec("pymysql") and os.environ.get("DJUTILS_TEST_MYSQL_DRIVER") != "mysqlclient":
     import_module("pymysql").install_as_MySQLdb()
 
 

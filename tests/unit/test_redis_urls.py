@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import redis
 
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.exceptions import ConfigurationError
@@ -147,7 +148,16 @@ def test_a_password_is_not_shown() -> None:
 def test_the_driver_never_repeats_a_call_by_itself(connection: str) -> None:
     options = RedisQueue("queue", connection).server.options
 
-    assert options["retry"].get_retries() == 0
+    calls = []
+
+    def fail() -> None:
+        calls.append("once")
+        raise redis.ConnectionError
+
+    with pytest.raises(redis.ConnectionError):
+        options["retry"].call_with_retry(fail, lambda error: None)
+
+    assert calls == ["once"]
     assert options["retry_on_timeout"] is False
 
 
