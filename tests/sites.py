@@ -21,6 +21,18 @@ DATABASE = "djutils.queue.backends.database.DatabaseQueue"
 REDIS = "djutils.queue.backends.redis_backend.RedisQueue"
 
 
+class _Router:
+    """Leads all models to one database."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def db_for_write(self, model: object, **hints: object) -> str:
+        return self._alias
+
+    db_for_read = db_for_write
+
+
 class Site:
     """Commands called in the test go to ``queue``; ``consumer()`` starts who runs them.
 
@@ -44,6 +56,8 @@ class Site:
         settings.QUEUE_BACKEND = backend
         settings.QUEUE_NAME = name
         self._connection = settings.QUEUE_CONNECTION = alias if connection is None else connection
+        # As in the consumers: what names no database goes to the site's.
+        settings.DATABASE_ROUTERS = [_Router(alias)]
         self.environment = {
             "DJUTILS_TEST_DATABASE_URL": to_url(connections[alias].settings_dict),
             "DJUTILS_TEST_QUEUE_BACKEND": backend,

@@ -28,8 +28,8 @@ class Command:
     """How long to wait between them; None: ``QUEUE_BACKOFF``."""
     time_limit: ClassVar[float | tuple[float, float] | None] = None
     """Seconds after which ``TimeLimitExceeded`` is raised in it, and after which it is killed."""
-    atomic: ClassVar[bool] = False
-    """Are its writes to the queue's database and its acknowledgement one commit?"""
+    atomic: ClassVar[bool | str] = False
+    """Are its writes to a database and its acknowledgement one commit? True, or the alias of that database."""
 
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""

@@ -81,7 +81,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_attempts": (lambda value: _is_integer(value, 1), "an integer, 1 or more"),
     "backoff": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
     "time_limit": (_is_time_limit, "seconds, or (seconds, seconds until it is killed)"),
-    "atomic": (lambda value: isinstance(value, bool), "True or False"),
+    "atomic": (
+        lambda value: isinstance(value, bool) or _is_name(value),
+        "True, False or the alias of the database it writes to",
+    ),
     "run_after": (
         _is_moment,
         "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)",

@@ -141,8 +141,9 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
         seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
         killed; or ``(seconds, seconds until killed)``; default none
     ``atomic``
-        on a queue in the database: what it writes there and its acknowledgement are one commit, so
-        it takes effect exactly once
+        on a queue in the database that the command writes to: its writes and its acknowledgement are
+        one commit, so it takes effect exactly once; True, or the alias of that database if it is not
+        the one your models are written to
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

@@ -177,13 +177,27 @@ def _parcel(command: Command, queue: BaseQueue) -> Parcel:
             f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
             f"send the command to another queue."
         )
-    if command.atomic and not queue.transactional:
+    if command.atomic:
+        _refuse_elsewhere(command, queue)
+    message, data = _packed(command, queue)
+    return _sealed(message, data, type(command))
+
+
+def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
+    """Raise ``UnsupportedOption`` unless ``queue`` is in the database that the atomic ``command`` writes to."""
+    if (ours := queue.project_alias) is None:
         raise UnsupportedOption(
             f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
             f"was sent. Use DatabaseQueue, or leave atomic out."
         )
-    message, data = _packed(command, queue)
-    return _sealed(message, data, type(command))
+    alias = command.atomic if isinstance(command.atomic, str) else ours
+    if queue.through(alias) is None:
+        raise UnsupportedOption(
+            f"'{command.name}' cannot be atomic: it writes to the database '{alias}', and the queue "
+            f"'{queue.name}' is in another one, '{queue.transaction_alias}'; nothing was sent. If it writes to "
+            f"that one, declare it with atomic='{queue.transaction_alias}'; else move the queue, or leave "
+            f"atomic out."
+        )
 
 
 def _sealed(message: Message, data: bytes, command_class: type[Command]) -> Parcel:

@@ -2,7 +2,8 @@
 
 ``DJUTILS_TEST_DATABASE_URL`` chooses the default database, so that a consumer started by a test
 finds the test's; without it there is a SQLite file that lives as long as the process.
-``DJUTILS_TEST_MYSQL_DRIVER=mysqlclient`` talks to MariaDB through that one instead of PyMySQL. Any
+``DJUTILS_TEST_MYSQL_DRIVER=mysqlclient`` talks to MariaDB through that one instead of PyMySQL.
+``DJUTILS_TEST_DIRECT_URL`` adds a second one, ``direct``. Any
 ``QUEUE_...`` setting may come from ``DJUTILS_TEST_QUEUE_...``, as JSON or as plain text.
 """
 
@@ -64,6 +65,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASES = {"default": from_url(os.environ.get("DJUTILS_TEST_DATABASE_URL") or _temporary_database())}
 DATABASES["default"]["TEST"] = _test_database(DATABASES["default"])
+if _direct := os.environ.get("DJUTILS_TEST_DIRECT_URL"):
+    DATABASES["direct"] = from_url(_direct)
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",

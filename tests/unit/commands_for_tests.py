@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.db import connection, transaction
+
 from djutils.queue.current import current_message
 from djutils.queue.decorators import crontab, periodic_command, queue_command
 from djutils.queue.exceptions import Reject, Retry, TimeLimitExceeded
@@ -104,9 +106,18 @@ def spin_and_go_on(seconds: float) -> None:
 
 
 @queue_command(atomic=True)
-def note_atomically(text: str, *, then: Any = None) -> None:
+def note_atomically(
+    text: str, *, then: Any = None, hook: Any = None, statement: str = "", rollback: bool = False
+) -> None:
     """Write into the database, then do something else."""
     Note.objects.create(text=text)
+    if statement:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    if hook is not None:
+        transaction.on_commit(lambda: fail.call(hook))
+    if rollback:
+        transaction.set_rollback(True)
     if then is not None:
         raise then
 

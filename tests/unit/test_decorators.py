@@ -125,7 +125,7 @@ def test_a_decorated_function_can_itself_be_an_argument(memory: MemoryQueue) -> 
         ({"zzz": 1}, "there are: name, queue_name, priority, max_attempts, backoff, time_limit, atomic"),
         ({"time_limit": 0}, "must be seconds, or"),
         ({"time_limit": (9, 3)}, "must be seconds, or"),
-        ({"atomic": 1}, "must be True or False"),
+        ({"atomic": 1}, "must be True, False or the alias"),
         ({"run_after": timedelta(1)}, "'run_after' is not an option of the command 'one'"),
         ({"priority": 101}, "priority=101 of the command 'one' must be an integer from -100 to 100"),
         ({"priority": -101}, "from -100 to 100"),

@@ -60,15 +60,22 @@ class BaseQueue:
     """Can it hold a message back until it is due?"""
     supports_priority = False
     """Does a message of a larger priority overtake the others?"""
-    transactional = False
-    """Can an acknowledgement be part of a transaction of the caller's?"""
     transaction_alias: str | None = None
     """The database alias whose transactions a send takes part in, if it does."""
+    project_alias: str | None = None
+    """The database alias that the project's models are written to, if an ack can be part of a transaction."""
 
     def __init__(self, name: str, connection: str = "") -> None:
         """Remember the queue's name and where it lives; connect only when it is needed."""
         self.name = name
         self.connection = connection
+
+    def through(self, alias: str) -> Self | None:
+        """Return this queue as it is reached through the database ``alias``; None if it is not in that database.
+
+        What the returned one acks is part of the transactions of ``alias``.
+        """
+        return None
 
     def write(self, data: bytes) -> None:
         """Put ``data`` at the end of the queue."""

@@ -32,7 +32,6 @@ class DatabaseQueue(SettlingQueue, LettersQueue):
     """
 
     batch = 250
-    transactional = True
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)

@@ -2,28 +2,76 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 
 from djutils.queue.command import Command
-from djutils.queue.current import running
-from djutils.queue.exceptions import OwnerLost
+from djutils.queue.current import Lease, running
+from djutils.queue.exceptions import ConfigurationError, OwnerLost
 
 from .base import Run
 
+logger = logging.getLogger("djutils.queue.middleware.atomic")
+
 
 def atomic(command: Command, run: Run) -> Any:
-    """Run the command in a transaction of the queue's own database, and ack in the same one.
+    """Run the command in a transaction of the database it writes to, and ack in the same one.
 
     Either both count or neither does, whatever is killed and whenever. Raises ``OwnerLost``, and
-    all is rolled back, when the message was taken back meanwhile: another worker runs it.
+    all is rolled back, when the message was taken back meanwhile: another worker runs it. Raises
+    ``ConfigurationError``, and runs nothing, when the queue is in another database.
     """
     now = running.get()
-    lease = now.lease if now else None
-    alias = lease.queue.transaction_alias if lease else None
-    with transaction.atomic(using=alias):
+    if now is None or now.lease is None:
+        with transaction.atomic(using=command.atomic if isinstance(command.atomic, str) else None):
+            return run(command)
+    with _transaction(now.lease, command, now.message.id) as queue:
         answer = run(command)
-        if now and lease and not lease.queue.ack(lease.owner, [now.message.id]):
+        if not queue.ack(now.lease.owner, [now.message.id]):
             raise OwnerLost
-        return answer
+    return answer
+
+
+@contextmanager
+def _transaction(lease: Lease, command: Command, id: str) -> Iterator[Any]:
+    """A transaction, and the queue as it is reached in it. What fails after its commit is logged only."""
+    alias = command.atomic if isinstance(command.atomic, str) else lease.queue.project_alias
+    queue = lease.queue.through(alias) if alias else None
+    if alias is None or queue is None:
+        raise ConfigurationError(
+            f"'{command.name}' is atomic, and was not run: the queue '{lease.queue.name}' is not in the database "
+            f"'{alias}' that it writes to. Name the right one, as in atomic='alias', or leave atomic out."
+        )
+    committed: list[str] = []
+    connection = connections[alias]
+    by_hand = not (connection.in_atomic_block or connection.get_autocommit())
+    if by_hand:
+        # What checks it begins a transaction, and in one this cannot be changed.
+        connection.close_if_health_check_failed()
+        connection.rollback()
+        connection.set_autocommit(True)
+    try:
+        with transaction.atomic(using=alias):
+            # The first hook of this transaction: the others run after it, or stumble.
+            transaction.on_commit(lambda: committed.append(id), using=alias)
+            yield queue
+        if not committed and not connection.in_atomic_block:
+            raise transaction.TransactionManagementError(
+                "It returned, but its transaction was rolled back (set_rollback): nothing of it counts."
+            )
+    except BaseException:
+        if not committed:
+            raise
+        logger.exception(
+            "%s %s succeeded: it is committed and acknowledged. But a hook for its commit (on_commit) failed, "
+            "and those after it were not called.",
+            id,
+            command.name,
+        )
+    finally:
+        if by_hand and connection.connection is not None:
+            connection.set_autocommit(False)

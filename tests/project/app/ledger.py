@@ -55,3 +55,27 @@ def enter_and_commit(text: str) -> None:
 def enter_atomically(text: str, alias: str = "default") -> None:
     """Leave a line that counts when the message is acknowledged, and only then."""
     Note.objects.using(alias).create(text=text)
+
+
+@queue_command(max_attempts=3, backoff=0.01, atomic=True)
+def enter_and_stumble(text: str) -> None:
+    """Leave a line that must not count, because the command fails."""
+    Note.objects.create(text=text)
+    raise LookupError("it failed after it wrote")
+
+
+@queue_command(max_attempts=3, backoff=0.01, atomic=True)
+def enter_with_a_hook_that_fails(text: str) -> None:
+    """Leave a line that counts; what is to happen at its commit fails."""
+    Note.objects.create(text=text)
+    transaction.on_commit(_fail_at_commit)
+
+
+def _fail_at_commit() -> None:
+    raise LookupError("the hook failed")
+
+
+@queue_command(max_attempts=2, backoff=0.01, atomic="direct")
+def enter_directly(text: str) -> None:
+    """Leave a line in the database of the alias 'direct'."""
+    Note.objects.using("direct").create(text=text)

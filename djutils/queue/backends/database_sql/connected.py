@@ -8,22 +8,22 @@ from contextlib import contextmanager, suppress
 from socket import SHUT_RDWR, socket
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from djutils.models import QueueMessage, QueueWorker, State
-from djutils.queue.backends.base import LeasedQueue, own_alias
+from djutils.queue.backends.base import own_alias
 from djutils.queue.exceptions import BackendUnavailable
 
-from .aliases import known_alias
+from .aliases import PlacedQueue
 from .base import Dialect
 from .errors import translated_errors
 from .rows import messages
 from .vendors import dialect_of, own_settings
 
 
-class ConnectedQueue(LeasedQueue):
+class ConnectedQueue(PlacedQueue):
     """A queue in the database of an alias. Once opened, it has a connection that nothing else uses."""
 
     def __init__(self, name: str, connection: str = "") -> None:
@@ -34,20 +34,8 @@ class ConnectedQueue(LeasedQueue):
         self._tuned: object = None
 
     @property
-    def alias(self) -> str:
-        """The database alias its table is in."""
-        if router.routers and not self.connection:
-            return router.db_for_write(QueueMessage)
-        return known_alias(self.connection) if self.connection else DEFAULT_DB_ALIAS
-
-    @property
     def _using(self) -> str:
         return self._own or self.alias
-
-    @property
-    def transaction_alias(self) -> str:  # type: ignore[override]
-        """The alias whose transactions a send takes part in."""
-        return self.alias
 
     @property
     def blocking(self) -> bool:  # type: ignore[override]
