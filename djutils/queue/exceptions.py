@@ -17,7 +17,7 @@
     │   ├── NotUnpicklable             tried again later, then dead
     │   └── TooDangerous               its processes died under it: not run again
     ├── BackendError                   the driver's own error is its __cause__
-    │   ├── BackendUnavailable         the only one a consumer waits out
+    │   ├── BackendUnavailable         trying again may help
     │   └── OwnerLost                  what was lent has been taken back
     ├── TimeLimitExceeded              raised in a command that runs for too long
     ├── ConsumerError                  the daemon cannot start, stop or be asked

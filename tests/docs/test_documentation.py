@@ -19,7 +19,6 @@ from djutils.queue import exceptions, retry, signals
 from djutils.queue.bin.options import ACTIONS, parse
 from djutils.queue.command_options import CALLED, DECLARED
 from djutils.queue.conf import NAMES, QueueSettings
-from djutils.queue.workers import maintainer
 from djutils.queue.workers.options import ConsumerOptions
 from tests.conftest import missing
 
@@ -182,7 +181,7 @@ def test_the_guarantees_tell_the_numbers_of_the_code() -> None:
     assert f"{QueueSettings.QUEUE_MAX_CRASHES}, ``QUEUE_MAX_CRASHES``" in page
     assert f"{retry.MAX_REDELIVERIES}, always" in page
     assert f"stood still for {lease:g} seconds" in page
-    assert lease / maintainer._BEATS_PER_LEASE == 5
+    assert ConsumerOptions(()).beat_every == 5
     assert "advances every five seconds" in page
 
 
