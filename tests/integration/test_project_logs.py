@@ -81,7 +81,7 @@ def test_what_a_command_logs_in_a_fresh_project_is_in_the_log_with_its_id(
     sent = world.say(site.file(), "no milk")
     site.wait_until_empty()
     (line,) = [line for line in terminal.log().splitlines() if "no milk" in line]
-    assert re.fullmatch(rf"[-\d]+ [:,\d]+ WARNING \[\d+\] app\.world: {sent.id} no milk", line)
+    assert re.fullmatch(rf"[-\d]+ [:,\d]+ WARNING \[\d+\] {sent.id} app\.world: no milk", line)
 
 
 @pytest.mark.parametrize("way", WAYS)

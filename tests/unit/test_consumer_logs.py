@@ -198,7 +198,7 @@ def test_what_a_command_logs_has_its_id(tmp_path: Path, monkeypatch: pytest.Monk
     delivery = make_delivery(complain, "no milk")
     Executor("unit").execute(delivery)
     complaint, success = read(tmp_path / "log").splitlines()
-    assert complaint.endswith(f"WARNING [{os.getpid()}] shop: {delivery.id} no milk")
+    assert complaint.endswith(f"WARNING [{os.getpid()}] {delivery.id} shop: no milk")
     assert success.count(delivery.id) == 1
 
 

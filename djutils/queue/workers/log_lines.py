@@ -13,7 +13,7 @@ _CONTINUED = "\n    "
 class Lines(logging.Formatter):
     """Formats a record once for all handlers that have this one, and the time once a second.
 
-    What a command logs begins with its id. What a record has beyond its first line is indented,
+    What a command logs has its id. What a record has beyond its first line is indented,
     and control characters are escaped: nothing that a command logs looks like a line of ours.
     """
 
@@ -31,9 +31,10 @@ class Lines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the first line, with the id of the command that runs here."""
         run = running.get()
-        if run is not None and run.message.id not in record.message:
-            record.message = f"{run.message.id} {record.message}"
-        return super().formatMessage(record)
+        line = super().formatMessage(record)
+        if run is None or run.message.id in record.message:
+            return line
+        return line.replace("] ", f"] {run.message.id} ", 1)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Return the time of ``record`` in milliseconds."""
