@@ -103,6 +103,11 @@ class ConnectedQueue(PlacedQueue):
             self._dialect = dialect_of(connection)
         return self._dialect
 
+    def _wake(self) -> None:
+        """Wake a consumer that waits, when the transaction has committed: there is something to lend."""
+        connection = self._connection(self._using)
+        self._sql(connection).wake(connection, self.name)
+
     def _messages(self, state: State) -> QuerySet[QueueMessage]:
         return messages(self._using, self.name, state)
 

@@ -37,13 +37,13 @@ class LettersQueue(ConnectedQueue):
 
     def replay(self, ids: Collection[str] | None = None) -> int:
         replayed = 0
-        with self._database() as connection:
+        with self._database():
             for dead in self._dead(ids, None):
                 replayed += dead.update(
                     state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0, offers=0
                 )
             if replayed:
-                self._sql(connection).wake(connection, self.name)
+                self._wake()
         return replayed
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:

@@ -1,9 +1,10 @@
-"""Who looks when all are woken: one NOTIFY is heard by every idle worker, but one look is enough.
+"""Who looks when all are woken: every idle worker hears the same call, but one look is enough.
 
-The workers of a consumer share a page of memory and a file without a name, made before they are
-forked. Whoever hears a call locks the byte of its queue, notes the time and looks; the others see
-that someone began to look after they heard, and go on waiting. The lock of a process that dies is
-freed by the kernel. Processes that share nothing, such as consumers on other machines, each look.
+The workers of a consumer share some memory and a file without a name, made before they are forked.
+Each call has a number. The first who hears one locks the byte of its queue in the file, notes in the
+memory which calls it has heard, and looks; the others find the call noted, and go on waiting. The
+lock of a process that dies is freed by the kernel. Processes that share nothing, such as consumers
+on other machines, each look.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import struct
 import tempfile
 import time
 import zlib
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 
-_PAGE = mmap.PAGESIZE
-_STAMP = struct.Struct("d")
-_SLOTS = _PAGE // _STAMP.size
+_NOTED = struct.Struct("32Q")
+"""The calls of one queue that were answered last."""
+_SLOTS = 256
 _PAUSES = (0.001, 0.008)
 
 
@@ -29,7 +31,7 @@ class _Shared:
     """What a process shares with those it forks."""
 
     def __init__(self) -> None:
-        self.stamps = mmap.mmap(-1, _PAGE)
+        self.memory = mmap.mmap(-1, _SLOTS * _NOTED.size)
         # A file of its own: a lock is let go when any descriptor of its file is closed.
         if hasattr(os, "memfd_create"):
             self.file = os.memfd_create("djutils-lookout", os.MFD_CLOEXEC)
@@ -41,6 +43,11 @@ class _Shared:
 _shared = cache(_Shared)
 
 
+def share() -> None:
+    """Make what this process will share with those it forks from now on."""
+    _shared()
+
+
 class Lookout:
     """The turn to look into ``queue`` on the database ``alias``, among the processes of one consumer."""
 
@@ -49,16 +56,15 @@ class Lookout:
         self._slot = zlib.crc32(f"{alias} {queue}".encode("utf-8", "surrogatepass")) % _SLOTS
         self._locked = False
 
-    def take(self, deadline: float) -> bool:
-        """Return whether this process is to look, after a call that it has just heard.
+    def take(self, calls: Collection[int], deadline: float) -> bool:
+        """Return whether this process is to look because of ``calls``, which it has just heard.
 
-        False when another one began to look since; at ``deadline``, by the monotonic clock, True.
+        False when others have answered them all; at ``deadline``, by the monotonic clock, True.
         """
-        heard, pause = time.monotonic(), _PAUSES[0]
-        while self._looked_at() <= heard:
+        pause = _PAUSES[0]
+        while not self._are_answered(calls):
             if self._lock():
-                _STAMP.pack_into(self._shared.stamps, self._slot * _STAMP.size, time.monotonic())
-                return True
+                return self._answer(calls)
             if time.monotonic() >= deadline:
                 return True
             time.sleep(random.uniform(0.5, 1.0) * pause)
@@ -72,8 +78,22 @@ class Lookout:
             with suppress(OSError):  # a command closed the file; then nobody is kept waiting either
                 fcntl.lockf(self._shared.file, fcntl.LOCK_UN, 1, self._slot)
 
-    def _looked_at(self) -> float:
-        return float(_STAMP.unpack_from(self._shared.stamps, self._slot * _STAMP.size)[0])
+    def _are_answered(self, calls: Collection[int]) -> bool:
+        return set(self._noted()).issuperset(calls)
+
+    def _noted(self) -> tuple[int, ...]:
+        return _NOTED.unpack_from(self._shared.memory, self._slot * _NOTED.size)
+
+    def _answer(self, calls: Collection[int]) -> bool:
+        """Note ``calls``, whose lock we have; False if another one did so just before."""
+        noted = self._noted()
+        new = [call for call in calls if call not in noted]
+        if not new:
+            self.release()
+            return False
+        latest = (*new, *noted)[: len(noted)]
+        _NOTED.pack_into(self._shared.memory, self._slot * _NOTED.size, *latest)
+        return True
 
     def _lock(self) -> bool:
         try:

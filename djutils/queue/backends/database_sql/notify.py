@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import re
 import select
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from .lookout import Lookout
 logger = logging.getLogger("djutils.queue.backends.database")
 
 _CHANNEL = "djutils"
+_NUMBER = re.compile(rb"[0-9a-f]{1,16}")
 _ANNOUNCE_EVERY = 0.01
 """Seconds in which one announcement stands for all: each takes a lock of the whole database."""
 _POLL_EVERY = 0.05
@@ -50,7 +53,7 @@ class Announcer:
         try:
             # The driver's own cursor: this is no query of the project's, and depends on the clock.
             with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, queue])
+                cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, f"{random.getrandbits(64):x} {queue}"])
         except DatabaseError as error:  # the message is stored, and that is what counts
             logger.warning(
                 "A message on %s was stored but not announced (%s): an idle worker finds it at its next look.",
@@ -118,10 +121,12 @@ class Listener:
             if not select.select([pgconn.socket], [], [], left)[0]:
                 break
             pgconn.consume_input()
-            called = False
+            calls = []
             while heard := pgconn.notifies():
-                called = called or heard.extra == queue
-            if called and self._lookout is not None and self._lookout.take(deadline):
+                number, _, called = heard.extra.partition(b" ")
+                if called == queue and _NUMBER.fullmatch(number):  # anybody may NOTIFY anything
+                    calls.append(int(number, 16))
+            if calls and self._lookout is not None and self._lookout.take(calls, deadline):
                 return True
         return False
 

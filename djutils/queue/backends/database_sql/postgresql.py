@@ -14,6 +14,7 @@ from djutils.queue.backends.base import own_alias
 from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
+from . import lookout
 from .base import COLUMNS, Dialect, Heard, Row, Step, in_order
 from .notify import Announcer, Listener
 from .watermark import START, Place, Watermark
@@ -119,6 +120,7 @@ class PostgresDialect(Dialect):
         if self.direct:
             # Django lets nothing be prepared, for poolers that cannot: none is here.
             connection.connection.prepare_threshold = 0
+        lookout.share()
 
     def _refuse_pooler(self, connection: BaseDatabaseWrapper, pid: int) -> None:
         """A pooler would lend this session's settings to the site, and its LISTEN to nobody."""

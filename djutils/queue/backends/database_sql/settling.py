@@ -42,6 +42,8 @@ class SettlingQueue(ConnectedQueue):
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
         with self._holding(owner, ids) as held:
             self._give_back(held.values(), delay)
+            if held and not delay:
+                self._wake()
             return set(held)
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
@@ -108,7 +110,7 @@ class SettlingQueue(ConnectedQueue):
 
     @retry_on_deadlock
     def _reap(self, owner: int, beats: int | None, running: Running | None) -> int:
-        with self._transaction() as connection:
+        with self._transaction():
             worker = self._workers().filter(owner=owner)
             if beats is not None and not worker.filter(beats=beats).delete()[0]:
                 return 0
@@ -128,7 +130,7 @@ class SettlingQueue(ConnectedQueue):
                     self._give_back([held[id]], crashes=F("crashes") + 1, error=text(running[id]))
                 self._give_back([held[id] for id in held.keys() - running.keys()])
             if held:
-                self._sql(connection).wake(connection, self.name)
+                self._wake()
             return len(held)
 
     @contextmanager
