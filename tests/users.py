@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,3 +77,20 @@ def public_folder(mode: int = 0o1777) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@cache
+def public_python() -> tuple[str, str]:
+    """A Python that every user can run, and what must be on its path; the test is skipped if there is none."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = sysconfig.get_path("purelib")
+    for python in (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin")):
+        environment = {"PYTHONPATH": packages, "PATH": os.environ["PATH"]}
+        words = (python or "false", "-c", "import django, daemon")
+        with suppress(OSError):
+            run = subprocess.run(
+                words, user=NOBODY, group=NOBODY, extra_groups=[], env=environment, cwd="/", check=False
+            )
+            if run.returncode == 0:
+                return words[0], packages
+    pytest.skip("no other user can run this Python")

@@ -65,7 +65,6 @@ def test_the_daemon_is_a_proper_one(site: Site, terminal: Terminal) -> None:
     assert os.getsid(pid) not in {os.getsid(0), pid}
     assert Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[4] == "0"  # no terminal
     assert Path(f"/proc/{pid}/cwd").resolve() == terminal.folder.resolve()
-    assert of_process(pid, "Umask") == "0027"
     assert terminal.log_file.stat().st_mode & 0o777 == 0o640
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemons import BY_PATH, MANAGE, Terminal
-from tests.project.app import commands
+from tests.project.app import commands, operations
 from tests.sites import Site
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -132,6 +132,26 @@ def test_a_directory_that_was_deleted_is_no_reason_to_fail(
     assert there("stop", *full)[0] == 0
     assert there("start", *full)[0] == 73
     assert terminal.processes() == set()
+
+
+@pytest.mark.parametrize(
+    ("caller", "option", "folder"),
+    [("022", (), 0o755), ("002", (), 0o775), ("022", ("--umask", "077"), 0o700)],
+)
+@pytest.mark.parametrize("action", ["start", "run"])
+def test_a_command_makes_files_with_the_umask_of_the_caller_or_the_option(
+    site: Site, terminal: Terminal, action: str, caller: str, option: tuple[str, ...], folder: int
+) -> None:
+    line = ("sh", "-c", f'umask {caller}; exec "$@"', "sh", *BY_PATH, action, *FILES, *option)
+    process = terminal.begin(*line)
+    operations.make_files(str(terminal.folder))
+    site.wait_until_empty()
+    assert (terminal.folder / "folder").stat().st_mode & 0o777 == folder
+    assert (terminal.folder / "file").stat().st_mode & 0o777 == folder & 0o666
+    modes = {name: (terminal.folder / name).stat().st_mode & 0o777 for name in ("log", "pid", "pid.state")}
+    assert modes == {"log": 0o640, "pid": 0o644, "pid.state": 0o600}
+    assert terminal.consumer("stop").returncode == 0
+    process.communicate(timeout=30)
 
 
 def test_stop_and_status_need_no_settings(site: Site, terminal: Terminal) -> None:

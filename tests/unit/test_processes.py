@@ -48,21 +48,48 @@ def test_one_that_is_gone_cannot_be_taken_hold_of() -> None:
         processes.Process(gone.pid)
 
 
-def test_the_members_of_a_session_are_found(sleeper: subprocess.Popen[bytes], system: str) -> None:
+def test_everyone_is_found_with_group_and_session(sleeper: subprocess.Popen[bytes], system: str) -> None:
+    if system == "elsewhere":
+        assert processes.everyone() == {}
+        return
+
+    def members() -> set[str]:
+        return {its.name for its in processes.everyone().values() if its.session == sleeper.pid}
+
+    wait_until(lambda: members() == {"sh", "sleep"})
+    its = processes.everyone()[sleeper.pid]
+    assert (its.parent, its.group, its.session) == (os.getpid(), sleeper.pid, sleeper.pid)
+
+
+def test_the_ancestors_of_a_process_are_found(sleeper: subprocess.Popen[bytes], system: str) -> None:
     if system == "linux":
-        wait_until(lambda: len(processes.members(sleeper.pid)) == 2)
-    assert sleeper.pid in processes.members(sleeper.pid, [sleeper.pid, os.getpid()])
-    assert os.getpid() not in processes.members(sleeper.pid, [sleeper.pid, os.getpid()])
+        assert processes.ancestors(sleeper.pid)[:2] == [os.getpid(), os.getppid()]
+    else:
+        assert processes.ancestors(os.getpid()) == [os.getppid()]
 
 
-def test_a_family_is_a_process_and_what_descends_from_it(
-    sleeper: subprocess.Popen[bytes], system: str
+def test_a_process_has_an_identity_and_open_files(
+    sleeper: subprocess.Popen[bytes], system: str, tmp_path: Path
 ) -> None:
-    if system == "linux":
-        wait_until(lambda: len(processes.family(sleeper.pid)) == 2)
-        assert set(processes.family(sleeper.pid)) < set(processes.family(os.getpid()))
-    assert sleeper.pid in processes.family(sleeper.pid)
-    assert os.getpid() not in processes.family(sleeper.pid)
+    with (tmp_path / "file").open("w") as file:
+        held, other = os.fstat(file.fileno()), tmp_path.stat()
+        if system == "linux":
+            assert processes.identity(sleeper.pid) == (os.geteuid(), os.getegid())
+            assert processes.has_open(os.getpid(), held) is True
+            assert processes.has_open(os.getpid(), other) is False
+        else:
+            assert processes.identity(sleeper.pid) is None
+            assert processes.has_open(os.getpid(), held) is None
+
+
+def test_a_process_is_the_same_while_it_lives(sleeper: subprocess.Popen[bytes], system: str) -> None:
+    born = processes.birth(sleeper.pid)
+    assert processes.is_same(sleeper.pid, born)
+    assert processes.is_same(sleeper.pid, "")
+    assert processes.is_same(sleeper.pid, "0") is (system == "elsewhere")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert not processes.is_same(gone.pid, "")
 
 
 def test_the_birth_tells_two_lives_apart(sleeper: subprocess.Popen[bytes], system: str) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -29,19 +30,16 @@ if __name__ == "__main__" and not __package__:
         )
         sys.exit(os.EX_CONFIG)
 
-from djutils import __version__
-from djutils.queue.backends import load_backend
-from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.bin import daemonize, logs, preflight, streams, terminal
-from djutils.queue.bin.options import CANNOT_WRITE, Options, default_logfile, default_pidfile, parse
+from djutils.queue.bin import daemonize, logs, preflight, privileges, streams, terminal
+from djutils.queue.bin.introduction import has_leases, introduce
+from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse, recorded_words
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
+from djutils.queue.bin.project import Project
 from djutils.queue.bin.safe_files import last_lines, size
-from djutils.queue.bin.status import describe
-from djutils.queue.bin.stopping import end
-from djutils.queue.conf import settings
+from djutils.queue.bin.status import describe, describe_queues, explain_absence, name
+from djutils.queue.bin.stopping import end, refuse_within, was_started_by
+from djutils.queue.bin.surroundings import make_directory
 from djutils.queue.exceptions import ConsumerError
-from djutils.queue.registry import registry
-from djutils.queue.workers.channel import LeasedChannel, PopChannel
 from djutils.queue.workers.options import ConsumerOptions, Hooks, nothing
 from djutils.queue.workers.os_signals import end_at_sigterm
 from djutils.queue.workers.streams import flush_standard_streams
@@ -55,23 +53,27 @@ _INTERRUPTED = 130
 
 
 class QueueDaemon:
-    """A consumer, seen from the command line. Each action answers an exit code.
+    """A consumer, seen from the command line. Each action returns an exit code.
 
-    What goes wrong is raised as ``ConsumerError``, which knows its exit code; news go to ``out``.
+    What goes wrong is raised as ``ConsumerError``, which knows its exit code; news go to ``out``
+    (stdout). News that cannot be written stop no action.
     """
 
-    def __init__(self, options: Options, out: streams.Out | None = None) -> None:
+    def __init__(self, options: Options, out: streams.Out | None = None, search_here: bool = False) -> None:
         self._options = options
         self._out = out
-        self._checked = False
+        self._project = Project(privileges.find(options.user, options.group), search_here)
 
     def start(self) -> int:
-        """Leave a daemon behind; answers when its workers are up and its pidfile is written."""
+        """Leave a daemon behind; returns when its workers are up and its pidfile is written."""
         self._refuse_to_run_twice()
-        self._check()
+        self._warn_root()
+        self._project.check(self._consumer.queues)
         for path in (self._pidfile, self._logfile):
             if path not in (self._options.pidfile, self._options.logfile):
-                _make_directory(path.parent)
+                make_directory(path.parent)
+        if self._project.account and self._options.log_is_given:
+            privileges.prepare_log(self._logfile, self._project.account)
         logged = size(self._logfile)
         preflight.close_connections()
         try:
@@ -80,55 +82,60 @@ class QueueDaemon:
             raise ConsumerError(f"The consumer died while starting.{self._last_words(logged)}") from None
         holder = read(self._pidfile)
         who = f"process {holder.pid}" if holder else "already ended"
-        self._say(f"Started: {who}.\n  pidfile  {self._pidfile}\n  log      {self._logfile}")
+        self._say(
+            f"Started: {who}.\n  pidfile  {self._pidfile}\n  log      {self._logfile}\n"
+            f"  options  {shlex.join(self._words(None))}"
+        )
         return 0
 
     def stop(self) -> int:
-        """End the daemon and every process of it, and remove its pidfile; 3 if it does not run."""
+        """End the daemon and every process of it, and remove its pidfile; 3 if it does not run.
+
+        Called by a command of that very consumer, it returns at once, and the rest is done when the
+        command has ended.
+        """
         holder = read(self._pidfile)
-        if holder is None:
-            self._say(f"Not running: there is no pidfile {self._pidfile}.")
-            return NOT_RUNNING
-        if not holder.alive:
-            remove_stale(self._pidfile)
-            self._say(
-                f"Not running: the consumer that was process {holder.pid} ended without removing the "
-                f"pidfile {self._pidfile}, which is removed now."
-            )
-            return NOT_RUNNING
-        if warning := end(self._pidfile, self._options.timeout):
-            streams.warn(warning)
-        remove_stale(self._pidfile)
-        self._say(f"Stopped: process {holder.pid}.")
-        return 0
+        if holder and holder.alive and was_started_by(holder):
+            refuse_within(holder)
+            return self._do_apart("stopped", self._stop)
+        return self._stop()
 
     def restart(self) -> int:
-        """Stop the daemon if it runs, then start. One that could not start is not stopped for it."""
-        self._check()
-        self.stop()
-        return self.start()
+        """Stop the daemon if it runs, then start; options that are not given are those it had.
+
+        One that could not start is not stopped for it.
+        """
+        holder = read(self._pidfile)
+        if holder:
+            self._adopt(holder)
+        self._project.check(self._consumer.queues)
+        if holder and holder.alive and was_started_by(holder):
+            refuse_within(holder, to_restart=True)
+            return self._do_apart("restarted", self._stop_and_start)
+        return self._stop_and_start()
 
     def status(self) -> int:
-        """Tell what the daemon does: 0 if it runs, 3 if not, 1 if it died and left its pidfile."""
+        """Say what the daemon does: 0 if it runs, 3 if not, 1 if it died and left its pidfile."""
         holder = read(self._pidfile)
-        if holder is None:
-            self._say(f"Not running: there is no pidfile {self._pidfile}.")
-            return NOT_RUNNING
-        if not holder.alive:
-            self._say(f"Not running: process {holder.pid} died and left the pidfile {self._pidfile}.")
-            return _STALE
-        self._say(f"Running: {describe(holder)}")
-        return 0
+        if holder and holder.alive:
+            self._say(f"Running: {self._project.ask(partial(describe, holder))}")
+            return 0
+        self._say(explain_absence(holder, self._pidfile))
+        self._say("\n".join(self._project.ask(partial(describe_queues, self._options.consumer.queues))))
+        return _STALE if holder else NOT_RUNNING
 
     def run(self) -> int:
         """Consume in the foreground until a signal or the end of its terminal; return the supervisor's exit code."""
         end_at_sigterm()
-        self._check()
-        preflight.close_connections()
+        self._warn_root()
+        self._project.check(self._consumer.queues)
+        if self._project.account and self._options.logfile:
+            privileges.prepare_log(self._options.logfile, self._project.account)
         with ExitStack() as stack:
             pidfile = None
             if self._options.pidfile:
-                pidfile = stack.enter_context(self._make_pidfile())
+                pidfile = stack.enter_context(self._make_pidfile(self._options.logfile))
+            self._move_in()
             hooks = Hooks(forked=pidfile.let_go if pidfile else nothing, terminal_is_gone=terminal.watch())
             if self._options.logfile is None:
                 logs.to_stderr(self._options.log_level)
@@ -141,13 +148,13 @@ class QueueDaemon:
 
     def _live(self, logged: int, readiness: daemonize.Readiness) -> int:
         """Be the daemon, and say on ``readiness`` when it is up or why it will not be."""
-        os.umask(daemonize.UMASK)
-        log = logs.to_file(self._logfile, self._options.log_level)
-        logs.silence_streams()
-        pidfile = self._make_pidfile()
-        with daemonize.detached(pidfile, log.output):
-            log.take_standard_streams()
+        pidfile = self._make_pidfile(self._logfile)
+        with daemonize.detached(pidfile):
             pidfile.rewrite(session=os.getsid(0))
+            self._move_in()
+            log = logs.to_file(self._logfile, self._options.log_level)
+            logs.silence_streams()
+            log.take_standard_streams()
 
             def forked() -> None:
                 pidfile.let_go()
@@ -159,26 +166,84 @@ class QueueDaemon:
             readiness.failed(ConsumerError(f"{reason}{self._last_words(logged)}", code or 1))
         return code
 
+    def _move_in(self) -> None:
+        """Be who runs the commands, with the umask and the code of them."""
+        if self._options.umask is not None:
+            os.umask(self._options.umask)
+        self._project.move_in(self._consumer.queues)
+
     def _serve(self, pidfile: Pidfile | None, hooks: Hooks) -> int:
         """Supervise in this process until the end."""
         consumer = self._consumer
-        _introduce(consumer, self._options)
+        introduce(consumer, self._options)
 
-        def note_workers(pids: Sequence[int]) -> None:
+        def note(**info: object) -> None:
             try:
                 if pidfile:
-                    pidfile.rewrite(workers=list(pids))
+                    pidfile.rewrite(**info)
             except OSError as error:
-                logger.warning("The pidfile %s cannot be rewritten: %s", self._options.pidfile, error)
+                logger.warning("The state file of %s cannot be written: %s", pidfile and pidfile.path, error)
 
-        return Supervisor(consumer, replace(hooks, workers_changed=note_workers)).run()
+        note(leases=has_leases())
+        hooks = replace(hooks, workers_changed=lambda pids: note(workers=list(pids)))
+        return Supervisor(consumer, hooks).run()
+
+    # Stopping and starting.
+
+    def _stop(self) -> int:
+        holder = read(self._pidfile)
+        if holder is None:
+            self._say(f"Not running: there is no pidfile {self._pidfile}.")
+            return NOT_RUNNING
+        if not holder.alive:
+            remove_stale(self._pidfile)
+            self._say(
+                f"Not running: {name(holder)} ended without removing the pidfile {self._pidfile}, which is "
+                f"removed now."
+            )
+            return NOT_RUNNING
+        ending = end(self._pidfile, self._options.timeout)
+        remove_stale(self._pidfile)
+        if ending.warning:
+            streams.warn(ending.warning)
+        self._say(f"Stopped: process {holder.pid}.")
+        if ending.left:
+            self._say(f"Left running, started by commands: {', '.join(ending.left)}.")
+        return 0
+
+    def _stop_and_start(self) -> int:
+        self._stop()
+        return self.start()
+
+    def _do_apart(self, what: str, act: Callable[[], int]) -> int:
+        """Do in the background what cannot be waited for by those who are waited for."""
+        preflight.close_connections()
+        daemonize.apart(act, self._logfile)
+        self._say(
+            f"A command of this consumer asks for it: it will be {what} when that command has ended. "
+            f"See {self._logfile}."
+        )
+        return 0
+
+    def _adopt(self, holder: Holder) -> None:
+        """Take over the options of the consumer that is replaced, where others were not given."""
+        pidfile, before = self._pidfile, recorded_words(holder.info)
+        if not holder.info:
+            streams.warn(
+                f"The state file of {pidfile} tells nothing: options that are not given are the defaults."
+            )
+        if os.geteuid() == 0 and holder.owner != 0:
+            # That user can write what he likes into his state file, but not become another by it.
+            before += privileges.words_of(holder.owner, holder.pid if holder.alive else 0)
+        self._options = replace(self._options.over(before), pidfile=pidfile)
+        self._project.account = privileges.find(self._options.user, self._options.group)
 
     # What the command line and the settings come to.
 
     @property
     def _consumer(self) -> ConsumerOptions:
         named = self._options.consumer
-        return named if named.queues else replace(named, queues=(preflight.default_queue(),))
+        return named if named.queues else replace(named, queues=(self._project.default_queue(),))
 
     @property
     def _pidfile(self) -> Path:
@@ -188,15 +253,21 @@ class QueueDaemon:
     def _logfile(self) -> Path:
         return self._options.logfile or default_logfile(self._consumer.queues)
 
-    def _make_pidfile(self) -> Pidfile:
-        consumer = self._consumer
+    def _words(self, logfile: Path | None) -> list[str]:
+        more = {"logfile": logfile} if logfile else {}
+        return self._options.words(queues=self._consumer.queues, **more)
+
+    def _make_pidfile(self, logfile: Path | None) -> Pidfile:
+        consumer, account = self._consumer, self._project.account
         return Pidfile(
             self._pidfile,
+            owner=(account.uid, account.gid) if account else None,
             queues=consumer.queues,
             processes=consumer.processes,
             threads=consumer.threads,
             grace=consumer.grace,
             workers=[],
+            options=self._words(logfile),
         )
 
     def _refuse_to_run_twice(self) -> None:
@@ -204,13 +275,9 @@ class QueueDaemon:
         if holder and holder.alive:
             raise already_running(self._pidfile, holder)
 
-    def _check(self) -> None:
-        """Load the project and ask its backend, once."""
-        if not self._checked:
-            _current_directory()
-            preflight.load_project()
-            preflight.reach_backend(self._consumer.queues)
-            self._checked = True
+    def _warn_root(self) -> None:
+        if os.geteuid() == 0 and self._options.user is None:
+            streams.warn(privileges.WARNING)
 
     def _last_words(self, since: int) -> str:
         """Return the end of what was logged after the first ``since`` bytes."""
@@ -221,23 +288,8 @@ class QueueDaemon:
         streams.say(text, self._out)
 
 
-def _introduce(consumer: ConsumerOptions, options: Options) -> None:
-    """Log what starts here, and what it promises."""
-    shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name != "queues")
-    level = options.log_level or logging.getLevelName(logger.getEffectiveLevel())
-    logger.info("djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, level)
-    backend = load_backend(settings.QUEUE_BACKEND)
-    queues = ", ".join(consumer.queues)
-    if issubclass(backend, LeasedQueue):
-        logger.info("Queues: %s; %s: %s.", queues, backend.__name__, LeasedChannel.guarantee)
-    else:
-        logger.warning("Queues: %s; %s: %s.", queues, backend.__name__, PopChannel.guarantee)
-    names = [command.name for command in registry]
-    logger.info("Commands (%d): %s", len(names), ", ".join(names) or "none: is there a commands.py?")
-
-
 def act(daemon: QueueDaemon, action: str) -> int:
-    """Do ``action`` and answer the exit code."""
+    """Do ``action`` and return the exit code."""
     actions: dict[str, Callable[[], int]] = {
         "start": daemon.start,
         "stop": daemon.stop,
@@ -253,8 +305,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.make_safe()
     try:
         options = parse(argv)
-        _make_importable()
-        return act(QueueDaemon(options), options.action)
+        return act(QueueDaemon(options, search_here=True), options.action)
     except ConsumerError as error:
         streams.warn(str(error))
         return error.exit_code
@@ -263,39 +314,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     finally:
         flush_standard_streams()
-
-
-def _make_importable() -> None:
-    """Let the project be found in the current directory; by root only if nobody else can write there."""
-    with suppress(OSError):
-        here = os.getcwd()  # noqa: PTH109  (entries of sys.path are texts)
-        found = Path(here).stat()
-        closed = found.st_uid == 0 and not found.st_mode & 0o022
-        if (os.geteuid() or closed) and not sys.flags.safe_path and here not in sys.path:
-            sys.path.append(here)
-
-
-def _current_directory() -> Path:
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise ConsumerError(
-            f"The current directory is gone ({error.strerror}). Change to one that exists, and try again.",
-            CANNOT_WRITE,
-        ) from error
-
-
-def _make_directory(path: Path) -> None:
-    """Make a directory that is only ours, and those above it."""
-    try:
-        for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
-            missing.mkdir(exist_ok=True)
-            missing.chmod(0o700)
-    except OSError as error:
-        raise ConsumerError(
-            f"Cannot make the directory {path}: {error.strerror}. Name other places with -p and -l.",
-            CANNOT_WRITE,
-        ) from error
 
 
 if __name__ == "__main__":

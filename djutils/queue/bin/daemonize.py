@@ -9,17 +9,19 @@ import signal
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from typing import Any, NoReturn, TextIO
+from pathlib import Path
+from typing import Any, NoReturn
 
 from daemon import DaemonContext
 
+from djutils.queue.bin import streams
+from djutils.queue.bin.safe_files import open_log
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.child import leave, leave_finalizers
 from djutils.queue.workers.streams import flush_standard_streams
 
 logger = logging.getLogger("djutils.queue.bin.daemonize")
 
-UMASK = 0o027
 _TO_END = 10.0
 _OPEN_FILES = "/dev/fd"
 
@@ -101,20 +103,54 @@ def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> NoRetu
         leave(code, _TO_END)
 
 
-def detached(pidfile: AbstractContextManager[Any], output: TextIO) -> AbstractContextManager[Any]:
-    """Answer a context in which this process is a daemon that holds ``pidfile``.
+def apart(act: Callable[[], int], log: Path) -> None:
+    """Let ``act`` happen in a process that nobody waits for, in its own session; come back at once.
 
-    A session of its own, no terminal, the same directory. stdout and stderr lead to ``output``.
+    What it prints goes to ``log``, if that can be opened.
+    """
+    flush_standard_streams()
+    pid = os.fork()
+    if pid:
+        leave_finalizers()  # to the process apart
+        os.waitpid(pid, 0)
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    code = 1
+    try:
+        _lead_away(log)
+        code = act()
+    except ConsumerError as error:
+        streams.warn(str(error))
+    except BaseException:  # noqa: BLE001  (nobody else would hear of it, and this process must end)
+        streams.warn(traceback.format_exc())
+    finally:
+        leave(code, _TO_END)
+
+
+def _lead_away(log: Path) -> None:
+    output = null = os.open(os.devnull, os.O_RDWR)
+    with suppress(OSError):
+        output = open_log(log)
+    for number, target in enumerate((null, output, output)):
+        os.dup2(target, number)
+
+
+def detached(pidfile: AbstractContextManager[Any]) -> AbstractContextManager[Any]:
+    """Return a context in which this process is a daemon that holds ``pidfile``.
+
+    Its own session, no terminal, the same directory and umask; the standard streams lead nowhere.
     Of the open files, those stay which this program opened itself.
     """
+    umask = os.umask(0o077)
+    os.umask(umask)
     context: AbstractContextManager[Any] = DaemonContext(
         detach_process=True,  # its own guess goes wrong under a shell that is process 1
         working_directory=os.getcwd(),  # noqa: PTH109  (a str is what it wants)
-        umask=UMASK,
+        umask=umask,
         pidfile=pidfile,
         files_preserve=_own_files(),
-        stdout=output,
-        stderr=output,
         # SIGTERM keeps its default until the supervisor takes it: its own handler raises SystemExit.
         signal_map=dict.fromkeys((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)),
     )
@@ -122,7 +158,7 @@ def detached(pidfile: AbstractContextManager[Any], output: TextIO) -> AbstractCo
 
 
 def _own_files() -> list[int]:
-    """Answer the files Python opened: unlike those inherited, they close on exec.
+    """Return the files Python opened: unlike those inherited, they close on exec.
 
     To close them too would leave objects with numbers which soon belong to other files.
     """

@@ -58,6 +58,8 @@ class LogFile(OurHandler, WatchedFileHandler):
     def take_standard_streams(self) -> None:
         """From now on stdout and stderr lead here too, and follow a hangup."""
         self._standard = (1, 2)
+        for fd in self._standard:
+            os.dup2(self.output.fileno(), fd)
 
     def hangup(self) -> None:
         """Open the file anew, as logrotate asks by SIGHUP. Fit for a signal handler: takes no lock."""

@@ -8,9 +8,9 @@ import re
 import zlib
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from djutils import __version__
 from djutils.queue.exceptions import ConsumerError
@@ -53,6 +53,62 @@ class Options:
     """Seconds ``stop`` waits before it kills; None: what the consumer needs, and some more."""
     log_level: str | None = None
     """None: what the project's LOGGING says of the logger ``djutils``, else INFO."""
+    umask: int | None = None
+    """None: the caller's."""
+    user: str | None = None
+    group: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The options that were on the command line, by their argparse name."""
+    log_is_given: bool = True
+    """Whether the path of the log, or leaving it out, is the caller's choice; not when it was taken over."""
+
+    def over(self, words: Sequence[str]) -> Options:
+        """Return these options on top of others, given as words of a command line.
+
+        Raises ``Usage`` when those are no options.
+        """
+        parser = _Strict(add_help=False)
+        add_arguments(parser)
+        try:
+            before = _given(vars(parser.parse_args(words)))
+        except ConsumerError as error:
+            raise Usage(
+                f"The options of the consumer cannot be taken over ({error}): stop it, then start it."
+            ) from error
+        taken = "logfile" in before and "logfile" not in self.given
+        return replace(_make(self.action, {**before, **self.given}), log_is_given=not taken)
+
+    def words(self, **more: Any) -> list[str]:
+        """Return how to start a consumer with these options, and ``more``, as words of a command line.
+
+        Without those that concern one call only: ``--pidfile`` and ``--timeout``.
+        """
+        given = {**self.given, **more}
+        found: list[str] = []
+        for name, option in _WORDS.items():
+            values = given.get(name, ())
+            for value in values if isinstance(values, list | tuple) else [values]:
+                found += [f"{option}={value:o}" if name == "umask" else f"{option}={value}"]
+        if "periodic" in given:
+            found.append("--periodic" if given["periodic"] else "--no-periodic")
+        return found
+
+
+def recorded_words(info: Mapping[str, Any]) -> list[str]:
+    """Return the options that a state file, or an older pidfile, has kept, as words of a command line."""
+    words = info.get("options")
+    if isinstance(words, list):
+        return [word for word in words if isinstance(word, str)]
+    queues = info.get("queues")
+    found = [f"--queue={name}" for name in queues] if isinstance(queues, list) else []
+    return found + [
+        f"{_WORDS[name]}={info[name]}" for name in ("processes", "threads", "grace") if name in info
+    ]
+
+
+class _Strict(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Usage(message)
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
@@ -70,68 +126,89 @@ def parse(argv: Sequence[str] | None = None) -> Options:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Give ``parser`` every option that the script and ``manage.py`` share."""
+    """Give ``parser`` every option that the script and ``manage.py`` share; None is what was not given."""
     count, natural = _whole_number(1), _whole_number(0)
     seconds, factor = _number(0.0), _number(1.0)
     add, how = parser.add_argument, ConsumerOptions(())
     add("-l", "--logfile", type=_path, metavar="LOG", help="log file; run logs to stderr without it")
     add("-p", "--pidfile", type=_path, metavar="PID", help="pidfile; run has none without it")
     add("-q", "--queue", action="append", type=_name, dest="queues", metavar="QUEUE", help=_HELP_QUEUE)
-    add("-w", "--processes", type=count, default=how.processes, help="worker processes (%(default)s)")
-    add("-t", "--threads", type=count, default=how.threads, help="threads in each process (%(default)s)")
-    add("-d", "--delay", type=seconds, default=how.delay, help=_HELP_DELAY)
-    add("-b", "--backoff", type=factor, default=how.backoff, help=_HELP_BACKOFF)
-    add("-m", "--max-delay", type=seconds, default=how.max_delay, help=_HELP_MAX_DELAY)
-    add("-n", "--no-periodic", action="store_true", help="leave out periodic commands")
-    add("--grace", type=seconds, default=how.grace, metavar="SECONDS", help=_HELP_GRACE)
-    add("--lease", type=_number(0.1), default=how.lease, metavar="SECONDS", help=_HELP_LEASE)
+    add("-w", "--processes", type=count, help=f"worker processes ({how.processes})")
+    add("-t", "--threads", type=count, help=f"threads in each process ({how.threads})")
+    add("-d", "--delay", type=seconds, help=f"seconds to wait when a queue is empty ({how.delay})")
+    add("-b", "--backoff", type=factor, help=f"what each further wait is multiplied by ({how.backoff})")
+    add("-m", "--max-delay", type=seconds, help=f"the longest wait in seconds ({how.max_delay})")
+    add("-n", "--no-periodic", action="store_false", default=None, dest="periodic", help=_HELP_NO_PERIODIC)
+    add(
+        "--periodic", action="store_true", default=None, help="enqueue periodic commands (unless -n is given)"
+    )
+    add("--grace", type=seconds, metavar="SECONDS", help=f"{_HELP_GRACE} ({how.grace})")
+    add("--lease", type=_number(0.1), metavar="SECONDS", help=f"{_HELP_LEASE} ({how.lease})")
     add("--timeout", type=seconds, metavar="SECONDS", help=_HELP_TIMEOUT)
-    add("--max-commands", type=natural, default=0, metavar="N", help=_HELP_MAX_COMMANDS)
-    add("--max-memory", type=natural, default=0, metavar="MIB", help=_HELP_MAX_MEMORY)
+    add("--max-commands", type=natural, metavar="N", help=_HELP_MAX_COMMANDS)
+    add("--max-memory", type=natural, metavar="MIB", help=_HELP_MAX_MEMORY)
+    add("--umask", type=_umask, metavar="OCTAL", help=_HELP_UMASK)
+    add("--user", metavar="USER", help=_HELP_USER)
+    add("--group", metavar="GROUP", help="root only: the group to run as (the primary one of --user)")
     add("--log-level", type=str.upper, choices=LEVELS, help=_HELP_LOG_LEVEL)
 
 
 _HELP_QUEUE = "a queue to empty, may be given several times (the project's default queue)"
-_HELP_DELAY = "seconds to wait when a queue is empty (%(default)s)"
-_HELP_BACKOFF = "what each further wait is multiplied by (%(default)s)"
-_HELP_MAX_DELAY = "the longest wait in seconds (%(default)s)"
-_HELP_GRACE = "how long running commands may go on after a request to stop (%(default)s)"
-_HELP_LEASE = "how long another consumer must be silent before its messages are taken (%(default)s)"
+_HELP_NO_PERIODIC = "leave out periodic commands"
+_HELP_GRACE = "how long running commands may go on after a request to stop"
+_HELP_LEASE = "how long another consumer must be silent before its messages are taken"
 _HELP_TIMEOUT = "stop, restart: after this, kill (10 s more than the grace period)"
 _HELP_MAX_COMMANDS = "replace a worker process after so many commands (never)"
 _HELP_LOG_LEVEL = "of this log (what LOGGING says of the logger djutils, else INFO)"
 _HELP_MAX_MEMORY = "replace a worker process that uses more (never)"
+_HELP_UMASK = "for files that commands make, such as 022 (the caller's)"
+_HELP_USER = "root only: the user to run as, a name or a number"
+_WORDS = {
+    "queues": "--queue",
+    "processes": "--processes",
+    "threads": "--threads",
+    "delay": "--delay",
+    "backoff": "--backoff",
+    "max_delay": "--max-delay",
+    "grace": "--grace",
+    "lease": "--lease",
+    "max_commands": "--max-commands",
+    "max_memory": "--max-memory",
+    "umask": "--umask",
+    "user": "--user",
+    "group": "--group",
+    "log_level": "--log-level",
+    "logfile": "--logfile",
+}
 
 
 def to_options(parsed: Mapping[str, Any]) -> Options:
     """Return what argparse found; ``Usage`` when two options contradict each other."""
-    first, longest = parsed["delay"], parsed["max_delay"]
-    if longest < first:
+    given = _given(parsed)
+    if parsed["verbose"]:
+        given["log_level"] = "DEBUG"
+    return _make(parsed["action"], given)
+
+
+def _given(parsed: Mapping[str, Any]) -> dict[str, Any]:
+    known = (*_WORDS, "periodic", "pidfile", "timeout")
+    given = {name: parsed[name] for name in known if parsed.get(name) is not None}
+    for name in ("logfile", "pidfile"):
+        if name in given:
+            given[name] = _absolute(given[name])
+    return given
+
+
+def _make(action: str, given: Mapping[str, Any]) -> Options:
+    how = {name: given[name] for name in vars(ConsumerOptions(())) if name in given}
+    consumer = ConsumerOptions(**{**how, "queues": tuple(dict.fromkeys(given.get("queues", ())))})
+    if consumer.max_delay < consumer.delay:
         raise Usage(
-            f"--max-delay (-m) is {longest:g} s, shorter than --delay (-d) with {first:g} s: make -m at "
-            f"least as long as -d."
+            f"--max-delay (-m) is {consumer.max_delay:g} s, shorter than --delay (-d) with "
+            f"{consumer.delay:g} s: make -m at least as long as -d."
         )
-    consumer = ConsumerOptions(
-        queues=tuple(dict.fromkeys(parsed["queues"] or ())),
-        processes=parsed["processes"],
-        threads=parsed["threads"],
-        delay=first,
-        backoff=parsed["backoff"],
-        max_delay=longest,
-        periodic=not parsed["no_periodic"],
-        grace=parsed["grace"],
-        max_commands=parsed["max_commands"],
-        max_memory=parsed["max_memory"],
-        lease=parsed["lease"],
-    )
-    return Options(
-        action=parsed["action"],
-        consumer=consumer,
-        logfile=_absolute(parsed["logfile"]),
-        pidfile=_absolute(parsed["pidfile"]),
-        timeout=parsed["timeout"],
-        log_level="DEBUG" if parsed["verbose"] else parsed["log_level"],
-    )
+    names = ("logfile", "pidfile", "timeout", "log_level", "umask", "user", "group")
+    return Options(action, consumer, given=given, **{name: given[name] for name in names if name in given})
 
 
 def default_pidfile(queues: Sequence[str], root: bool | None = None) -> Path:
@@ -173,10 +250,10 @@ def _path(text: str) -> str:
     return text
 
 
-def _absolute(path: str | None) -> Path | None:
+def _absolute(path: str) -> Path:
     """A daemon may be elsewhere by the time it is used."""
     try:
-        return Path(path).expanduser().absolute() if path else None
+        return Path(path).expanduser().absolute()
     except (OSError, RuntimeError) as error:
         reason = (
             "your home directory is not known"
@@ -186,6 +263,16 @@ def _absolute(path: str | None) -> Path | None:
         raise ConsumerError(
             f"The path '{path}' leads nowhere: {reason}. Name an absolute one.", CANNOT_WRITE
         ) from error
+
+
+def _umask(text: str) -> int:
+    try:
+        value = int(text, 8)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 0o777:
+        raise ArgumentTypeError(f"must be an octal number such as 022, not '{text}'")
+    return value
 
 
 def _name(text: str) -> str:

@@ -60,6 +60,7 @@ class Pidfile:
         self._info = info
         self._directory: Directory | None = None
         self._state = self._fd = -1
+        self._name = path.name
 
     def __enter__(self) -> Self:
         try:
@@ -73,7 +74,7 @@ class Pidfile:
 
     def __exit__(self, *exc_info: object) -> None:
         if self._directory:
-            _remove(self._directory, self.path.name, self._fd)
+            _remove(self._directory, self._name, self._fd)
             _remove(self._directory, self.path.name + STATE, self._state)
         self.let_go()
 
@@ -102,18 +103,22 @@ class Pidfile:
                 raise already_running(self.path, found)
             if found.owner not in trusted:
                 raise not_yours(self.path, found.owner)
-            directory.unlink(self.path.name)
-        # Nobody else can open it, and lock it, before we do.
-        self._fd = directory.open(self.path.name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        _lock(self._fd, fcntl.LOCK_EX)
         pid = os.getpid()
+        name = self._name = f"{self.path.name}.{pid}.new"
         self.rewrite(pid=pid, started=time.time(), birth=processes.birth(pid))
+        with suppress(FileNotFoundError):
+            directory.unlink(name)
+        # Complete and locked before it gets its name: nobody ever reads an empty one.
+        self._fd = directory.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        _lock(self._fd, fcntl.LOCK_EX)
         _write(self._fd, str(pid))
+        # Whatever the umask: everybody may ask whether it runs.
+        os.fchmod(self._fd, 0o644)
         if self._owner:
             os.fchown(self._state, *self._owner)
             os.fchown(self._fd, *self._owner)
-        # Whatever the umask: everybody may ask whether it runs.
-        os.fchmod(self._fd, 0o644)
+        directory.rename(name, self.path.name)
+        self._name = self.path.name
 
 
 def read(path: Path) -> Holder | None:
@@ -242,7 +247,8 @@ def _refuse_planted(path: Path, owner: int, pid: int, file: os.stat_result) -> N
     """What another user wrote can only be about his own process, and only one that takes part."""
     if owner in {os.geteuid(), 0}:
         return
-    if processes.owner(pid) != owner or processes.has_open(pid, file) is False:
+    its = processes.identity(pid)
+    if its is None or its[0] != owner or processes.has_open(pid, file) is False:
         raise not_yours(path, owner)
 
 

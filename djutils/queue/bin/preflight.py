@@ -5,7 +5,6 @@ Everything here raises ``ConsumerError`` with what to do about it.
 
 from __future__ import annotations
 
-import json
 import os
 import traceback
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from django.db import connections
 from djutils.queue import autodiscover
 from djutils.queue.backends import load_backend, queues
 from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.bin import children
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
 from djutils.queue.message import new_id
@@ -29,7 +29,7 @@ CONFIGURATION = 78
 
 
 def default_queue() -> str:
-    """Answer the project's default queue; only its settings are loaded for it."""
+    """Return the project's default queue; only its settings are loaded for it."""
     if not (django_settings.configured or os.environ.get("DJANGO_SETTINGS_MODULE")):
         raise ConsumerError(
             "DJANGO_SETTINGS_MODULE is not set. Name the project's settings, and have the project on "
@@ -106,7 +106,7 @@ def reach_backend(names: Sequence[str]) -> None:
 
 
 def _ask(name: str) -> tuple[str, int] | None:
-    """Answer what is wrong with the queue ``name`` and the exit code for it, or None."""
+    """Return what is wrong with the queue ``name`` and the exit code for it, or None."""
     try:
         queue = queues.fresh(name)
         if isinstance(queue, LeasedQueue):
@@ -125,25 +125,17 @@ def _ask(name: str) -> tuple[str, int] | None:
 
 
 def _ask_in_a_child(name: str) -> tuple[str, int] | None:
-    hear, say = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.write(say, json.dumps(_ask(name)).encode())
-        finally:
-            os._exit(0)
-    os.close(say)
-    with os.fdopen(hear, encoding="utf-8") as pipe:
-        answer = pipe.read()
-    os.waitpid(pid, 0)
-    if not answer:
+    try:
+        failure = children.ask(lambda: _ask(name))
+    except EOFError:
         return f"{settings.QUEUE_BACKEND} ended the process that asked for a queue's length.", 1
-    failure = json.loads(answer)
     return failure and tuple(failure)
 
 
 def close_connections() -> None:
     """Close every database connection of this process, pools included: neither survives a fork."""
+    if not django_settings.configured:  # and asking would load them: perhaps as root, which is not asked for
+        return
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         if close_pool := getattr(connection, "close_pool", None):

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -53,13 +52,14 @@ def is_same(pid: int, born: str) -> bool:
     return not _has_proc() and _session(pid) is not None
 
 
-def owner(pid: int) -> int | None:
-    """Return the effective user id of a process; None where that cannot be known."""
+def identity(pid: int) -> tuple[int, int] | None:
+    """Return the effective user and group id of a process; None where that cannot be known."""
     try:
         lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
     except OSError:
         return None
-    return next((int(line.split()[2]) for line in lines if line.startswith("Uid:")), None)
+    fields = dict(line.partition(":")[::2] for line in lines)
+    return int(fields["Uid"].split()[1]), int(fields["Gid"].split()[1])
 
 
 def has_open(pid: int, file: os.stat_result) -> bool | None:
@@ -86,31 +86,16 @@ def ancestors(pid: int) -> list[int]:
     return found
 
 
-def members(session: int, known: Iterable[int] = ()) -> list[int]:
-    """Return the living processes of ``session``; without /proc only those among ``known``."""
+def everyone() -> dict[int, Stat]:
+    """Return all living processes by their pid; without /proc nothing."""
     if not _has_proc():
-        return [pid for pid in known if _session(pid) == session]
-    return [pid for pid, found in _everyone().items() if found.session == session]
-
-
-def family(pid: int, known: Iterable[int] = ()) -> list[int]:
-    """Return ``pid`` and what descends from it; without /proc ``known`` is taken at its word."""
-    if not _has_proc():
-        return [one for one in (pid, *known) if _session(one) is not None]
-    everyone = _everyone()
-    found = [pid] if pid in everyone else []
-    for parent in found:  # grows while it is walked
-        found += [child for child, its in everyone.items() if its.parent == parent]
-    return found
+        return {}
+    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208  (faster)
+    return {pid: found for pid in pids if (found := stat(pid))}
 
 
 def _has_proc() -> bool:
     return (_PROC / "self" / "stat").exists()
-
-
-def _everyone() -> dict[int, Stat]:
-    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208  (faster)
-    return {pid: found for pid in pids if (found := stat(pid))}
 
 
 def _session(pid: int) -> int | None:

@@ -86,6 +86,10 @@ class Directory:
         except FileNotFoundError:
             return False
 
+    def rename(self, name: str, other: str) -> None:
+        """Give the file ``name`` another one, and remove the file that had it."""
+        os.rename(name, other, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
     def unlink(self, name: str) -> None:
         """Remove the file ``name``."""
         os.unlink(name, dir_fd=self._fd)
@@ -179,6 +183,17 @@ def open_log(path: Path) -> int:
                 return _open_log(directory, path.name)
         path = path.parent / target
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def create_log(path: Path, uid: int, gid: int) -> None:
+    """Make an empty log that belongs to another user; ``OSError`` if the name is taken."""
+    with Directory(path.parent) as directory:
+        fd = directory.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        os.fchmod(fd, LOG_MODE)
+        os.fchown(fd, uid, gid)
+    finally:
+        os.close(fd)
 
 
 def _open_log(directory: Directory, name: str) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from djutils.queue.bin import processes
 from djutils.queue.bin.pidfile import Holder, read
@@ -16,91 +18,163 @@ _MORE_THAN_GRACE = 10.0
 _GRACE = 25.0
 _TO_DIE = 10.0
 _LOOK_EVERY = 0.02
+_REMEMBER_EVERY = 0.2
 
 
-def end(path: Path, timeout: float | None) -> str:
-    """End the consumer that holds the pidfile at ``path``, and wait until nothing of it is left.
+class Ending(NamedTuple):
+    """How a consumer ended."""
 
-    After ``timeout`` seconds (None: its grace period and some more) all of it is killed. Answers
-    a warning if it was, else ''. Raises ``ConsumerError`` if it is not ours to end.
+    warning: str = ""
+    """What had to be killed, and what that means; empty if nothing was."""
+    left: Sequence[str] = ()
+    """Programs that its commands have started and that are still running: pid and name."""
+
+
+def was_started_by(holder: Holder) -> bool:
+    """Return whether this process was started by a command of that consumer, or is a part of it."""
+    session = holder.info.get("session")
+    ours = bool(session) and os.getsid(0) == session
+    return ours or holder.pid in {os.getpid(), *processes.ancestors(os.getpid())}
+
+
+def refuse_within(holder: Holder, to_restart: bool = False) -> None:
+    """Raise ``ConsumerError`` where a consumer cannot even be ended by a process apart."""
+    if os.getpid() in {holder.pid, *holder.info.get("workers", ())}:
+        raise ConsumerError(
+            "A worker process cannot stop the consumer it is a part of. Run djutils-consumer as a program: "
+            "subprocess.run(['djutils-consumer', 'restart', …])."
+        )
+    if holder.pid == 1 and to_restart:
+        raise ConsumerError("This consumer is process 1 of its container: restart the container.")
+
+
+class _Family:
+    """The processes of a consumer, remembered: when it has ended they can no longer be told from others.
+
+    Its own are the supervisor and what that has forked: the workers, as recorded, and the
+    maintainer, which is in its process group. All else that descends from them, or is in the
+    session that a daemon has to itself, are programs that commands have started.
+    """
+
+    def __init__(self, holder: Holder) -> None:
+        self._supervisor = holder.pid
+        self._session = holder.info.get("session")
+        self._own = {holder.pid: processes.birth(holder.pid)}
+        self._programs: dict[int, tuple[str, str]] = {}
+        self.workers = {pid for pid in holder.info.get("workers", ()) if isinstance(pid, int)}
+
+    def remember(self) -> None:
+        """Find those that are there now."""
+        everyone = processes.everyone()
+        if not everyone:  # no /proc: what was recorded is all there is to know
+            self._own |= dict.fromkeys(self.workers, "")
+            return
+        children: dict[int, list[int]] = {}
+        for pid, its in everyone.items():
+            children.setdefault(its.parent, []).append(pid)
+        living = self.living()
+        if self._supervisor in living:
+            group = everyone[self._supervisor].group if self._supervisor in everyone else 0
+            for pid in children.get(self._supervisor, ()):
+                if pid in self.workers or everyone[pid].group == group:
+                    self._own.setdefault(pid, everyone[pid].birth)
+        found = [
+            *self.living(),
+            *(pid for pid, (born, _) in self._programs.items() if processes.is_same(pid, born)),
+        ]
+        found += [pid for pid, its in everyone.items() if self._session and its.session == self._session]
+        for parent in found:  # grows while it is walked
+            found += [child for child in children.get(parent, ()) if child not in found]
+        for pid in set(found) & everyone.keys() - self._own.keys() - {os.getpid()}:
+            self._programs[pid] = everyone[pid].birth, everyone[pid].name
+
+    def living(self) -> list[int]:
+        """Return its own processes that have not ended."""
+        return [pid for pid, born in self._own.items() if processes.is_same(pid, born)]
+
+    def programs(self) -> list[str]:
+        """Return pid and name of what its commands have started and is still running."""
+        living = [(pid, name) for pid, (born, name) in self._programs.items() if processes.is_same(pid, born)]
+        return [f"{pid} ({name})" for pid, name in sorted(living)]
+
+
+def end(path: Path, timeout: float | None) -> Ending:
+    """End the consumer that holds the pidfile at ``path``, and wait until none of its processes is left.
+
+    After ``timeout`` seconds (None: its grace period and some more) they are killed. Programs that
+    commands have started are neither waited for nor killed. Raises ``ConsumerError`` if the consumer
+    is not ours to end.
     """
     holder = read(path)
     if holder is None or not holder.alive:
-        return ""
+        return Ending()
     if not holder.pid:
         raise ConsumerError(f"The pidfile {path} is locked, but names no process: end its owner by hand.")
     if timeout is None:
-        timeout = float(holder.info.get("grace", _GRACE)) + _MORE_THAN_GRACE
+        timeout = _number(holder.info.get("grace"), _GRACE) + _MORE_THAN_GRACE
     try:
         with processes.Process(holder.pid) as process:
             if not _is_still(path, holder):
-                return ""
-            return _end(process, _finder(holder), timeout)
+                return Ending()
+            return _end(path, process, holder, timeout)
     except ProcessLookupError:
-        return ""
+        return Ending()
     except PermissionError as error:
         raise ConsumerError(f"Process {holder.pid} belongs to another user: stop it as that user.") from error
 
 
 def _is_still(path: Path, holder: Holder) -> bool:
-    """Answer whether the process whose handle was just opened is the one that holds the lock."""
+    """Return whether the process whose handle was just opened is the one that holds the lock."""
     now = read(path)
     if now is None or not now.alive or now.pid != holder.pid:
         return False
-    recorded = now.info.get("birth", "")
-    return not recorded or processes.birth(holder.pid) in {recorded, ""}
+    return processes.is_same(holder.pid, str(now.info.get("birth", "")))
 
 
-def _finder(holder: Holder) -> Callable[[], list[int]]:
-    """Answer what finds the living processes of the consumer.
-
-    A daemon has its session to itself. One in the foreground shares it with a shell: there it is
-    what descends from it, remembered, for its children are not its any more when it is gone.
-    """
-    workers = holder.info.get("workers", [])
-    if session := holder.info.get("session"):
-        return lambda: processes.members(session, (holder.pid, *workers))
-    seen = {pid: processes.birth(pid) for pid in processes.family(holder.pid, workers)}
-
-    def find() -> list[int]:
-        roots = [pid for pid, born in seen.items() if processes.birth(pid) == born]
-        living = {pid for root in roots for pid in processes.family(root)}
-        seen.update({pid: processes.birth(pid) for pid in living - seen.keys()})
-        return list(living)
-
-    return find
-
-
-def _end(process: processes.Process, find: Callable[[], list[int]], timeout: float) -> str:
-    deadline = time.monotonic() + timeout
+def _end(path: Path, process: processes.Process, holder: Holder, timeout: float) -> Ending:
+    family, deadline = _Family(holder), time.monotonic() + timeout
+    family.remember()
     process.signal(signal.SIGTERM)
-    process.wait(timeout)
-    left = _wait_until_gone(find, deadline)
+    while not process.wait(min(_REMEMBER_EVERY, deadline - time.monotonic())) and time.monotonic() < deadline:
+        family.remember()
+    left = _wait_until_gone(family, deadline)
     if not left:
-        return ""
-    if stubborn := _wait_until_gone(find, time.monotonic() + _TO_DIE, kill=True):
+        return Ending(left=family.programs())
+    if (now := read(path)) and now.alive and now.pid == process.pid:
+        holder = now
+    family.workers.update(holder.info.get("workers", ()))
+    family.remember()
+    if stubborn := _wait_until_gone(family, time.monotonic() + _TO_DIE, kill=True):
         raise ConsumerError(f"Killed, but still there: {_list(stubborn)}.")
-    return f"Warning: not ended after {timeout:g} s and killed: {_list(left)}. What ran will run again."
+    warning = f"Warning: not ended after {timeout:g} s and killed: {_list(left)}."
+    if family.workers.intersection(left):
+        again = holder.info.get("leases", True)
+        warning += f" Commands that ran in them {'will run again' if again else 'are lost'}."
+    return Ending(warning, family.programs())
 
 
-def _wait_until_gone(find: Callable[[], list[int]], deadline: float, kill: bool = False) -> list[int]:
-    while (left := find()) and time.monotonic() < deadline:
+def _wait_until_gone(family: _Family, deadline: float, kill: bool = False) -> list[int]:
+    while (left := family.living()) and time.monotonic() < deadline:
         if kill:
-            _kill(left, find)
+            _kill(left, family)
         time.sleep(_LOOK_EVERY)
     return left
 
 
-def _kill(pids: Iterable[int], find: Callable[[], list[int]]) -> None:
+def _kill(pids: Iterable[int], family: _Family) -> None:
     with ExitStack() as stack:
         handles = []
         for pid in pids:
             with suppress(ProcessLookupError):
                 handles.append(stack.enter_context(processes.Process(pid)))
         # Found again with the handle open, it is the one that was meant.
-        still = set(find())
+        still = set(family.living())
         for handle in [handle for handle in handles if handle.pid in still]:
             handle.signal(signal.SIGKILL)
+
+
+def _number(value: object, default: float) -> float:
+    return float(value) if isinstance(value, int | float) else default
 
 
 def _list(pids: Iterable[int]) -> str:

@@ -1,0 +1,46 @@
+"""Questions that are better asked in a child process: what the answer leaves behind ends with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from djutils.queue.exceptions import ConsumerError
+from djutils.queue.workers.streams import flush_standard_streams
+
+
+def ask(question: Callable[[], Any]) -> Any:
+    """Return what ``question`` returns in a child process, by way of JSON.
+
+    What it raises is raised here as ``ConsumerError``; ``EOFError`` if the child died instead.
+    """
+    flush_standard_streams()
+    hear, say = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(say, json.dumps(_answer(question)).encode())
+        finally:
+            os._exit(0)
+    os.close(say)
+    with os.fdopen(hear, encoding="utf-8") as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    if not text:
+        raise EOFError
+    answer, error, exit_code = json.loads(text)
+    if error:
+        raise ConsumerError(error, exit_code)
+    return answer
+
+
+def _answer(question: Callable[[], Any]) -> tuple[Any, str, int]:
+    try:
+        return question(), "", 0
+    except ConsumerError as error:
+        return None, str(error), error.exit_code
+    except Exception:  # noqa: BLE001  (whatever it is, it is raised where it was asked)
+        return None, traceback.format_exc(), 1

@@ -1,0 +1,150 @@
+"""Another user to run as: root starts the consumer and gives up what only root may do."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from djutils.queue.bin import children, processes
+from djutils.queue.bin.options import Usage
+from djutils.queue.bin.safe_files import create_log, open_log
+from djutils.queue.exceptions import ConsumerError
+
+T = TypeVar("T")
+WARNING = (
+    "The consumer runs as root, and so does every command. Name another user with --user, or say --user root "
+    "if this is meant."
+)
+
+
+class Account(NamedTuple):
+    """A user and a group to become."""
+
+    uid: int
+    gid: int
+    name: str = ""
+    """Empty: a number that no user has."""
+    home: str = ""
+
+
+def find(user: str | None, group: str | None) -> Account | None:
+    """Return whom ``user`` and ``group`` mean, by name or number; None to stay who we are.
+
+    Raises ``Usage`` for those who do not exist, or if we are not root and they are others.
+    """
+    if user is None and group is None:
+        return None
+    account = _find_user(user) if user is not None else _by_number(os.geteuid())
+    if group is not None:
+        account = account._replace(gid=_find_group(group))
+    elif account.gid == -1:
+        raise Usage(f"The user {user} is not in the user database: name a group as well, with --group.")
+    if os.geteuid() == 0:
+        return account
+    if account.uid == os.geteuid() and account.gid == os.getegid():
+        return None
+    raise Usage(
+        "Only root can run a consumer as another user: leave --user and --group out, or start it as root."
+    )
+
+
+def become(account: Account | None) -> None:
+    """Be that user from now on, in its groups and with its home; None: stay."""
+    if account is None:
+        return
+    _enter_groups(account)
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+    if account.name:
+        os.environ |= {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
+
+
+def words_of(uid: int, pid: int) -> list[str]:
+    """Return the options to run as that user, in the group of his process ``pid`` (0: in his primary one)."""
+    identity = processes.identity(pid) if pid else None
+    gid = identity[1] if identity and identity[0] == uid else _by_number(uid).gid
+    return [f"--user={uid}", f"--group={uid if gid == -1 else gid}"]
+
+
+def ask_as(account: Account | None, question: Callable[[], T]) -> T:
+    """Return what ``question`` returns when that user asks; None: right here.
+
+    Raises what it raises, as a ``ConsumerError`` if it is asked in a child process.
+    """
+    if account is None:
+        return question()
+
+    def ask() -> T:
+        become(account)
+        return question()
+
+    try:
+        answer: T = children.ask(ask)
+    except EOFError:
+        raise ConsumerError("The project's code has ended the process that loaded it.") from None
+    return answer
+
+
+def prepare_log(path: Path, account: Account) -> None:
+    """Make the log at ``path`` for the user if it is not there and only root can make it.
+
+    One that is there is left as it is: whether the user may write it shows later.
+    """
+    with _acting_as(account), suppress(OSError):
+        os.close(open_log(path))
+        return
+    with suppress(OSError):
+        create_log(path, account.uid, account.gid)
+
+
+@contextmanager
+def _acting_as(account: Account) -> Iterator[None]:
+    """Open files with the user's rights, and be root afterwards."""
+    groups = os.getgroups()
+    _enter_groups(account)
+    os.setegid(account.gid)
+    os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def _enter_groups(account: Account) -> None:
+    if account.name:
+        os.initgroups(account.name, account.gid)
+    else:
+        os.setgroups([account.gid])
+
+
+def _find_user(user: str) -> Account:
+    with suppress(KeyError):
+        return _of(pwd.getpwnam(user))
+    if not user.isdecimal():
+        raise Usage(f"There is no user '{user}': name another with --user.")
+    return _by_number(int(user))
+
+
+def _by_number(uid: int) -> Account:
+    with suppress(KeyError):
+        return _of(pwd.getpwuid(uid))
+    return Account(uid, -1)
+
+
+def _of(entry: pwd.struct_passwd) -> Account:
+    return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir)
+
+
+def _find_group(group: str) -> int:
+    with suppress(KeyError):
+        return grp.getgrnam(group).gr_gid
+    if not group.isdecimal():
+        raise Usage(f"There is no group '{group}': name another with --group.")
+    return int(group)
