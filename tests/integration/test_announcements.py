@@ -42,11 +42,11 @@ class Idlers:
                 sql = queue._sql(connection)
                 sql.wait(connection, queue.name, 0)
                 os.write(say, f"ready {os.getpid()}\n".encode())
-                while True:
-                    if sql.wait(connection, queue.name, 60) is Heard.CALL:
-                        os.write(say, f"woken {os.getpid()}\n".encode())
-                        signal.sigwait({signal.SIGUSR1})
-                        sql.looked()
+                waits = (sql.wait(connection, queue.name, 60) for _ in iter(int, 1))
+                for _ in (heard for heard in waits if heard is Heard.CALL):
+                    os.write(say, f"woken {os.getpid()}\n".encode())
+                    signal.sigwait({signal.SIGUSR1})
+                    sql.looked()
         finally:
             os._exit(0)
 

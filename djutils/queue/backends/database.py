@@ -50,11 +50,8 @@ class DatabaseQueue(SettlingQueue, LettersQueue):
                 self._insert(connection, envelopes)
 
     def _insert(self, connection: BaseDatabaseWrapper, envelopes: Sequence[Envelope]) -> None:
-        sql = self._sql(connection)
-        sql.insert(connection, self.name, envelopes)
-        # With autocommit off no hook is called at the commit: there it is found by the next look.
-        if connection.commit_on_exit if connection.in_atomic_block else connection.autocommit:
-            sql.wake(connection, self.name)
+        self._sql(connection).insert(connection, self.name, envelopes)
+        self._wake()
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
         count = min(count, self._fitting)

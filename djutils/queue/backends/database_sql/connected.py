@@ -105,8 +105,10 @@ class ConnectedQueue(PlacedQueue):
 
     def _wake(self) -> None:
         """Wake a consumer that waits, when the transaction has committed: there is something to lend."""
-        connection = self._connection(self._using)
-        self._sql(connection).wake(connection, self.name)
+        connection = connections[self._using]
+        # With autocommit off no hook is called at the commit: there it is found by the next look.
+        if connection.commit_on_exit if connection.in_atomic_block else connection.autocommit:
+            self._sql(connection).wake(connection, self.name)
 
     def _messages(self, state: State) -> QuerySet[QueueMessage]:
         return messages(self._using, self.name, state)
