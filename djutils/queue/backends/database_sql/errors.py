@@ -36,7 +36,7 @@ class Kind(Enum):
     )
     LOGIN = "Check NAME, USER and PASSWORD of this alias in DATABASES, and the server's rules for logins."
     FULL = "The server is out of connections, memory or disk space."
-    GONE = "Check that the server is up and can be reached."
+    GONE = "Check that the server is up, can be reached, and knows this login."
     TABLES = "A table or column of djutils is missing: run 'manage.py migrate djutils --database {alias}'."
     RIGHTS = "Grant its database user the rights that the page 'Least privilege' lists."
     POOLER = (
@@ -133,16 +133,15 @@ class translated_errors:  # noqa: N801  (read as a function; as a class it takes
 
 def kind_of(error: Exception) -> Kind:
     """Return what an error of Django's database layer means, by the code its driver gave it."""
-    cause = error.__cause__
+    cause, code = error.__cause__, error.args[0] if error.args else None
+    if isinstance(code, int):  # of MariaDB and MySQL; some of their drivers have an SQLSTATE too
+        return Kind.GONE if 2000 <= code < 3000 else _KINDS.get(code, Kind.REFUSED)
     if state := getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None):
         if state == "0A000" and "cached plan" in str(error):
             return Kind.GONE  # a migration changed the table; a new connection plans again
         return _SQLSTATES.get(state) or _SQLSTATES.get(state[:2], Kind.REFUSED)
     if name := getattr(cause, "sqlite_errorname", None):
         return _of_sqlite(name, str(error))
-    code = error.args[0] if error.args else None
-    if isinstance(code, int):
-        return Kind.GONE if 2000 <= code < 3000 else _KINDS.get(code, Kind.REFUSED)
     # Without a code it is the client that speaks: it could not connect, or has lost the connection.
     return Kind.GONE if isinstance(error, OperationalError | InterfaceError) else Kind.REFUSED
 
