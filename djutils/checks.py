@@ -23,6 +23,9 @@ from .queue.keys import is_weak, secrets_in_use
 from .queue.registry import registry
 from .queue.retry import is_backoff
 
+_FORMER = {"QUEUE_CLASS": "QUEUE_BACKEND", "QUEUE_ALWAYS_EAGER": "QUEUE_EAGER"}
+"""Settings of the later djutils of 2011, and what became of them."""
+
 
 @register("djutils")
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -32,6 +35,8 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         if name.startswith("QUEUE_") and name not in NAMES:
             near = get_close_matches(name, NAMES, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(NAMES))}."
+            if name in _FORMER:
+                hint = f"It is called {_FORMER[name]} now."
             found.append(Warning(f"{name} is not a setting of djutils.", hint=hint, id="djutils.W001"))
     return found
 

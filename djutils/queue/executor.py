@@ -154,9 +154,9 @@ class Executor:
             delay = UNKNOWN.delay_after(1 + delivery.offers)
             if delay is not None:
                 logger.warning("%s offered again in %.1f s: %s", delivery.id, delay, error)
-                return Outcome(Action.RETRY, delay=delay, error=_describe(error), charge=0)
+                return Outcome(Action.RETRY, delay=delay, error=describe(error), charge=0)
         logger.error("%s rejected: %s", delivery.id, error)
-        return Outcome(Action.REJECT, error=_describe(error), charge=0)
+        return Outcome(Action.REJECT, error=describe(error), charge=0)
 
     def _refuse(
         self, command_class: type[Command], message: Message, delivery: Delivery, why: str
@@ -176,7 +176,7 @@ class Executor:
     ) -> Outcome:
         attempt = message.attempt + (delivery.attempts if charge else delivery.offers)
         delay = _delay(policy, attempt, error)
-        text = _describe(error)
+        text = describe(error)
         reason = text.partition("\n")[0]
         told = None if isinstance(error, Reject | Retry) else (type(error), error, _users_part(error))
         name = f"{message.id} {message.command}"
@@ -216,8 +216,8 @@ def _users_part(error: BaseException) -> TracebackType | None:
     return part or error.__traceback__
 
 
-def _describe(error: BaseException) -> str:
-    """Answer one line with the exception, then its traceback; at most 16 KiB."""
+def describe(error: BaseException) -> str:
+    """Return one line with the exception, then its traceback; at most 16 KiB."""
     headline = traceback.TracebackException(type(error), error, None)
     headline.__notes__ = None
     *_, last = headline.format_exception_only()

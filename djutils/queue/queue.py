@@ -5,21 +5,24 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+from django.conf import settings as django_settings
+from django.utils import timezone
 
 from . import codec
 from .backends import queues
-from .backends.base import BaseQueue
+from .backends.base import BaseQueue, LeasedQueue, new_owner
 from .command import Command, refuse_hidden
-from .command_options import CALLED, DECLARED, check_options
+from .command_options import DECLARED, check_options
 from .conf import settings
-from .exceptions import MessageTooLarge, QueueException, UnsupportedOption
-from .executor import Executor
-from .message import Envelope, Message
+from .exceptions import MessageError, QueueException
+from .executor import Executor, describe
+from .message import DeadLetter, Message, Rejection, new_id
 from .registry import registry
 from .results import Result
-from .sending import Parcel, send
+from .sending import Parcel, pack, seal, send, sign
 
 __all__ = [
     "Invoker",
@@ -65,7 +68,7 @@ class PeriodicQueueCommand(QueueCommand):
 
 
 class Invoker:
-    """Puts commands on a queue and takes them off.
+    """Puts commands on a queue, and runs the next one of it.
 
     Without a ``queue`` it uses the project's own, looked up when it is needed.
     """
@@ -90,7 +93,7 @@ class Invoker:
         queue = self._queue_of(command)
         if settings.QUEUE_EAGER:
             return self._run_now(command, queue)
-        parcel = _parcel(command, queue)
+        parcel = pack(command, queue)
         send(queue, [parcel])
         return _result(parcel.message)
 
@@ -106,7 +109,7 @@ class Invoker:
         results: list[Result] = []
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
         for command, queue in chosen:
-            parcel = _parcel(command, queue)
+            parcel = pack(command, queue)
             by_queue[queue].append(parcel)
             results.append(_result(parcel.message))
         for queue, parcels in by_queue.items():
@@ -122,20 +125,34 @@ class Invoker:
         """
         own = self._queue
         queue = own if own is not None and own.name == message.queue else queues[message.queue]
-        parcel = _sealed(message, codec.encode(message), registry.get_class(message.command))
+        parcel = seal(message, codec.encode(message), registry.get_class(message.command))
         send(queue, [parcel])
         return _result(message)
 
-    def dequeue(self) -> Command | None:
-        """Take the next command off the queue, or None when there is none.
+    def dequeue(self) -> Result | None:
+        """Take the next command off the queue, run it here and return its handle; None if there is none.
 
-        It is gone from the queue at once: whoever calls this runs it, or it is lost. A consumer
-        never does. Raises ``MessageError`` for a message that is not genuine or not known.
+        As in 2011, what the command raises comes out, and it is not tried again: it becomes a dead
+        letter. The same holds for a message that is not genuine or not known (``MessageError``). If this
+        process is killed meanwhile, a queue that lends hands the message to a consumer after the lease,
+        and one of four methods has lost it. No one beats for the lease: where consumers run beside,
+        a command that takes longer than 30 s may run a second time.
         """
-        data = self.queue.read()
-        if data is None:
-            return None
-        return registry.get_command_for_message(codec.decode(data, self.queue.name))
+        queue = self.queue
+        return _run_lent(queue) if isinstance(queue, LeasedQueue) else _run_popped(queue)
+
+    def enqueue_periodic_commands(self, dt: datetime | None = None) -> list[Result]:
+        """Enqueue each periodic command whose ``validate_datetime(dt)`` is true, and return a handle for each.
+
+        ``dt`` is the local time, by default now. Consumers do this by themselves, once a minute; this
+        is for a site that has none, and each call enqueues again.
+        """
+        moment = dt or (timezone.localtime() if django_settings.USE_TZ else timezone.now())
+        return [
+            self.enqueue(command)
+            for command in registry.get_periodic_commands()
+            if command.validate_datetime(moment)  # type: ignore[attr-defined]  # a periodic one has it
+        ]
 
     def flush(self) -> None:
         """Forget everything on the queue."""
@@ -148,78 +165,69 @@ class Invoker:
         return True
 
     def _queue_of(self, command: Command) -> BaseQueue:
-        _check_own_options(command)
         return queues[command.queue_name] if command.queue_name else self.queue
 
     def _run_now(self, command: Command, queue: BaseQueue) -> Result:
-        message, data = _packed(command, queue)
+        message, data = sign(command, queue)
         Executor(queue.name).run(codec.decode(data, queue.name))
         return _result(message)
 
 
-def pack(command: Command, queue: BaseQueue) -> Parcel:
-    """Return ``command`` ready to be sent to ``queue``; raise what ``Invoker.enqueue`` raises if it cannot be."""
-    _check_own_options(command)
-    return _parcel(command, queue)
-
-
-def _check_own_options(command: Command) -> None:
-    own = vars(command)
-    if not own.keys().isdisjoint(CALLED):
-        given = {name: own[name] for name in CALLED if own.get(name) is not None}
-        check_options(given, CALLED, f"this '{command.name}'")
-
-
-def _parcel(command: Command, queue: BaseQueue) -> Parcel:
-    """Answer ``command`` as it travels to ``queue``; ``EnqueueError`` if it cannot."""
-    if command.priority and not queue.supports_priority:
-        raise UnsupportedOption(
-            f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
-            f"send the command to another queue."
-        )
-    if command.atomic:
-        _refuse_elsewhere(command, queue)
-    message, data = _packed(command, queue)
-    return _sealed(message, data, type(command))
-
-
-def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
-    """Raise ``UnsupportedOption`` unless ``queue`` is in the database that the atomic ``command`` writes to."""
-    if (ours := queue.project_alias) is None:
-        raise UnsupportedOption(
-            f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
-            f"was sent. Use DatabaseQueue, or leave atomic out."
-        )
-    alias = command.atomic if isinstance(command.atomic, str) else ours
-    if queue.through(alias) is None:
-        raise UnsupportedOption(
-            f"'{command.name}' cannot be atomic: it writes to the database '{alias}', and the queue "
-            f"'{queue.name}' is in another one, '{queue.transaction_alias}'; nothing was sent. If it writes to "
-            f"that one, declare it with atomic='{queue.transaction_alias}'; else move the queue, or leave "
-            f"atomic out."
-        )
-
-
-def _sealed(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
-    delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
-    return Parcel(Envelope(message.id, data, delay, message.priority), message, command_class)
-
-
-def _packed(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
-    """Answer the message that asks for ``command``, and its bytes."""
-    message = registry.get_message_for_command(command, queue.name)
-    data = codec.encode(message)
-    limit = settings.QUEUE_MAX_MESSAGE_SIZE
-    if len(data) > limit:
-        raise MessageTooLarge(
-            f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
-            f"{limit}; nothing was sent. Store the data and pass a reference to it."
-        )
-    return message, data
-
-
 def _result(message: Message) -> Result:
     return Result(*message[:3])
+
+
+def _run_lent(queue: LeasedQueue) -> Result | None:
+    owner = new_owner()
+    queue.enroll(owner)
+    try:
+        for delivery in queue.receive(owner, 1).deliveries:
+            try:
+                result = _run(delivery.data, queue)
+            except Exception as error:
+                charge = 0 if isinstance(error, MessageError) else 1
+                queue.reject(owner, [Rejection(delivery.id, describe(error), charge)])
+                raise
+            queue.ack(owner, [delivery.id])
+            return result
+        return None
+    finally:
+        queue.reap(owner, running={})
+
+
+def _run_popped(queue: BaseQueue) -> Result | None:
+    data = _next_due(queue)
+    if data is None:
+        return None
+    try:
+        return _run(data, queue)
+    except Exception as error:
+        id = codec.message_id(data) or new_id()
+        queue.bury(DeadLetter(id, data, describe(error), datetime.now(UTC)))
+        raise
+
+
+def _run(data: bytes, queue: BaseQueue) -> Result:
+    message = codec.decode(data, queue.name)
+    Executor(queue.name).run(message)
+    return _result(message)
+
+
+def _next_due(queue: BaseQueue) -> bytes | None:
+    """Return the next message that is due; one that is not goes to the end of the queue, once around."""
+    first_early = b""
+    while (data := queue.read()) is not None:
+        try:
+            eta = codec.decode(data, queue.name).eta
+        except MessageError:
+            return data
+        if eta is None or eta <= time.time():
+            return data
+        queue.write(data)
+        if data == first_early:
+            return None
+        first_early = first_early or data
+    return None
 
 
 invoker = Invoker()

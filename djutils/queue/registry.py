@@ -39,14 +39,22 @@ class CommandRegistry:
             raise UnknownCommand(f"'{command_class.name}' is not registered.")
         del self._commands[command_class.name]
 
-    def __contains__(self, command_class: type[Command]) -> bool:
-        return bool(command_class.name) and self._commands.get(command_class.name) is command_class
+    def __contains__(self, command: type[Command] | str) -> bool:
+        """Return whether a class, or the name of one, is registered."""
+        if isinstance(command, str):
+            return command in self._commands
+        name = getattr(command, "name", "")
+        return bool(name) and self._commands.get(name) is command
 
     def __iter__(self) -> Iterator[type[Command]]:
         return iter(sorted(self._commands.values(), key=lambda command: command.name))
 
     def __len__(self) -> int:
         return len(self._commands)
+
+    def get_periodic_commands(self) -> list[Command]:
+        """Return one instance of each command that is run by the clock, in the order of their names."""
+        return [command() for command in self if hasattr(command, "validate_datetime")]
 
     def get_message_for_command(self, command: Command, queue: str = "") -> Message:
         """Answer a new message that asks for a run of ``command``.

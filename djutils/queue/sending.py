@@ -1,8 +1,9 @@
-"""When what was called is sent: at once, or together when the transaction around it has committed."""
+"""The only way from a command to a backend: it is checked, signed, and sent at once or at a commit."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -10,10 +11,14 @@ from typing import NamedTuple
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from . import codec
 from .backends.base import BaseQueue, LeasedQueue
 from .command import Command
-from .exceptions import EnqueueError, TimeLimitExceeded
+from .command_options import CALLED, check_options
+from .conf import settings
+from .exceptions import EnqueueError, MessageTooLarge, TimeLimitExceeded, UnsupportedOption
 from .message import Envelope, Message
+from .registry import registry
 from .signals import command_enqueued, command_lost
 
 logger = logging.getLogger("djutils.queue.sending")
@@ -25,6 +30,59 @@ class Parcel(NamedTuple):
     envelope: Envelope
     message: Message
     command_class: type[Command]
+
+
+def pack(command: Command, queue: BaseQueue) -> Parcel:
+    """Return ``command`` ready to be sent to ``queue``; raise ``EnqueueError`` or ``InvalidCommand`` if it cannot be."""
+    if command.priority and not queue.supports_priority:
+        raise UnsupportedOption(
+            f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
+            f"send the command to another queue."
+        )
+    if command.atomic:
+        _refuse_elsewhere(command, queue)
+    message, data = sign(command, queue)
+    return seal(message, data, type(command))
+
+
+def sign(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
+    """Return the message that asks for ``command`` on ``queue``, and its bytes; errors as for ``pack``."""
+    own = vars(command)
+    if not own.keys().isdisjoint(CALLED):
+        given = {name: own[name] for name in CALLED if own.get(name) is not None}
+        check_options(given, CALLED, f"this '{command.name}'")
+    message = registry.get_message_for_command(command, queue.name)
+    data = codec.encode(message)
+    limit = settings.QUEUE_MAX_MESSAGE_SIZE
+    if len(data) > limit:
+        raise MessageTooLarge(
+            f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
+            f"{limit}; nothing was sent. Store the data and pass a reference to it."
+        )
+    return message, data
+
+
+def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
+    """Return a signed message with what a backend may know about it."""
+    delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
+    return Parcel(Envelope(message.id, data, delay, message.priority), message, command_class)
+
+
+def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
+    """Raise ``UnsupportedOption`` unless ``queue`` is in the database that the atomic ``command`` writes to."""
+    if (ours := queue.project_alias) is None:
+        raise UnsupportedOption(
+            f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
+            f"was sent. Use DatabaseQueue, or leave atomic out."
+        )
+    alias = command.atomic if isinstance(command.atomic, str) else ours
+    if queue.through(alias) is None:
+        raise UnsupportedOption(
+            f"'{command.name}' cannot be atomic: it writes to the database '{alias}', and the queue "
+            f"'{queue.name}' is in another one, '{queue.transaction_alias}'; nothing was sent. If it writes to "
+            f"that one, declare it with atomic='{queue.transaction_alias}'; else move the queue, or leave "
+            f"atomic out."
+        )
 
 
 class Shipment:
@@ -67,14 +125,12 @@ def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
     Of any number of callers with one key, one sends. A queue without leases keeps no keys and takes
     what every caller sends.
     """
-    if isinstance(queue, LeasedQueue):
-        sent = queue.send_once(key, parcel.envelope)
-    else:
+    if not isinstance(queue, LeasedQueue):
         queue.write(parcel.envelope.data)
-        sent = True
-    if sent:
-        _announce([parcel])
-    return sent
+    elif not queue.send_once(key, parcel.envelope):
+        return False
+    _announce([parcel])
+    return True
 
 
 def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:

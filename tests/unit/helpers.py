@@ -11,8 +11,11 @@ from typing import Any, ClassVar, TypeVar
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.command import Command
 from djutils.queue.exceptions import BackendUnavailable
 from djutils.queue.message import Batch, Delivery, Envelope, Message, Rejection, Retrial, new_id
+from djutils.queue.queue import Invoker, invoker
+from djutils.queue.registry import registry
 
 T = TypeVar("T")
 
@@ -50,6 +53,12 @@ def make_envelope(command: Any, *args: Any, **fields: Any) -> Envelope:
     """Answer its envelope."""
     message = make_message(command, *args, **fields)
     return Envelope(message.id, codec.encode(message))
+
+
+def take(source: Invoker = invoker) -> Command | None:
+    """Take the next command off the queue without running it; None if there is none."""
+    data = source.queue.read()
+    return data and registry.get_command_for_message(codec.decode(data, source.queue.name))
 
 
 class ListQueue(BaseQueue):

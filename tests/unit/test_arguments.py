@@ -8,9 +8,9 @@ import pytest
 
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import WrongArguments
-from djutils.queue.queue import invoker
 
 from .conftest import Declare
+from .helpers import take
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_call_that_fits_the_function_is_sent_and_runs(
 
     module.call(module.f)
 
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     assert command.execute() == "ran"
 
@@ -82,6 +82,6 @@ def test_of_a_wrapped_function_the_wrapper_says_what_fits(declare: Declare, memo
 
     module.f(5)
 
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     assert command.execute() == ("session", 5)

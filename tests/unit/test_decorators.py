@@ -15,11 +15,12 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.decorators import CommandFunction, periodic_command, queue_command
 from djutils.queue.exceptions import InvalidCommand
-from djutils.queue.queue import PeriodicQueueCommand, invoker
+from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
 
 from .commands_for_tests import elsewhere, fail, leap, record, record_later
 from .conftest import Declare
+from .helpers import take
 
 
 def test_a_decorated_function_keeps_what_describes_it() -> None:
@@ -38,7 +39,7 @@ def test_calling_it_enqueues_and_answers_a_handle_at_once(memory: MemoryQueue, r
     assert len(memory) == 1
     assert re.fullmatch("[0-9a-f]{32}", result.id)
     assert result == (result.id, "tests.unit.commands_for_tests.record", memory.name)
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     assert command.execute() == "x"
     assert ran == ["x", "x"]
@@ -52,7 +53,7 @@ def test_call_runs_it_here_and_now(memory: MemoryQueue, ran: list[Any]) -> None:
 
 def test_an_async_command_runs_to_its_end(memory: MemoryQueue, ran: list[Any]) -> None:
     record_later("x")
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     assert command.execute() == "later x"
     assert ran == ["x"]
@@ -103,13 +104,13 @@ def test_a_delayed_call_waits_and_a_more_urgent_one_overtakes(memory: MemoryQueu
     record("plain")
     record.using(priority=10)("urgent")
     assert memory.stats()._asdict() == {"ready": 2, "delayed": 1, "leased": 0, "dead": 0}
-    taken = [invoker.dequeue() for _ in range(3)]
+    taken = [take() for _ in range(3)]
     assert [command and command.data[0][0] for command in taken] == ["urgent", "plain", None]
 
 
 def test_a_decorated_function_can_itself_be_an_argument(memory: MemoryQueue) -> None:
     record(fail)
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     assert command.data == ((fail,), {})
     assert pickle.loads(pickle.dumps(record)) is record

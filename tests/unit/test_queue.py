@@ -39,16 +39,14 @@ from .commands_for_tests import (
     record_later,
     refuse,
 )
-from .helpers import ListQueue, make_message
+from .helpers import ListQueue, make_message, take
 
 
 def test_a_command_of_2011_travels(memory: MemoryQueue, ran: list[Any]) -> None:
     result = invoker.enqueue(Greeting("you"))
     assert result.command == "tests.unit.commands_for_tests.Greeting"
     assert (len(invoker), ran) == (1, [])
-    command = invoker.dequeue()
-    assert isinstance(command, Greeting)
-    assert command.execute() == "hello you"
+    assert invoker.dequeue() == result
     assert (len(invoker), ran) == (0, ["you"])
 
 
@@ -57,8 +55,8 @@ def test_many_are_sent_each_queue_in_one_go(memory: MemoryQueue, ran: list[Any])
     results = invoker.enqueue_many(iter(commands))
     assert [result.command for result in results] == [command.name for command in commands]
     assert [result.queue_name for result in results] == [memory.name, commands[1].queue_name, memory.name]
-    assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == [1, 2]
     assert ran == []
+    assert [command.data[0][0] for command in iter(take, None)] == [1, 2]
 
 
 def test_of_many_none_is_sent_when_one_cannot_be(memory: MemoryQueue) -> None:
@@ -84,7 +82,7 @@ def test_dequeue_answers_none_when_there_is_nothing(memory: MemoryQueue) -> None
 def test_commands_come_off_in_the_order_they_were_put_on(memory: MemoryQueue) -> None:
     for number in range(5):
         invoker.enqueue(Greeting(number))
-    assert [command.data for command in iter(invoker.dequeue, None)] == list(range(5))
+    assert [command.data for command in iter(take, None)] == list(range(5))
 
 
 def test_flush_forgets_everything(memory: MemoryQueue) -> None:
@@ -111,7 +109,7 @@ def test_a_command_that_names_its_queue_goes_there(memory: MemoryQueue) -> None:
 def test_a_model_instance_may_be_passed(memory: MemoryQueue) -> None:
     note = Note(pk=7, text="a line", written=datetime(2024, 2, 29, tzinfo=UTC))
     record(note, times=1)
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     ((copy,), _) = command.data
     assert (copy, copy.text, copy.written) == (note, note.text, note.written)
@@ -166,9 +164,7 @@ def test_priority_is_refused_by_a_queue_without(four_methods: ListQueue) -> None
 
 def test_four_methods_are_enough(four_methods: ListQueue, ran: list[Any]) -> None:
     record("x")
-    command = invoker.dequeue()
-    assert command is not None
-    command.execute()
+    assert invoker.dequeue()
     assert (ran, invoker.dequeue()) == (["x"], None)
 
 

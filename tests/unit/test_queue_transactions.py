@@ -24,6 +24,7 @@ from .commands_for_tests import (
     Unpicklable,
     record,
 )
+from .helpers import take
 
 
 class OnOther(MemoryQueue):
@@ -81,7 +82,7 @@ def test_a_rolled_back_savepoint_takes_its_calls_with_it(memory: MemoryQueue, sq
             1 / 0  # noqa: B018
         record("after")
         assert len(memory) == 0
-    assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == ["outer", "after"]
+    assert [command.data[0][0] for command in iter(take, None)] == ["outer", "after"]
 
 
 class Counting(MemoryQueue):
@@ -108,7 +109,7 @@ def test_what_one_transaction_calls_is_sent_together(memory: MemoryQueue, sqlite
         numbered.enqueue(Greeting(6))
     assert sum(queue.sent) == 7
     assert queue.sent[0] == 3
-    assert [command.data for command in iter(numbered.dequeue, None)] == list(range(7))
+    assert [command.data for command in iter(lambda: take(numbered), None)] == list(range(7))
 
 
 def test_it_is_not_sent_before_what_was_to_happen_first(memory: MemoryQueue, sqlite_alias: str) -> None:
@@ -137,7 +138,7 @@ class OneByOne(TestCase):
 
 def test_a_test_case_captures_each_call(memory: MemoryQueue, sqlite_alias: str) -> None:
     OneByOne().debug()
-    assert [command.data[0][0] for command in iter(invoker.dequeue, None)] == ["captured"]
+    assert [command.data[0][0] for command in iter(take, None)] == ["captured"]
 
 
 def test_what_is_wrong_is_said_at_the_call_and_not_on_commit(memory: MemoryQueue, sqlite_alias: str) -> None:
@@ -155,7 +156,7 @@ def test_the_arguments_are_those_of_the_call_not_of_the_commit(
     with transaction.atomic():
         record(items)
         items.append("now")
-    command = invoker.dequeue()
+    command = take()
     assert command is not None
     assert command.data[0] == (["then"],)
 
@@ -216,4 +217,4 @@ def test_on_its_own_database_a_database_queue_takes_part_in_the_transaction(
     assert len(invoker) == 0
     with transaction.atomic():
         record("y")
-    assert [command.data[0] for command in iter(invoker.dequeue, None)] == [("y",)]
+    assert [command.data[0] for command in iter(take, None)] == [("y",)]

@@ -19,9 +19,9 @@ from djutils.queue.backends.base import BaseQueue
 from djutils.queue.conf import settings
 from djutils.queue.crontab import project_zone
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.queue import PeriodicQueueCommand, pack
+from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
-from djutils.queue.sending import send_once
+from djutils.queue.sending import pack, send_once
 
 from .border import border
 
