@@ -60,3 +60,6 @@ def message_of_a_dead_worker_locked(field: Field) -> None:
         kill(pid)
         field.pause(2.5 * LEASE, 3 * LEASE)
         ask(connection, "ROLLBACK")
+    field.finish_sending()
+    wait_until(field.is_done, PATIENCE, why=field.site.logs)
+    assert not field.queue.stats().dead, "a lock is no reason to give up what succeeded"

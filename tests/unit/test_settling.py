@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from djutils.queue import codec
-from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Batch, DeadLetter, Rejection, Retrial, Running, new_id
 from djutils.queue.workers import settling
+from djutils.queue.workers.grave import Grave
 from djutils.queue.workers.texts import bearable, reap, without_text
+from djutils.queue.workers.worker import Died
 
 from .commands_for_tests import fail, record, refuse
 from .helpers import FlakyQueue, ListQueue, make_envelope, until
@@ -167,6 +169,30 @@ def test_when_nothing_passes_it_is_an_outage_and_nothing_is_given_up(rig: MakeRi
     queue.outcasts.clear()
     until(lambda: empty(queue) and len(ran) == 30)
     assert queue.stats().dead == 0
+
+
+def test_what_a_dead_worker_had_finished_is_acked_when_its_lock_is_released(memory: MemoryQueue) -> None:
+    queue, owner = Unclear(memory.name), new_owner()
+    queue.send([make_envelope(record, number, queue=queue.name) for number in range(3)])
+    queue.enroll(owner)
+    locked, *others = (delivery.id for delivery in queue.receive(owner, 3).deliveries)
+    queue.outcasts.add(locked)
+    grave = Grave(Died({queue.name: owner}, {queue.name: [locked, *others]}, {}, {}, ""), queue.name)
+    for _ in range(3):
+        with pytest.raises(BackendUnavailable):
+            grave.settle(queue)
+    assert queue.adopt(owner, ())[0].id == locked
+    queue.outcasts.clear()
+    until(lambda: is_settled(grave, queue))
+    assert (queue.stats(), queue.owners()) == ((0, 0, 0, 0), {}), "no dead letter, and it is not run again"
+
+
+def is_settled(grave: Grave, queue: LeasedQueue) -> bool:
+    try:
+        grave.settle(queue)
+    except BackendUnavailable:
+        return False
+    return True
 
 
 @PICKY

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from djutils.queue.backends.base import LeasedQueue
-from djutils.queue.exceptions import TimeLimitExceeded
+from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Delivery
 
@@ -43,6 +43,10 @@ class Grave:
             self._settling = Settling()
             self._settling.waiting += waiting
         self._settling.carry_out(channel)
+        if self._settling.may_still_pass:
+            raise BackendUnavailable(
+                f"Messages that a dead worker of {self._name} held are locked, as it seems."
+            )
         self._reasons |= self._settling.finally_refused(channel)
         back = reap(queue, self._owner, self._reasons)
         if back or self._done:

@@ -38,6 +38,11 @@ class Refused(NamedTuple):
     """By the monotonic clock."""
     why: BackendError
 
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it looked like an outage: the message may be locked for a while."""
+        return isinstance(self.why, BackendUnavailable)
+
 
 class Settling:
     """Carries the outcomes of one queue to its store."""
@@ -50,6 +55,11 @@ class Settling:
         self.settled: list[str] = []
         """Ids the store has noted; the caller takes them off."""
         self._failed = False
+
+    @property
+    def may_still_pass(self) -> bool:
+        """Whether something is refused that time alone may settle."""
+        return any(one.is_unclear and one.tries < _TRIES_IF_UNCLEAR for one in self.refused)
 
     def carry_out(self, channel: Channel) -> None:
         """Settle what waits, and what is to be tried again by now.
@@ -65,9 +75,12 @@ class Settling:
                 self._again(channel, one)
 
     def finally_refused(self, channel: Channel) -> dict[str, str]:
-        """Try what was refused once more; return id -> why for what still is."""
+        """Try what was refused once more; return id -> why for what still is.
+
+        What may only have met a lock is not made a dead letter for it.
+        """
         for one in list(self.refused):
-            self._again(channel, one._replace(tries=_TRIES_IF_UNCLEAR))
+            self._again(channel, one._replace(tries=0 if one.is_unclear else _TRIES))
         return {one.delivery.id: str(one.why) for one in self.refused}
 
     def _batch(self, channel: Channel) -> None:
@@ -111,8 +124,8 @@ class Settling:
             )
 
     def _again(self, channel: Channel, one: Refused) -> None:
-        outcome, unclear = one.outcome, isinstance(one.why, BackendUnavailable)
-        most = _TRIES_IF_UNCLEAR if unclear else _TRIES
+        outcome = one.outcome
+        most = _TRIES_IF_UNCLEAR if one.is_unclear else _TRIES
         if one.tries >= most and outcome.action is not Action.REJECT:
             outcome = Outcome(Action.REJECT, error=_unsettled(one), charge=outcome.charge)
         refusal = settle_alone(channel, one.delivery, outcome)
