@@ -113,7 +113,7 @@ def test_a_producer_that_lacks_a_right_is_told_which_and_how_to_allow_it(
     if right == "eval":
         admin.script_flush()
 
-    with pytest.raises(BackendError, match=rf"'producer'.*\b{re.escape(right)}\b") as refused:
+    with pytest.raises(BackendError, match=rf"'producer'.*\b{right.partition('|')[0]}\b") as refused:
         all_that_a_producer_does(queue)
 
     assert not isinstance(refused.value, BackendUnavailable)
@@ -134,7 +134,7 @@ def test_a_consumer_that_lacks_a_right_is_refused_when_it_opens_and_told_which(
     sent = RedisQueue(name, server.url)
     sent.write(b"data")
 
-    with pytest.raises(BackendError, match=rf"'consumer'.*\b{re.escape(right)}\b") as refused:
+    with pytest.raises(BackendError, match=rf"'consumer'.*\b{right.partition('|')[0]}\b") as refused:
         queue.open()
 
     assert len(sent) == 1

@@ -178,7 +178,8 @@ class RedisClient:
         return _script(name)
 
     def _sleep(self, marker: str, seconds: float) -> bytes:
-        return _packed(("BZPOPMIN", marker, min(max(seconds, 0.001), self._longest_pause)))
+        # Redis 6.2 takes 0.001 for less than a millisecond, rounds that to 0, and never wakes.
+        return _packed(("BZPOPMIN", marker, min(max(seconds, 0.002), self._longest_pause)))
 
     def _answer(self, connection: Connection, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
         try:
