@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from djutils.queue.backends.database_sql import doorbell
 from djutils.queue.backends.database_sql.doorbell import Doorbell
 
 LONG = 30.0
@@ -114,3 +116,80 @@ def test_where_there_can_be_none_it_is_as_if_it_never_rang(database: Path) -> No
 
     assert not bell.wait(0.01)
     assert path.read_text() == "not a bell"
+
+
+def bell_of(database: Path) -> Path:
+    (path,) = database.parent.glob("*-djutils-*")
+    return path
+
+
+def test_a_ring_never_writes_through_a_symbolic_link(bell: Doorbell, database: Path, tmp_path: Path) -> None:
+    (victim := tmp_path / "victim").write_text("precious")
+    path = bell_of(database)
+    path.unlink()
+    path.symlink_to(victim)
+
+    Doorbell(database, "mail").ring()
+    assert victim.read_text() == "precious"
+
+
+def test_a_ring_never_writes_into_a_file(bell: Doorbell, database: Path, tmp_path: Path) -> None:
+    (victim := tmp_path / "victim").write_text("precious")
+    path = bell_of(database)
+    path.unlink()
+    path.hardlink_to(victim)
+
+    Doorbell(database, "mail").ring()
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("kind", ["a file", "a FIFO"])
+def test_whoever_waits_never_follows_a_link_that_lies_there(
+    kind: str, database: Path, tmp_path: Path
+) -> None:
+    bell, victim = Doorbell(database, "mail"), tmp_path / "victim"
+    bell.wait(0)
+    path = bell_of(database)
+    bell.close()
+    victim.touch(0o600) if kind == "a file" else os.mkfifo(victim, 0o600)
+    path.symlink_to(victim)
+
+    assert not bell.wait(0.01)
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+    assert path.is_symlink()
+    bell.close()
+    assert path.is_symlink()
+
+
+def test_a_bell_that_was_made_before_keeps_its_rights(database: Path) -> None:
+    bell = Doorbell(database, "mail")
+    bell.wait(0)
+    path = bell_of(database)
+    path.chmod(0o640)
+    second = Doorbell(database, "mail")
+    second.wait(0)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    bell.close()
+    second.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_a_strangers_bell_is_neither_heard_nor_rung(bell: Doorbell, database: Path) -> None:
+    path = bell_of(database)
+    os.chown(path, 12345, 12345)
+    stranger = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    Doorbell(database, "mail").ring()
+    with pytest.raises(BlockingIOError):
+        os.read(stranger, 1)
+    os.close(stranger)
+    assert not Doorbell(database, "mail").wait(0.01)
+
+
+def test_nothing_that_is_opened_by_name_is_changed_by_name() -> None:
+    source = Path(doorbell.__file__).read_text()
+    assert "os.chown" not in source
+    assert ".chmod(" not in source
+    assert source.count("os.open(") == source.count("| _FLAGS")
+    assert "O_NOFOLLOW" in source

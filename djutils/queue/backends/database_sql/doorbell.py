@@ -1,11 +1,15 @@
 """A FIFO beside a SQLite file: whoever has sent something rings, and one who waits hears it at once.
 
 It carries no message and promises nothing: a ring that nobody hears costs the time until the next
-look. Who shares a SQLite file is on one machine, so the bell reaches everybody.
+look. All who share a SQLite file are on one machine, so the bell reaches each of them.
+
+Others may be allowed to write into its directory. So its name is opened once, never through a
+symbolic link, and what was opened is looked at before it is used: a FIFO, and of whom.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -19,7 +23,8 @@ logger = logging.getLogger("djutils.queue.backends.database")
 
 _MANY = 4096
 _PASSED_ON = 8
-_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+_PRIVATE = 0o600
+_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Doorbell:
@@ -45,7 +50,8 @@ class Doorbell:
             # Not kept open: a number that another thread has just closed may mean another file.
             fd = os.open(self._path, os.O_WRONLY | _FLAGS)
             try:
-                os.write(fd, b"1" * times)
+                if self._is_ours(os.fstat(fd)):
+                    os.write(fd, b"1" * times)
             finally:
                 os.close(fd)
 
@@ -78,29 +84,46 @@ class Doorbell:
         """Open the bell that producers find now; make one where there is none."""
         if self._fd >= 0 and self._is_found():
             return
-        with suppress(FileExistsError):
-            os.mkfifo(self._path)
-            self._share()
-        there = self._path.stat()
         self._let_go()
-        if not S_ISFIFO(there.st_mode):
-            raise FileExistsError("something else has its name")
+        made = True
+        try:
+            os.mkfifo(self._path, _PRIVATE)
+        except FileExistsError:
+            made = False
         # To be its writer too: else it would seem to ring whenever the last producer hangs up.
-        self._fd = os.open(self._path, os.O_RDWR | _FLAGS)
+        fd = os.open(self._path, os.O_RDWR | _FLAGS)
+        try:
+            there = os.fstat(fd)
+            if not self._is_ours(there):
+                raise FileExistsError("something else has its name")
+            if made:
+                self._share(fd, there)
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd = fd
 
     def _is_found(self) -> bool:
-        """Is what we listen to what producers find?"""
+        """Return whether what we listen to is what producers find."""
         try:
-            return os.path.samestat(self._path.stat(), os.fstat(self._fd))
+            return os.path.samestat(self._path.lstat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
 
-    def _share(self) -> None:
-        """Whoever may write the database may ring, as SQLite has it with its own files."""
+    def _is_ours(self, there: os.stat_result) -> bool:
+        """Return whether this is a bell, made by this user, the owner of the database, or root."""
+        return S_ISFIFO(there.st_mode) and (
+            there.st_uid in {os.geteuid(), 0} or there.st_uid == self._database.stat().st_uid
+        )
+
+    def _share(self, fd: int, made: os.stat_result) -> None:
+        """Let all ring who may write the database, as SQLite has it with its own files."""
+        if made.st_uid != os.geteuid() or made.st_nlink != 1 or made.st_mode & ~_PRIVATE & 0o7777:
+            raise FileExistsError("something else has taken its name")
         database = self._database.stat()
         with suppress(PermissionError):
-            os.chown(self._path, database.st_uid, database.st_gid)
-        self._path.chmod(database.st_mode & 0o666)
+            os.fchown(fd, database.st_uid, database.st_gid)
+        os.fchmod(fd, database.st_mode & 0o666)
 
     def close(self) -> None:
         """Wait no more; the last to go takes the bell away."""
@@ -109,8 +132,9 @@ class Doorbell:
         self._let_go()
         try:
             os.close(os.open(self._path, os.O_WRONLY | _FLAGS))
-        except OSError:  # nobody else listens
-            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nobody else listens
+                self._path.unlink(missing_ok=True)
 
     def _let_go(self) -> None:
         if self._fd >= 0:
