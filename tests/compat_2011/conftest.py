@@ -11,9 +11,18 @@ from pytest_django import Settings
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.message import new_id
 from djutils.queue.queue import invoker
+from djutils.queue.registry import registry
 from tests.unit.helpers import ListQueue
 
 from . import commands
+
+_PERIODIC = [
+    type(command)
+    for command in registry.get_periodic_commands()
+    if type(command).__module__ == commands.__name__
+]
+for _command in _PERIODIC:  # known in these tests only: others look at a clock of their own
+    registry.unregister(_command)
 
 KINDS = ("sqlite", "postgres", "mariadb", "redis", "own")
 
@@ -33,6 +42,15 @@ def queue(request: pytest.FixtureRequest, settings: Settings) -> Iterator[BaseQu
     yield invoker.queue
     invoker.queue.flush()
     invoker.queue.discard()
+
+
+@pytest.fixture(autouse=True)
+def _known() -> Iterator[None]:
+    for command in _PERIODIC:
+        registry.register(command)
+    yield
+    for command in _PERIODIC:
+        registry.unregister(command)
 
 
 @pytest.fixture
