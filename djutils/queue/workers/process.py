@@ -67,6 +67,7 @@ class WorkerProcess:
         keep_caches()
         worker_started.send_robust(sender=None, queues=self._options.queues)
         self._pump, self._runner = self._make_pump()
+        os.register_at_fork(after_in_child=self._runner.disown)
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
             self._pump.run(ready)

@@ -65,7 +65,7 @@ class Runner(ABC):
         self._board = board
         self._pads = board.pads
         self._accepted = board.word
-        self._process = os.getpid()
+        self._is_ours = True
 
     @property
     @abstractmethod
@@ -112,6 +112,10 @@ class Runner(ABC):
 
     def _refresh(self, until: float) -> None:
         self._fresh_until = until
+
+    def disown(self) -> None:
+        """In a child that a command forked: it must not go on with our work."""
+        self._is_ours = False
 
     def start(self) -> None:  # noqa: B027  (most need nothing)
         """Get ready to run."""
@@ -160,7 +164,7 @@ class Runner(ABC):
             self.returned.append(waiting)
             return None
         outcome = self._execute(channel, delivery, pad)
-        if os.getpid() != self._process:
+        if not self._is_ours:
             os._exit(0)  # a child that the command forked and let return: the work is not its own
         # On the board first: if we die before the ack, whoever reads it acks for us.
         pad.finish(outcome.action is Action.ACK)
