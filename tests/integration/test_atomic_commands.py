@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
@@ -14,7 +15,7 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import ConfigurationError, UnsupportedOption
 from tests import servers
 from tests.conftest import missing
-from tests.pooler import pgbouncer
+from tests.poolers import pgbouncer
 from tests.project.app import ledger
 from tests.project.databases import from_url
 from tests.sites import Site
@@ -28,9 +29,12 @@ def pooled(site: Site) -> Iterator[dict[str, str]]:
     """The environment of a consumer whose models go through a pooler and whose queue goes past it."""
     direct = site.environment["DJUTILS_TEST_DATABASE_URL"]
     try:
-        with pgbouncer(direct) as url:
+        parts = urlsplit(direct)
+        with pgbouncer(parts.port or 0) as pooler:
             yield {
-                "DJUTILS_TEST_DATABASE_URL": url,
+                "DJUTILS_TEST_DATABASE_URL": parts._replace(
+                    netloc=f"postgres@127.0.0.1:{pooler.port}"
+                ).geturl(),
                 "DJUTILS_TEST_DIRECT_URL": direct,
                 "DJUTILS_TEST_QUEUE_CONNECTION": "direct",
             }
