@@ -61,7 +61,7 @@ def test_a_server_is_found_in_the_sbin_beside_a_bin(tmp_path: Path, monkeypatch:
     server.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
-    assert servers._on_path("mariadbd", "") == str(server)
+    assert servers.on_path("mariadbd", "") == str(server)
 
 
 @pytest.mark.parametrize("alias", ["postgres", "mariadb", "sqlite"])
