@@ -127,7 +127,10 @@ def test_a_command_that_only_calls_another_has_a_connection_that_works(
 
 
 @SERVERS
-def test_an_atomic_command_has_a_connection_that_works(alias: str, settings: Settings) -> None:
+def test_an_atomic_command_has_a_connection_that_works(
+    alias: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger.enter_atomically.command_class, "atomic", alias)
     settings.QUEUE_CONNECTION, settings.QUEUE_NAME = alias, f"q-{new_id()}"
     queue: Any = queues[settings.QUEUE_NAME]
     owner, text = new_owner(), new_id()

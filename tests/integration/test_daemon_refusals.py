@@ -94,7 +94,7 @@ def somebodys_data(terminal: Terminal) -> None:
         (settings_that_fail, 78, "ZeroDivisionError"),
         (app_that_is_not_there, 78, "No module named 'no'"),
         (project_without_djutils, 78, "add 'djutils' to INSTALLED_APPS"),
-        (setting_that_cannot_work, 78, "QUEUE_MAX_CRASHES = None cannot work. The default is 3."),
+        (setting_that_cannot_work, 78, "QUEUE_MAX_CRASHES must be an integer, 1 or more"),
         (misspelt_backend, 78, "did you mean 'djutils.queue.backends.redis_backend.RedisQueue'?"),
         (server_that_is_down, 1, "Connection refused"),
         (log_in_no_directory, 73, "Is a directory"),

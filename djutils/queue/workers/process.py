@@ -51,12 +51,14 @@ class WorkerProcess:
         board: Board,
         hooks: Hooks,
         signals: WorkerSignals,
+        patient: bool,
     ) -> None:
         self._options = options
         self._owners = owners
         self._board = board
         self._hooks = hooks
         self._signals = signals
+        self._patient = patient
         self._world = World(signals)
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
@@ -70,7 +72,7 @@ class WorkerProcess:
         os.register_at_fork(after_in_child=self._runner.disown)
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
-            self._pump.run(ready)
+            self._pump.run(ready, self._patient)
         except Exception:  # whatever it is, the process must end and the log must say why
             logger.exception("This worker process cannot go on.")
             return 1

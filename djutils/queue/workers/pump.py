@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from djutils.queue.exceptions import BackendError, OwnerLost
+from djutils.queue.exceptions import BackendError, BackendUnavailable, OwnerLost
 from djutils.queue.message import Delivery
 
 from .asking import Asking
@@ -67,12 +67,13 @@ class Pump:
         self._stopping.set()
         self._woken.set()
 
-    def run(self, ready: Callable[[], object]) -> None:
+    def run(self, ready: Callable[[], object], patient: bool = True) -> None:
         """Live; ``ready`` is called when the backend was reached for the first time.
 
-        No failure of the backend ends it. A fault of ours does, once what runs has ended, and is
-        raised then.
+        No failure of the backend ends it; unless ``patient``, a refusal at the first call does. So does
+        a fault of ours, once what runs has ended. Either is raised then.
         """
+        self._patient = patient
         try:
             with self._runner.duty:
                 self._live(ready)
@@ -140,9 +141,10 @@ class Pump:
         """Take ``step`` and return True; False when the backend failed and some time has passed."""
         try:
             step()
-        except OwnerLost:
-            raise
         except BackendError as error:
+            refused = not (self._patient or isinstance(error, BackendUnavailable))
+            if refused or isinstance(error, OwnerLost):
+                raise
             self._unsure = True
             for feed in self._feeds:
                 feed.channel.disconnect()
@@ -156,7 +158,7 @@ class Pump:
         for feed in self._feeds:
             feed.channel.open()
         self._runner.start()
-        self._unsure = False
+        self._unsure, self._patient = False, True
 
     def _turn(self) -> None:
         self._board.stir()
@@ -325,10 +327,8 @@ class Pump:
             self._receive(number, room=0)
 
     def _unsettled(self) -> bool:
-        runner = self._runner
-        return bool(runner.finished or runner.returned or self._asking) or any(
-            feed.unsettled for feed in self._feeds
-        )
+        mine = self._runner.finished or self._runner.returned or self._asking
+        return bool(mine) or any(feed.unsettled for feed in self._feeds)
 
     def _leave(self) -> None:
         for feed in self._feeds:

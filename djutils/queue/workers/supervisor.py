@@ -254,7 +254,9 @@ class Supervisor:
         os.setpgid(0, 0)
         os.close(hear)
         logging.getLogger().addHandler(worker.last_words)
-        process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks, signals)
+        # What refuses the first worker ever is a wrong configuration; later it is an outage.
+        patient = self._has_come_up
+        process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks, signals, patient)
         return process.run(ready=lambda: os.write(say, b"1"))
 
     def _keep_maintainer(self) -> None:
