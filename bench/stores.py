@@ -175,7 +175,7 @@ def _postgres(folder: Path) -> object:
 
 
 def _redis(folder: Path) -> object:
-    binary = servers._on_path("redis-server", "install Redis")
+    binary = servers.on_path("redis-server", "install Redis")
     what = "appendonly=yes, appendfsync=everysec"
     return _own(servers.RedisServer(binary, appendonly=True, appendfsync="everysec"), "redis", what)
 
