@@ -255,7 +255,7 @@ def test_the_command_of_the_readme_does_not_judge_speed() -> None:
     tox.read(ROOT / "tox.ini")
     run_by_default = set(tox["tox"]["env_list"].split(", "))
 
-    assert {"unit", "contract", "integration", "docs"} <= run_by_default
+    assert {"unit", "contract", "integration-short", "docs"} <= run_by_default
     assert not {name for name in run_by_default if name.startswith(("guard", "chaos", "py3", "lowest"))}
     assert set(tox["testenv:summary"]["depends"].split(", ")) == run_by_default - {"summary"}
 
