@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +28,14 @@ def test_what_waits_behind_a_command_that_holds_the_interpreter_is_run_by_others
         commands.append(site.file("warm"), number)
     site.wait_until_empty()
 
+    gate = site.file("gate")
+    os.mkfifo(gate)
     quick = [commands.append.command(site.file("quick"), number) for number in range(300)]
-    invoker.enqueue_many([harm.hold_the_interpreter.command(site.file(), 12), *quick])
+    invoker.enqueue_many([harm.hold_the_interpreter.command(site.file(), gate), *quick])
     wait_until(lambda: len(numbers(site.file("quick"))) == 300, why=consumer.log)
 
     assert commands.lines(site.file()) == ["began"]
+    Path(gate).write_text("go on")
     site.wait_until_empty()
     assert Counter(numbers(site.file("quick"))) == Counter(range(300))
     assert site.queue.stats().dead == 0

@@ -108,8 +108,10 @@ def block_signals(path: str) -> None:
 
 
 @queue_command(max_attempts=1)
-def hold_the_interpreter(path: str, seconds: int) -> None:
-    """Let no other thread of the process run, as a regular expression does that takes long."""
+def hold_the_interpreter(path: str, gate: str) -> None:
+    """Let no other thread of the process run, as a long regular expression does, until the FIFO ``gate`` is written to."""
+    descriptor = os.open(gate, os.O_RDWR)
     write(path, "began")
-    ctypes.PyDLL(None).sleep(seconds)
+    ctypes.PyDLL(None).read(descriptor, ctypes.create_string_buffer(1), 1)
+    os.close(descriptor)
     write(path, "ended")
