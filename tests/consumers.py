@@ -102,6 +102,13 @@ class Consumer:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def kill_worker(self) -> None:
+        """SIGKILL to the oldest worker, when there is one; it is gone afterwards."""
+        pid = wait_until(self.workers, why=self.log)[0]
+        with suppress(ProcessLookupError):  # it was just ending
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid))
+
     def insist(self) -> None:
         """SIGTERM until it has understood that it shall not wait for running commands: not all at once."""
         wait_until(lambda: self.signal(signal.SIGTERM) or "are killed" in self.log(), every=0.1, why=self.log)

@@ -48,7 +48,7 @@ def test_workers_killed_in_a_loop_lose_nothing(site: Site) -> None:
     for _ in range(4):
         seen = len(numbers(site.file()))
         wait_until(lambda seen=seen: len(numbers(site.file())) > seen + 10, why=consumer.log)
-        os.kill(wait_until(consumer.workers, why=consumer.log)[0], signal.SIGKILL)
+        consumer.kill_worker()
     site.wait_until_empty()
 
     counted = Counter(numbers(site.file()))

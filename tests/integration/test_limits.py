@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 
 import pytest
@@ -82,7 +80,7 @@ def test_an_atomic_command_never_takes_effect_twice_whatever_is_killed(site: Sit
             consumer.kill_all()
             consumer = site.consumer("--lease", "2", processes=2, threads=2, log="second.log").ready()
         else:
-            os.kill(wait_until(consumer.workers, why=consumer.log)[0], signal.SIGKILL)
+            consumer.kill_worker()
     site.wait_until_empty()
 
     assert Counter(site.notes(mark)) == Counter(f"{mark} {number}" for number in range(count))

@@ -86,7 +86,7 @@ def test_a_worker_that_is_killed_takes_its_programs_with_it(site: Site, program:
     consumer = site.consumer().ready()
     (first,) = wait_until(program.running, why=consumer.log)
 
-    os.kill(consumer.workers()[0], signal.SIGKILL)
+    consumer.kill_worker()
 
     wait_until(lambda: not is_alive(first))
 
