@@ -35,7 +35,7 @@ from typing import Any
 
 from .exceptions import ForeignMessage, InvalidMessage, NotPicklable, NotUnpicklable
 from .keys import site_keys
-from .message import Message
+from .message import Message, make
 
 MAGIC = b"djq"
 VERSION = 1
@@ -101,8 +101,8 @@ def decode(data: bytes, queue: str) -> Message:
     command, signed_for = _read_header(data[_HEADER_AT:body_at])
     if signed_for != queue:
         raise InvalidMessage(f"Signed for the queue '{signed_for}', but found on '{queue}'.")
-    body = data[body_at:-_MAC_SIZE]
-    return Message(id.hex(), command, queue, created, body, None if isnan(eta) else eta, priority, attempt)
+    body, due = data[body_at:-_MAC_SIZE], None if isnan(eta) else eta
+    return make(Message, (id.hex(), command, queue, created, body, due, priority, attempt))
 
 
 def message_id(data: bytes) -> str | None:

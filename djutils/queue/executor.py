@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextvars import Context
+from operator import methodcaller
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +27,7 @@ from .exceptions import (
     TooDangerous,
     UnknownCommand,
 )
-from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome
+from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome, make
 from .middleware.atomic import atomic
 from .middleware.base import Middleware, Run, compose
 from .middleware.time_limit import time_limit
@@ -116,13 +117,13 @@ class Executor:
     def _attempt(
         self, command_class: type[Command], message: Message, delivery: Delivery, pad: Pad | None
     ) -> Outcome:
-        self._enter(Running(message, delivery, self._lease, pad))
+        self._enter(make(Running, (message, delivery, self._lease, pad)))
         started = time.perf_counter()
         try:
             command = command_class(load(message.body))
             if command_started.receivers:
                 _send(command_started, command_class, message=message)
-            result = self._run_of(command_class)(command)
+            result = (self._runs.get(command_class) or self._run_of(command_class))(command)
         except OwnerLost:
             logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
             return SETTLED
@@ -137,14 +138,12 @@ class Executor:
 
     def _run_of(self, command_class: type[Command]) -> Run:
         """Answer how a command of this class is run: it pays only for what it asked for."""
-        run = self._runs.get(command_class)
-        if run is None:
-            layers = [*self._middleware]
-            if command_class.time_limit:
-                layers.append(time_limit)
-            if command_class.atomic:
-                layers.append(atomic)
-            run = self._runs[command_class] = compose(layers, lambda command: command.execute())
+        layers = [*self._middleware]
+        if command_class.time_limit:
+            layers.append(time_limit)
+        if command_class.atomic:
+            layers.append(atomic)
+        run = self._runs[command_class] = compose(layers, methodcaller("execute"))
         return run
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:

@@ -10,7 +10,7 @@ from .codec import dump, load
 from .command import Command
 from .command_options import due_at
 from .exceptions import InvalidCommand, UnknownCommand
-from .message import Message, new_id
+from .message import Message, make, new_id
 
 
 class CommandRegistry:
@@ -71,7 +71,8 @@ class CommandRegistry:
             )
         eta = due_at(command.run_after) if command.run_after else None
         queue = queue or command.queue_name or ""
-        return Message(new_id(), command.name, queue, time.time(), dump(command.data), eta, command.priority)
+        facts = (new_id(), command.name, queue, time.time(), dump(command.data), eta, command.priority, 1)
+        return make(Message, facts)
 
     def get_command_for_message(self, message: Message) -> Command:
         """Answer the command ``message`` asks for, with its data.

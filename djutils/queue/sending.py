@@ -17,7 +17,7 @@ from .command import Command
 from .command_options import CALLED, check_options
 from .conf import settings
 from .exceptions import EnqueueError, MessageTooLarge, TimeLimitExceeded, UnsupportedOption
-from .message import Envelope, Message
+from .message import Envelope, Message, make
 from .registry import registry
 from .signals import command_enqueued, command_lost
 
@@ -65,7 +65,8 @@ def sign(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
 def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
     """Return a signed message with what a backend may know about it."""
     delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
-    return Parcel(Envelope(message.id, data, delay, message.priority), message, command_class)
+    envelope = make(Envelope, (message.id, data, delay, message.priority))
+    return make(Parcel, (envelope, message, command_class))
 
 
 def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:

@@ -286,8 +286,12 @@ def test_one_thread_begins_nothing_after_a_recall_until_it_is_over(ran: list[Any
 
 
 @pytest.fixture
-def threads() -> Iterator[Threads]:
-    board = Board(3)
+def board() -> Board:
+    return Board(3)
+
+
+@pytest.fixture
+def threads(board: Board) -> Iterator[Threads]:
     threads = Threads(3, [Executor("unit")], board, lambda: None)
     threads.start()
     until(lambda: threads.idle == 3)
@@ -297,9 +301,8 @@ def threads() -> Iterator[Threads]:
 
 
 def test_several_threads_begin_nothing_after_a_recall_until_it_is_over(
-    threads: Threads, ran: list[Any]
+    threads: Threads, board: Board, ran: list[Any]
 ) -> None:
-    board = threads._board
     board.recall()
     threads.put(deliveries(10))
     until(lambda: len(threads.returned) + len(threads.buffer) == 10 and threads.idle == 3)
@@ -318,12 +321,11 @@ def test_what_was_taken_before_a_recall_is_not_begun_when_it_is_over(ran: list[A
     board = Board(1)
     runner = Inline([Executor("unit")], board)
     runner.put(deliveries(1))
-    taken = runner._take()
-    assert taken
+    accepted, waiting = board.word, runner.buffer.popleft()
     board.recall()
     board.recall_ends()
     runner.accept(board.word)
-    assert runner._run(0, *taken) is None
+    assert runner._run(0, accepted, waiting, time.monotonic()) is None
     assert ran == []
     assert len(runner.take_returned()) == 1
 

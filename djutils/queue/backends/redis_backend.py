@@ -29,6 +29,7 @@ from djutils.queue.message import (
     Retrial,
     Running,
     Stats,
+    make,
 )
 
 _KEYS = ("messages", "ready", "ranked", "delayed", "about", "dead", "owners", "wake", "count", "lent")
@@ -39,6 +40,8 @@ _DAY = 24 * 3600
 _ESCAPES = str.maketrans({"{": "%7B", "}": "%7D", "%": "%25"})
 _OWNER = re.compile(rb"[1-9][0-9]{0,18}")
 _BEATS = re.compile(rb"[0-9]{1,15}")
+_NEW = Delivery("", b"")[2:]
+"""The counters of a message that was never lent."""
 
 
 class RedisQueue(LeasedQueue):
@@ -222,7 +225,7 @@ class RedisQueue(LeasedQueue):
             ids, payloads = [id for id, _ in kept], [data for _, data in kept]
         named = map(bytes.decode, ids)
         if not histories:
-            return list(map(Delivery, named, payloads))
+            return [make(Delivery, (id, data, *_NEW)) for id, data in zip(named, payloads, strict=True)]
         facts = {id: (*counters, text_of(error), offers) for id, *counters, error, offers in histories}
         rest = (facts.get(id, ()) for id in ids)
         return [Delivery(id, data, *more) for id, data, more in zip(named, payloads, rest, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import Any
 
 from djutils.queue.command import Command
@@ -17,8 +17,8 @@ Middleware = Callable[[Command, Run], Any]
 
 def compose(middleware: Sequence[Middleware], heart: Run) -> Run:
     """Answer ``heart`` wrapped in ``middleware``, the first one outermost."""
-    return reduce(lambda run, layer: partial(_layer, layer, run), reversed(middleware), heart)
+    return reduce(_wrapped, reversed(middleware), heart)
 
 
-def _layer(middleware: Middleware, run: Run, command: Command) -> Any:
-    return middleware(command, run)
+def _wrapped(run: Run, layer: Middleware) -> Run:
+    return lambda command: layer(command, run)

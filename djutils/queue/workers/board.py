@@ -148,6 +148,8 @@ class Board:
     def __init__(self, threads: int, memory: mmap.mmap | None = None, start: int = 0) -> None:
         self._memory = memory or mmap.mmap(-1, size_of(threads))
         self._start = start
+        self.recall_word = memoryview(self._memory)[start + _WORD : start + _LEFT]
+        """``word`` as a sequence of one: for who asks for it before each command."""
         first = start + _LINE
         self.pads = [Pad(self._memory, first + number * _AREA) for number in range(threads)]
 
@@ -195,7 +197,7 @@ class Board:
     @property
     def word(self) -> int:
         """Changes when what was not begun is recalled; odd while that goes on."""
-        return self._memory[self._start + _WORD]
+        return self.recall_word[0]
 
     @property
     def life(self) -> int:

@@ -39,17 +39,20 @@ class Feed:
         """Whether so much was refused that nothing more should be received."""
         return len(self._settling.refused) >= self.channel.batch
 
-    def note(self, one: Finished) -> None:
+    def note(self, ended: Sequence[Finished]) -> None:
         """Sort what has ended by what is to be done with it."""
-        match one.outcome.action:
-            case Action.ACK:
-                self.done.append(one)
-            case Action.SETTLED:
-                self.held.discard(one.delivery.id)
-            case Action.RELEASE | Action.RETRY | Action.REJECT:
-                self._settling.waiting.append((one.delivery, one.outcome))
-            case _:
-                assert_never(one.outcome.action)
+        succeeded = [one for one in ended if one.outcome.action is Action.ACK]
+        self.done += succeeded
+        for one in ended if len(succeeded) < len(ended) else ():
+            match one.outcome.action:
+                case Action.ACK:
+                    pass
+                case Action.SETTLED:
+                    self.held.discard(one.delivery.id)
+                case Action.RELEASE | Action.RETRY | Action.REJECT:
+                    self._settling.waiting.append((one.delivery, one.outcome))
+                case _:
+                    assert_never(one.outcome.action)
 
     def give_back(self, delivery: Delivery, delay: float) -> None:
         """Have ``delivery``, which was not begun, given back by the next ``settle()``."""
@@ -102,8 +105,10 @@ class Feed:
         self.channel.close(self._settling.finally_refused(self.channel))
 
     def _forget(self, done: Sequence[Finished]) -> None:
-        for thread, count in Counter(one.thread for one in done).items():
-            self._board.pads[thread].confirm(count)
+        pads = self._board.pads
+        threads = Counter(one.thread for one in done) if pads[1:] else {0: len(done)}
+        for thread, count in threads.items():
+            pads[thread].confirm(count)
 
 
 def ids(done: Sequence[Finished]) -> list[str]:

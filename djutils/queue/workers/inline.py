@@ -11,7 +11,7 @@ from djutils.queue.executor import Executor
 from .board import Board
 from .channel import Channel
 from .options import nothing
-from .runner import Runner
+from .runner import WEIGHT, Runner
 
 _LOOK_EVERY = 0.2
 
@@ -47,14 +47,23 @@ class Inline(Runner):
 
     def run(self, stopping: threading.Event) -> None:
         """Run what is in the buffer, until it is empty or ``stopping`` is set; off duty meanwhile."""
-        duty, begun = self.duty, self.begun
-        while not stopping.is_set() and (taken := self._take()) is not None:
-            self._running = True
+        duty, begun, buffer = self.duty, self.begun, self.buffer
+        started = 0.0
+        while not stopping.is_set():
+            # One look at the clock for all: is it still ours, since when does it run, what did the last one cost?
+            now, accepted = time.monotonic(), self._accepted
+            if started:
+                self.cost += (now - started - self.cost) * WEIGHT
+            # Whoever was frozen, with its machine perhaps, does not know for how long.
+            if not buffer or now > self._fresh_until:
+                break
+            waiting = buffer.popleft()
+            self._running, started = True, now
             # Afterwards, so that whoever clears it and then looks whether anything runs misses nothing.
             if not begun.is_set():
                 begun.set()
             duty.release()
-            outcome = self._run(0, *taken)
+            outcome = self._run(0, accepted, waiting, now)
             self._tidy()
             duty.acquire()
             self._running = False

@@ -186,12 +186,11 @@ class Pump:
         return bool(most) and self.received >= most and not (self._runner.busy or self._unsettled())
 
     def _collect(self) -> None:
-        finished = self._runner.finished
-        if finished:
+        ended = self._runner.take_finished()
+        if ended:
             self._pace.work_was_found()
-        while finished:
-            one = finished.popleft()
-            self._feeds[one.channel].note(one)
+            for number, feed in enumerate(self._feeds):
+                feed.note([one for one in ended if one.channel == number])
         if self._runner.returned:
             self._release(self._runner.take_returned(), delay=0.0)
 
@@ -250,7 +249,7 @@ class Pump:
 
     def _hand_over(self, number: int, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
-            self._feeds[number].held.update(delivery.id for delivery in deliveries)
+            self._feeds[number].held.update([delivery.id for delivery in deliveries])
             self._take(len(deliveries))
             waiting = [(number, delivery) for delivery in deliveries]
             self._runner.put(self._suspects.set_aside(waiting))

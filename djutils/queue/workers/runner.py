@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, Delivery, Outcome
+from djutils.queue.message import Action, Delivery, Outcome, make
 
-from .board import Board, Pad
+from .board import Board
 
 logger = logging.getLogger("djutils.queue.workers.runner")
 
@@ -32,7 +32,8 @@ class Finished(NamedTuple):
 Waiting = tuple[int, Delivery]
 """A channel's number and what it received."""
 
-_WEIGHT = 0.1
+WEIGHT = 0.1
+"""Of the last command in the average of ``cost``."""
 _AFTER_A_FAULT = 30.0
 _TO_BEGIN = 0.2
 
@@ -62,8 +63,8 @@ class Runner(ABC):
         self._fresh_until = float("inf")
         self._asked_long = False
         self._executors = executors
-        self._board = board
         self._pads = board.pads
+        self._recall_word = board.recall_word
         self._accepted = board.word
         self._is_ours = True
 
@@ -90,11 +91,15 @@ class Runner(ABC):
     @property
     def recalled(self) -> bool:
         """Does the maintainer recall what was not begun? Then nothing is begun until ``accept()``."""
-        return self._board.word != self._accepted
+        return self._recall_word[0] != self._accepted
 
     def accept(self, word: int) -> None:
         """Nothing is left of what the maintainer had recalled when the board said ``word``: go on."""
         self._accepted = word
+
+    def take_finished(self) -> list[Finished]:
+        """Return what has ended since this was last called."""
+        return [self.finished.popleft() for _ in range(len(self.finished))]
 
     def take_returned(self) -> list[Waiting]:
         """Return what was about to begin when it was recalled; it will not be begun."""
@@ -140,41 +145,29 @@ class Runner(ABC):
     def close(self) -> None:  # noqa: B027
         """Nothing more will be put."""
 
-    def _take(self) -> tuple[int, Waiting] | None:
-        """Take the next delivery; with it, what the board's word must still be when it begins."""
-        accepted = self._accepted
-        # Whoever was frozen, with its machine perhaps, does not know for how long.
-        if time.monotonic() > self._fresh_until:
-            return None
-        try:
-            return accepted, self.buffer.popleft()
-        except IndexError:
-            return None
+    def _run(self, number: int, accepted: int, waiting: Waiting, now: float) -> Outcome | None:
+        """Run one delivery in the calling thread, which is the ``number``-th; None: it was recalled.
 
-    def _run(self, number: int, accepted: int, waiting: Waiting) -> Outcome | None:
-        """Run one delivery in the calling thread, which is the ``number``-th; None: it was recalled."""
+        ``accepted`` is what the recalling word must still be, read before ``waiting`` was taken.
+        """
         pad = self._pads[number]
         channel, delivery = waiting
-        self.moved_at = started = time.monotonic()
+        self.moved_at = now
         pad.start(channel, delivery.id)
         # In this order: whoever recalls sets the word first and reads what runs afterwards. And what
         # was taken before a recall that is over by now may run elsewhere.
-        if self._board.word != accepted:
+        if self._recall_word[0] != accepted:
             pad.forget()
             self.returned.append(waiting)
             return None
-        outcome = self._execute(channel, delivery, pad)
+        try:
+            outcome = self._executors[channel].execute(delivery, pad)
+        except BaseException:  # a fault of ours or of the settings, not of the command
+            logger.exception("%s could not be tried; it goes back for a while.", delivery.id)
+            outcome = Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
         if not self._is_ours:
             os._exit(0)  # a child that the command forked and let return: the work is not its own
         # On the board first: if we die before the ack, whoever reads it acks for us.
         pad.finish(outcome.action is Action.ACK)
-        self.finished.append(Finished(number, channel, delivery, outcome))
-        self.cost += (time.monotonic() - started - self.cost) * _WEIGHT
+        self.finished.append(make(Finished, (number, channel, delivery, outcome)))
         return outcome
-
-    def _execute(self, channel: int, delivery: Delivery, pad: Pad) -> Outcome:
-        try:
-            return self._executors[channel].execute(delivery, pad)
-        except BaseException:  # a fault of ours or of the settings, not of the command
-            logger.exception("%s could not be tried; it goes back for a while.", delivery.id)
-            return Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from djutils.queue.executor import Executor
 from djutils.queue.message import Action
 
 from .board import Board
-from .runner import Runner, Waiting
+from .runner import WEIGHT, Runner, Waiting
 
 logger = logging.getLogger("djutils.queue.workers.threads")
+
+Taken = tuple[int, Waiting, float]
+"""What the recalling word must still be when it begins, what was taken, and when."""
 
 
 class Threads(Runner):
@@ -80,6 +84,8 @@ class Threads(Runner):
         try:
             while (taken := self._next()) is not None:
                 outcome = self._run(number, *taken)
+                if outcome is not None:
+                    self.cost += (time.monotonic() - taken[-1] - self.cost) * WEIGHT
                 if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
                     self._wake()
         except BaseException:  # what a command left behind to be raised in its thread
@@ -89,11 +95,21 @@ class Threads(Runner):
                 self._lost += 1
             self._wake()
 
-    def _next(self) -> tuple[int, Waiting] | None:
+    def _next(self) -> Taken | None:
         while (taken := self._take()) is None:
             if not self._wait():
                 return None
         return taken
+
+    def _take(self) -> Taken | None:
+        accepted, now = self._accepted, time.monotonic()
+        # Whoever was frozen, with its machine perhaps, does not know for how long.
+        if now > self._fresh_until:
+            return None
+        try:
+            return accepted, self.buffer.popleft(), now
+        except IndexError:
+            return None
 
     def _wait(self) -> bool:
         """Wait until there is something to take, and answer True; False when it has closed.

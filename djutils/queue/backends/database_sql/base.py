@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BigIntegerField, Func
 
 from djutils.models import QueueMessage, QueueWorker
-from djutils.queue.message import Delivery, Envelope
+from djutils.queue.message import Delivery, Envelope, make
 
 Row = tuple[Any, ...]
 
@@ -284,7 +284,7 @@ def after_commit(connection: BaseDatabaseWrapper, hook: Callable[[], object]) ->
 def in_order(rows: Sequence[Row]) -> list[Delivery]:
     """Return claimed rows, which come in any order, as deliveries in the order of the queue."""
     return [
-        Delivery(id, bytes(message), attempts, crashes, redeliveries, error or "", offers)
+        make(Delivery, (id, bytes(message), attempts, crashes, redeliveries, error or "", offers))
         for _, _, id, message, attempts, crashes, redeliveries, error, offers in sorted(rows, key=_order)
     ]
 

@@ -25,6 +25,7 @@ end
 local function begin_by_freeing() redis.call('HDEL', OWNERS, '') end
 
 local function in_parts(list, act)  -- a call takes only some thousand arguments
+  if #list > 0 and #list <= 500 then return act(list) end
   for first = 1, #list, 500 do
     act({unpack(list, first, math.min(first + 499, #list))})
   end
@@ -32,7 +33,7 @@ end
 
 local function rest(first)  -- of ARGV
   local list = {}
-  for i = first, #ARGV do list[#list + 1] = ARGV[i] end
+  for i = first, #ARGV do list[i - first + 1] = ARGV[i] end
   return list
 end
 
@@ -114,13 +115,18 @@ local function take(count, most_bytes)
   local ids, data, size, enough = {}, {}, 0, false
 
   local function fits(line)  -- how many of these, with those that are passed over
-    for first = 1, #line, 16 do
-      local part = {unpack(line, first, math.min(first + 15, #line))}
-      for i, payload in ipairs(redis.call('HMGET', MESSAGES, unpack(part))) do
-        size = size + (payload and #payload or 0)
-        enough = size > most_bytes and #ids > 0
-        if enough then return first + i - 2 end
-        if payload then ids[#ids + 1], data[#data + 1] = part[i], payload end
+    local chosen = #ids
+    for before = 0, #line - 1, 16 do
+      local payloads = redis.call('HMGET', MESSAGES, unpack(line, before + 1, math.min(before + 16, #line)))
+      for i = 1, #payloads do
+        local payload = payloads[i]
+        if payload then
+          size = size + #payload
+          enough = size > most_bytes and chosen > 0
+          if enough then return before + i - 1 end
+          chosen = chosen + 1
+          ids[chosen], data[chosen] = line[before + i], payload
+        end
       end
     end
     return #line
@@ -192,14 +198,15 @@ end
 local function lend(owner, ids, data)
   local any_lent, added, seen = false, 0, {}
   in_parts(ids, function(part)
-    for _, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do any_lent = any_lent or holder end
+    local holders = redis.call('HMGET', LENT, unpack(part))
+    for i = 1, #holders do any_lent = any_lent or holders[i] end
   end)
   if any_lent then
     ids, data = filtered(ids, data, function(id) return redis.call('HEXISTS', LENT, id) == 0 end)
   end
   in_parts(ids, function(part)
     local fields = {}
-    for i, id in ipairs(part) do fields[2 * i - 1], fields[2 * i] = id, owner end
+    for i = 1, #part do fields[2 * i - 1], fields[2 * i] = part[i], owner end
     added = added + redis.call('HSET', LENT, unpack(fields))
   end)
   if added == #ids then return ids, data end
@@ -225,8 +232,9 @@ end
 local function divided(owner, ids)  -- what is lent to the owner, and what is not
   local ours, others = {}, {}
   in_parts(ids, function(part)
-    for i, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do
-      local list = holder == owner and ours or others
+    local holders = redis.call('HMGET', LENT, unpack(part))
+    for i = 1, #holders do
+      local list = holders[i] == owner and ours or others
       list[#list + 1] = part[i]
     end
   end)
