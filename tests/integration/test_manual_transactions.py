@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,9 +14,9 @@ from django.db import connections, transaction
 from pytest_django import Settings
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
 from djutils.queue.exceptions import EnqueueError
-from djutils.queue.message import new_id
+from djutils.queue.message import Rejection, new_id
 from djutils.queue.queue import invoker
 from tests.project.app import ledger
 from tests.sites import Site
@@ -185,3 +188,26 @@ def test_a_call_of_a_site_without_autocommit_reaches_a_consumer(
             transaction.commit(using=site.alias)
         site.wait_until_empty()
         assert site.notes(mark) == [mark], consumer.log()
+
+
+@pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
+@pytest.mark.parametrize(("action", "left"), [("replay", (1, 0, 0, 0)), ("discard", (0, 0, 0, 0))])
+def test_an_operator_of_a_project_without_autocommit_decides_on_dead_letters_for_good(
+    site: Site, action: str, left: tuple[int, ...]
+) -> None:
+    queue, owner = site.queue, new_owner()
+    assert isinstance(queue, LeasedQueue)
+    ledger.enter("x")
+    queue.enroll(owner)
+    (delivery,) = queue.receive(owner, 1).deliveries
+    queue.reject(owner, [Rejection(delivery.id, "why")])
+    url = site.environment["DJUTILS_TEST_DATABASE_URL"]
+
+    subprocess.run(
+        [sys.executable, "-m", "django", "queue_dead_letters", action, "--all"],
+        env={**os.environ, **site.environment, "DJUTILS_TEST_DATABASE_URL": f"{url}?autocommit=0"},
+        check=True,
+        timeout=60,
+    )
+
+    assert queue.stats() == left
