@@ -88,3 +88,35 @@ class TestSQLite(NeighbourContract, ModelContract):
             with pytest.raises(BackendError, match="TransactionManagementError|atomic"):
                 queue.send([Envelope(new_id(), b"data")])
         assert len(queue) == 0
+
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [
+            ("message_id", "CAST(x'ff42' AS TEXT)"),
+            ("message_id", "x'0042'"),
+            ("error", "CAST(x'ff41' AS TEXT)"),
+            ("error", "x'41'"),
+            ("attempts", "'many'"),
+            ("offers", "1.5"),
+            ("message", "'text'"),
+            ("message", "CAST(x'ff43' AS TEXT)"),
+            ("prio_rank", "'first'"),
+        ],
+    )
+    def test_a_row_that_another_program_has_spoilt_blocks_no_other(self, column: str, value: str) -> None:
+        queue, owner = self.make_queue(f"spoilt-{new_id()}"), new_owner()
+        ids = [new_id() for _ in range(3)]
+        queue.send([Envelope(id, id.encode()) for id in ids])
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(
+                f"UPDATE djutils_queuemessage SET {column} = {value} WHERE message_id = %s", [ids[0]]
+            )
+        queue.enroll(owner)
+
+        deliveries = queue.receive(owner, 10).deliveries
+
+        assert [delivery.id for delivery in deliveries][1:] == ids[1:]
+        assert tuple(map(type, deliveries[0])) == (str, bytes, int, int, int, str, int)
+        all_ids = [delivery.id for delivery in deliveries]
+        assert queue.ack(owner, all_ids) == set(all_ids)
+        queue.reap(owner, running={})

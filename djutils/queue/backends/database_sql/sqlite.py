@@ -9,13 +9,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
 from .base import COLUMNS, Dialect, Heard, Step, after_commit, in_order, placeholders
 from .doorbell import Doorbell
+from .sqlite_mending import is_of_spoilt_rows, mend, refuse_spoilt
 
 _NORMAL = 1
 
@@ -95,6 +96,16 @@ class SQLiteDialect(Dialect):
         count: int,
         done: Collection[str],
     ) -> Step:
+        try:
+            return self._acked_and_lent(connection, queue, owner, count, done)
+        except OperationalError as error:
+            if not is_of_spoilt_rows(error) or not mend(connection, self.messages, queue, count):
+                raise
+        return self._acked_and_lent(connection, queue, owner, count, done)
+
+    def _acked_and_lent(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, count: int, done: Collection[str]
+    ) -> Step:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             # A write first: a transaction that begins by reading may not be allowed to write later.
             # And what is done before what is lent: a done one that lies in the queue is not ours.
@@ -106,7 +117,9 @@ class SQLiteDialect(Dialect):
                 f"ORDER BY prio_rank, id LIMIT %s) RETURNING {COLUMNS}",
                 [owner, queue, owner, queue, count],
             )
-            deliveries = in_order(cursor.fetchall())
+            rows = cursor.fetchall()
+            refuse_spoilt(rows)
+            deliveries = in_order(rows)
             enrolled = bool(deliveries or acked) or self._knows(cursor, owner, queue)
         return Step(enrolled, frozenset(done) - acked, deliveries)
 
