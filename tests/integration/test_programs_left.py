@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -68,3 +70,37 @@ def test_what_ran_is_said_to_run_again_only_if_something_was_killed(site: Site, 
     assert f"{program} (sleep)" in stopped.stdout
     assert str(program) not in stopped.stderr
     assert terminal.processes() == {program}
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_workers_that_outlive_a_killed_consumer_are_ended(site: Site, terminal: Terminal, busy: bool) -> None:
+    start(terminal, True, "--grace", "60", "-w", "2")
+    if busy:
+        commands.hold(site.file(), site.file("gate"))
+        wait_until(lambda: commands.lines(site.file()))
+    supervisor = terminal.pid()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: not is_alive(supervisor))
+
+    stopped = terminal.consumer("stop", "--timeout", "0.5" if busy else "20")
+
+    assert stopped.returncode == 3, stopped.stderr
+    assert ("will run again" in stopped.stderr) == busy
+    assert not list(terminal.folder.glob("pid*"))
+    wait_until(lambda: not terminal.processes())  # the maintainer ends by itself
+
+
+def test_only_the_workers_themselves_are_ended(site: Site, terminal: Terminal) -> None:
+    start(terminal, True)
+    state = terminal.folder / "pid.state"
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        for pid in terminal.processes():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not terminal.processes() - {stranger.pid})
+        info = json.loads(state.read_text())
+        # As if their numbers had been given away again.
+        info |= {"workers": [stranger.pid], "births": {stranger.pid: "1"}}
+        state.write_text(json.dumps(info))
+        assert terminal.consumer("stop").returncode == 3
+        assert stranger.poll() is None
+        stranger.kill()

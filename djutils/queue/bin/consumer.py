@@ -30,14 +30,14 @@ if __name__ == "__main__" and not __package__:
         )
         sys.exit(os.EX_CONFIG)
 
-from djutils.queue.bin import daemonize, logs, preflight, privileges, streams, terminal
+from djutils.queue.bin import daemonize, logs, preflight, privileges, processes, streams, terminal
 from djutils.queue.bin.introduction import has_leases, introduce
 from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse, recorded_words
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
 from djutils.queue.bin.project import Project
 from djutils.queue.bin.safe_files import last_lines, size
 from djutils.queue.bin.status import describe, describe_queues, explain_absence, name
-from djutils.queue.bin.stopping import end, refuse_within, was_started_by
+from djutils.queue.bin.stopping import Ending, end, end_orphans, refuse_within, was_started_by
 from djutils.queue.bin.surroundings import make_directory
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.options import ConsumerOptions, Hooks, nothing
@@ -185,7 +185,12 @@ class QueueDaemon:
                 logger.warning("The state file of %s cannot be written: %s", pidfile and pidfile.path, error)
 
         note(leases=has_leases())
-        hooks = replace(hooks, workers_changed=lambda pids: note(workers=list(pids)))
+        hooks = replace(
+            hooks,
+            workers_changed=lambda pids: note(
+                workers=list(pids), births={pid: processes.birth(pid) for pid in pids}
+            ),
+        )
         return Supervisor(consumer, hooks).run()
 
     # Stopping and starting.
@@ -196,20 +201,29 @@ class QueueDaemon:
             self._say(f"Not running: there is no pidfile {self._pidfile}.")
             return NOT_RUNNING
         if not holder.alive:
+            ending = end_orphans(holder, self._options.timeout)
             remove_stale(self._pidfile)
             self._say(
                 f"Not running: {name(holder)} ended without removing the pidfile {self._pidfile}, which is "
                 f"removed now."
             )
+            self._report(ending)
             return NOT_RUNNING
         ending = end(self._pidfile, self._options.timeout)
         remove_stale(self._pidfile)
+        self._say(f"Stopped: process {holder.pid}.")
+        self._report(ending)
+        return 0
+
+    def _report(self, ending: Ending) -> None:
         if ending.warning:
             streams.warn(ending.warning)
-        self._say(f"Stopped: process {holder.pid}.")
+        if ending.orphans:
+            self._say(
+                f"Worker processes it had left behind have ended: {', '.join(map(str, ending.orphans))}."
+            )
         if ending.left:
             self._say(f"Left running, started by commands: {', '.join(ending.left)}.")
-        return 0
 
     def _stop_and_start(self) -> int:
         self._stop()
@@ -230,7 +244,7 @@ class QueueDaemon:
         pidfile, before = self._pidfile, recorded_words(holder.info)
         if not holder.info:
             streams.warn(
-                f"The state file of {pidfile} tells nothing: options that are not given are the defaults."
+                f"The state file of {pidfile} says nothing: options that are not given are the defaults."
             )
         if os.geteuid() == 0 and holder.owner != 0:
             # That user can write what he likes into his state file, but not become another by it.

@@ -149,6 +149,7 @@ def detached(pidfile: AbstractContextManager[Any]) -> AbstractContextManager[Any
         detach_process=True,  # its own guess goes wrong under a shell that is process 1
         working_directory=os.getcwd(),  # noqa: PTH109  (a str is what it wants)
         umask=umask,
+        prevent_core=False,  # a limit is the caller's, as in the foreground
         pidfile=pidfile,
         files_preserve=_own_files(),
         # SIGTERM keeps its default until the supervisor takes it: its own handler raises SystemExit.

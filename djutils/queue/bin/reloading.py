@@ -72,7 +72,8 @@ class Reloader:
 
     def run(self) -> int:
         """Live until a signal ends it; answer the last child's exit code."""
-        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
+        heard = [number for number in _STOPPING if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+        before = {number: signal.signal(number, self._stop) for number in heard}
         try:
             return self._keep()
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,8 @@ class Ending(NamedTuple):
     """What had to be killed, and what that means; empty if nothing was."""
     left: Sequence[str] = ()
     """Programs that its commands have started and that are still running: pid and name."""
+    orphans: Sequence[int] = ()
+    """Its worker processes that outlived it and were ended."""
 
 
 def was_started_by(holder: Holder) -> bool:
@@ -56,10 +58,10 @@ class _Family:
     session that a daemon has to itself, are programs that commands have started.
     """
 
-    def __init__(self, holder: Holder) -> None:
-        self._supervisor = holder.pid
+    def __init__(self, holder: Holder, own: Mapping[int, str]) -> None:
+        self._supervisor = holder.pid if holder.alive else 0
         self._session = holder.info.get("session")
-        self._own = {holder.pid: processes.birth(holder.pid)}
+        self._own = dict(own)
         self._programs: dict[int, tuple[str, str]] = {}
         self.workers = {pid for pid in holder.info.get("workers", ()) if isinstance(pid, int)}
 
@@ -110,17 +112,33 @@ def end(path: Path, timeout: float | None) -> Ending:
         return Ending()
     if not holder.pid:
         raise ConsumerError(f"The pidfile {path} is locked, but names no process: end its owner by hand.")
-    if timeout is None:
-        timeout = _number(holder.info.get("grace"), _GRACE) + _MORE_THAN_GRACE
     try:
         with processes.Process(holder.pid) as process:
             if not _is_still(path, holder):
                 return Ending()
-            return _end(path, process, holder, timeout)
+            return _end(path, process, holder, _limit(holder, timeout))
     except ProcessLookupError:
         return Ending()
     except PermissionError as error:
         raise ConsumerError(f"Process {holder.pid} belongs to another user: stop it as that user.") from error
+
+
+def end_orphans(holder: Holder, timeout: float | None) -> Ending:
+    """End the worker processes of a consumer that was killed, and wait for them as ``end()`` does.
+
+    They would end by themselves, when what they run has ended.
+    """
+    births = holder.info.get("births")
+    recorded = births.items() if isinstance(births, dict) else ()
+    known = {int(pid): str(born) for pid, born in recorded if pid.isdecimal() and born}
+    own = {pid: born for pid, born in known.items() if _is_his(pid, born, holder.owner)}
+    if not own:
+        return Ending()
+    family, limit = _Family(holder, own), _limit(holder, timeout)
+    deadline = time.monotonic() + limit
+    family.remember()
+    _signal(own, family, signal.SIGTERM)
+    return _finish(family, holder, deadline, limit)._replace(orphans=sorted(own))
 
 
 def _is_still(path: Path, holder: Holder) -> bool:
@@ -132,16 +150,22 @@ def _is_still(path: Path, holder: Holder) -> bool:
 
 
 def _end(path: Path, process: processes.Process, holder: Holder, timeout: float) -> Ending:
-    family, deadline = _Family(holder), time.monotonic() + timeout
+    family = _Family(holder, {holder.pid: processes.birth(holder.pid)})
+    deadline = time.monotonic() + timeout
     family.remember()
     process.signal(signal.SIGTERM)
     while not process.wait(min(_REMEMBER_EVERY, deadline - time.monotonic())) and time.monotonic() < deadline:
         family.remember()
+    if (now := read(path)) and now.alive and now.pid == process.pid:
+        holder = now
+    return _finish(family, holder, deadline, timeout)
+
+
+def _finish(family: _Family, holder: Holder, deadline: float, timeout: float) -> Ending:
+    """Wait for its own processes, and kill those that have not ended at the ``deadline``."""
     left = _wait_until_gone(family, deadline)
     if not left:
         return Ending(left=family.programs())
-    if (now := read(path)) and now.alive and now.pid == process.pid:
-        holder = now
     family.workers.update(holder.info.get("workers", ()))
     family.remember()
     if stubborn := _wait_until_gone(family, time.monotonic() + _TO_DIE, kill=True):
@@ -156,12 +180,12 @@ def _end(path: Path, process: processes.Process, holder: Holder, timeout: float)
 def _wait_until_gone(family: _Family, deadline: float, kill: bool = False) -> list[int]:
     while (left := family.living()) and time.monotonic() < deadline:
         if kill:
-            _kill(left, family)
+            _signal(left, family, signal.SIGKILL)
         time.sleep(_LOOK_EVERY)
     return left
 
 
-def _kill(pids: Iterable[int], family: _Family) -> None:
+def _signal(pids: Iterable[int], family: _Family, number: int) -> None:
     with ExitStack() as stack:
         handles = []
         for pid in pids:
@@ -170,11 +194,20 @@ def _kill(pids: Iterable[int], family: _Family) -> None:
         # Found again with the handle open, it is the one that was meant.
         still = set(family.living())
         for handle in [handle for handle in handles if handle.pid in still]:
-            handle.signal(signal.SIGKILL)
+            handle.signal(number)
 
 
-def _number(value: object, default: float) -> float:
-    return float(value) if isinstance(value, int | float) else default
+def _is_his(pid: int, born: str, owner: int) -> bool:
+    """Return whether it is that process, and of the user who says so: root's word is believed of all."""
+    identity = processes.identity(pid)
+    return processes.is_same(pid, born) and (owner == 0 or (identity is not None and identity[0] == owner))
+
+
+def _limit(holder: Holder, timeout: float | None) -> float:
+    if timeout is not None:
+        return timeout
+    grace = holder.info.get("grace")
+    return (grace if isinstance(grace, int | float) else _GRACE) + _MORE_THAN_GRACE
 
 
 def _list(pids: Iterable[int]) -> str:
