@@ -29,6 +29,8 @@ class NeighbourContract(LeasedQueueContract):
     NUMBERS: str
     """A subquery for the numbers ``n`` from 1 to ``EACH``."""
     ANALYZE: str
+    FORGET: tuple[str, ...] = ()
+    """Statements that make the server believe the indexes were empty."""
 
     def work(self, queue: DatabaseQueue) -> int:
         """How much the database has read so far for ``queue``."""
@@ -63,6 +65,9 @@ class NeighbourContract(LeasedQueueContract):
     def test_what_lies_in_other_queues_costs_nothing(self, queue: DatabaseQueue, opened: bool) -> None:
         if opened:
             queue.open()
+        with connections[self.alias].cursor() as cursor:
+            for statement in self.FORGET:
+                cursor.execute(statement)
         costs = dict(self.costs(queue))
         with connections[self.alias].cursor() as cursor:
             cursor.execute(self.ANALYZE)

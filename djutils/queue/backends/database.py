@@ -15,7 +15,7 @@ from djutils.queue.message import Batch, Delivery, Envelope, Stats
 from .database_sql.base import Heard, Now, Step
 from .database_sql.errors import Deadlock, retry_on_deadlock, translated_errors
 from .database_sql.letters import LettersQueue
-from .database_sql.rows import IDS_AT_ONCE, key_of, slices
+from .database_sql.rows import IDS_AT_ONCE, by_key, key_of, slices
 from .database_sql.settling import SettlingQueue
 
 _PROMOTION_EVERY = 1.0
@@ -146,7 +146,7 @@ class DatabaseQueue(SettlingQueue, LettersQueue):
             while (first := waiting.order_by("rank", "id").values_list("id", "message").first()) is not None:
                 id, message = first
                 # Whoever's DELETE counts has it; the others look again.
-                if waiting.filter(id=id).delete()[0]:
+                if by_key(self._using, [id], State.READY).delete()[0]:
                     return bytes(message)
         return None
 

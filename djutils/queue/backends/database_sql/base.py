@@ -197,9 +197,9 @@ class Dialect:
     def count(self, connection: BaseDatabaseWrapper, queue: str) -> Counts:
         """Return how many messages of ``queue`` are in which state, all at one moment."""
         counted = f"SELECT count(*) FROM {self.messages} WHERE queue = %s AND"
-        # By their owners, each of whom belongs to one queue: there is an index for that.
-        by_owner = f"AND owner IN (SELECT owner FROM {self.workers} WHERE queue = %s)"
-        leased = f"SELECT count(*) FROM {self.messages} WHERE state = 2 {by_owner}"
+        # Owner by owner, each of whom belongs to one queue: there is an index for that.
+        held = f"SELECT count(*) FROM {self.messages} AS m WHERE m.state = 2 AND m.owner = w.owner"
+        leased = f"SELECT coalesce(sum(({held})), 0) FROM {self.workers} AS w WHERE w.queue = %s"
         statement = (
             f"SELECT ({counted} state = 0), ({counted} state = 1), "
             f"({counted} state = 1 AND due <= {self.now}), "
@@ -219,8 +219,10 @@ class Dialect:
             ids = [id for (id,) in cursor.fetchall()]
             if not ids:
                 return 0
+            # Were the state named, the index of all that is delayed might be taken instead of the key.
             cursor.execute(
-                f"UPDATE {self.messages} SET state = 0, due = NULL WHERE state = 1 AND id IN ({placeholders(ids)})",
+                f"UPDATE {self.messages} SET state = 0, due = NULL "
+                f"WHERE id IN ({placeholders(ids)}) AND state + 0 = 1",
                 ids,
             )
             return int(cursor.rowcount)

@@ -12,7 +12,7 @@ from djutils.models import QueueMessage, State
 from djutils.queue.message import DeadLetter
 
 from .connected import ConnectedQueue
-from .rows import IDS_AT_ONCE, dead_letter, slices
+from .rows import IDS_AT_ONCE, by_key, dead_letter, slices
 
 
 class LettersQueue(ConnectedQueue):
@@ -63,7 +63,7 @@ class LettersQueue(ConnectedQueue):
                 yield dead.filter(message_id__in=some)
             return
         while keys := list(dead.values_list("id", flat=True)[:IDS_AT_ONCE]):
-            yield dead.filter(id__in=keys)
+            yield by_key(self._using, keys, State.DEAD)
 
 
 def _newest_first(dead: QuerySet[QueueMessage]) -> QuerySet[QueueMessage]:

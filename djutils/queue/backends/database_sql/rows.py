@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import quote
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from djutils.models import QueueKey, QueueMessage, State
@@ -26,6 +26,13 @@ def messages(alias: str, queue: str, state: State) -> QuerySet[QueueMessage]:
     # Written out, not a parameter: the indexes of one state serve only where the state is known.
     literal = RawSQL(str(int(state)), ())  # noqa: S611  (a number of ours)
     return QueueMessage.objects.using(alias).filter(queue=queue, state=literal)
+
+
+def by_key(alias: str, keys: Collection[int], state: State) -> QuerySet[QueueMessage]:
+    """Return the messages of these primary keys, as far as they are in ``state``."""
+    # Were the state named, the index of all that is in it might be taken instead of the key.
+    rows = QueueMessage.objects.using(alias).alias(state_now=F("state") + 0)
+    return rows.filter(id__in=keys, state_now=state)
 
 
 def slices(ids: Collection[T]) -> Iterator[list[T]]:
