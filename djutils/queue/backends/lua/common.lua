@@ -2,7 +2,7 @@
 --   MESSAGES  hash  id -> payload, whatever its state           READY    list  ids of priority 0, head at the right
 --   RANKED    zset  ids of every other priority, in order       DELAYED  zset  id -> due, in microseconds
 --   ABOUT     hash  id -> what an ordinary message lacks        DEAD     zset  id -> died, in microseconds
---   OWNERS    hash  owner -> beats                              LENT     hash  id -> owner; and UNPACKED
+--   OWNERS    hash  owner -> beats                              LENT     hash  id -> owner (and see unpacked)
 --   WAKE      zset  one member while there is work              COUNT    a number that only grows
 -- Ids sort by time: that is how what comes back is put in order.
 --
@@ -11,9 +11,6 @@
 -- line is harmless: take passes over what is gone and what is lent.
 local MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, OWNERS, WAKE, COUNT, LENT = unpack(KEYS)
 local FARTHEST = 1000  -- how many copies a script passes over before it leaves the rest to the next one
--- A field of LENT while owners are enrolled, so long that Redis does not pack the hash: looking up one field of a
--- packed hash goes through all of them.
-local UNPACKED = string.rep('-', 512)
 
 local function now()  -- in microseconds, by the server's clock
   local time = redis.call('TIME')
@@ -33,7 +30,7 @@ end
 
 local function rest(first)  -- of ARGV
   local list = {}
-  for i = first, #ARGV do list[i - first + 1] = ARGV[i] end
+  for i = first, #ARGV do list[#list + 1] = ARGV[i] end
   return list
 end
 
@@ -101,12 +98,20 @@ local function put(id, priority, delay, at_head)
   end
 end
 
-local function promote()  -- what is due takes its place in the line; the rest of it next time
+local function until_due()  -- microseconds until the next delayed one is due, or -1: there is none
+  local first = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
+  return first[2] and math.max(first[2] - now(), 0) or -1
+end
+
+-- What is due takes its place in the line; the rest of it next time. Returns what until_due does then.
+local function promote()
+  local pause = until_due()
+  if pause ~= 0 then return pause end
   local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now(), 'LIMIT', 0, 200)
-  if #due == 0 then return end
   redis.call('ZREM', DELAYED, '')
   for _, id in ipairs(due) do line_up(id, about(id)[1]) end
   redis.call('ZREM', DELAYED, unpack(due))
+  return until_due()
 end
 
 -- Chooses up to count ids at the head of the line, and no more payload than most_bytes unless the first alone
@@ -115,19 +120,16 @@ local function take(count, most_bytes)
   local ids, data, size, enough = {}, {}, 0, false
 
   local function fits(line)  -- how many of these, with those that are passed over
-    local chosen = #ids
-    for before = 0, #line - 1, 16 do
-      local payloads = redis.call('HMGET', MESSAGES, unpack(line, before + 1, math.min(before + 16, #line)))
-      for i = 1, #payloads do
-        local payload = payloads[i]
-        if payload then
-          size = size + #payload
-          enough = size > most_bytes and chosen > 0
-          if enough then return before + i - 1 end
-          chosen = chosen + 1
-          ids[chosen], data[chosen] = line[before + i], payload
-        end
+    local first, at_once = 1, 16
+    while first <= #line do
+      local last = math.min(first + at_once - 1, #line)
+      for i, payload in ipairs(redis.call('HMGET', MESSAGES, unpack(line, first, last))) do
+        size = size + (payload and #payload or 0)
+        enough = size > most_bytes and #ids > 0
+        if enough then return first + i - 2 end
+        if payload then ids[#ids + 1], data[#data + 1] = line[first + i - 1], payload end
       end
+      first, at_once = last + 1, size * 8 < most_bytes and 128 or 16  -- small ones go together
     end
     return #line
   end
@@ -198,15 +200,14 @@ end
 local function lend(owner, ids, data)
   local any_lent, added, seen = false, 0, {}
   in_parts(ids, function(part)
-    local holders = redis.call('HMGET', LENT, unpack(part))
-    for i = 1, #holders do any_lent = any_lent or holders[i] end
+    for _, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do any_lent = any_lent or holder end
   end)
   if any_lent then
     ids, data = filtered(ids, data, function(id) return redis.call('HEXISTS', LENT, id) == 0 end)
   end
   in_parts(ids, function(part)
     local fields = {}
-    for i = 1, #part do fields[2 * i - 1], fields[2 * i] = part[i], owner end
+    for i, id in ipairs(part) do fields[2 * i - 1], fields[2 * i] = id, owner end
     added = added + redis.call('HSET', LENT, unpack(fields))
   end)
   if added == #ids then return ids, data end
@@ -217,24 +218,27 @@ local function lend(owner, ids, data)
   end)
 end
 
+-- A field of LENT while owners are enrolled, so long that Redis does not pack the hash: looking up one field of a
+-- packed hash goes through all of them.
+local function unpacked() return string.rep('-', 512) end
+
 local function unpack_lent()
   if redis.call('EXISTS', OWNERS) == 1 then
-    redis.call('HSETNX', LENT, UNPACKED, '')
+    redis.call('HSETNX', LENT, unpacked(), '')
   elseif redis.call('EXISTS', LENT) == 1 then
-    redis.call('HDEL', LENT, UNPACKED)
+    redis.call('HDEL', LENT, unpacked())
   end
 end
 
 local function count_lent()  -- by what producers may call
-  return redis.call('HLEN', LENT) - (redis.call('HMGET', LENT, UNPACKED)[1] and 1 or 0)
+  return redis.call('HLEN', LENT) - (redis.call('HMGET', LENT, unpacked())[1] and 1 or 0)
 end
 
 local function divided(owner, ids)  -- what is lent to the owner, and what is not
   local ours, others = {}, {}
   in_parts(ids, function(part)
-    local holders = redis.call('HMGET', LENT, unpack(part))
-    for i = 1, #holders do
-      local list = holders[i] == owner and ours or others
+    for i, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do
+      local list = holder == owner and ours or others
       list[#list + 1] = part[i]
     end
   end)

@@ -4,11 +4,9 @@ local owner = ARGV[1]
 if redis.call('HEXISTS', OWNERS, owner) == 0 then return false end
 begin_by_freeing()
 local late = ack(owner, rest(4))
-promote()
-
+local pause = promote()
 local ids, data, leave = take(tonumber(ARGV[2]), tonumber(ARGV[3]))
-local known, pause, due = histories(ids), -1, redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-if due[2] then pause = math.max(due[2] - now(), 0) end
+local known = histories(ids)
 ids, data = lend(owner, ids, data)
 leave()
 hand_on()

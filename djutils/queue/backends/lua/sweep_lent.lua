@@ -7,7 +7,7 @@ end
 local page, stray, back = redis.call('HSCAN', LENT, ARGV[1], 'COUNT', 250), {}, 0
 for i = 1, #page[2], 2 do
   local id, owner = page[2][i], page[2][i + 1]
-  if id ~= UNPACKED and redis.call('HEXISTS', OWNERS, owner) == 0 then stray[#stray + 1] = id end
+  if id ~= unpacked() and redis.call('HEXISTS', OWNERS, owner) == 0 then stray[#stray + 1] = id end
 end
 if #stray > 0 then wake() end
 for _, id in ipairs(oldest_last(stray)) do
