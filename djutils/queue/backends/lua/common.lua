@@ -29,6 +29,7 @@ local function in_parts(list, act)  -- a call takes only some thousand arguments
 end
 
 local function rest(first)  -- of ARGV
+  if #ARGV < 5000 then return {unpack(ARGV, first)} end
   local list = {}
   for i = first, #ARGV do list[#list + 1] = ARGV[i] end
   return list
@@ -117,30 +118,35 @@ end
 -- Chooses up to count ids at the head of the line, and no more payload than most_bytes unless the first alone
 -- exceeds it. Returns them, their payloads, and a function that takes them off the line.
 local function take(count, most_bytes)
-  local ids, data, size, enough = {}, {}, 0, false
+  local ids, data, chosen, size, enough = {}, {}, 0, 0, false  -- chosen is #ids, which Lua would have to search for
 
   local function fits(line)  -- how many of these, with those that are passed over
-    local first, at_once = 1, 16
-    while first <= #line do
-      local last = math.min(first + at_once - 1, #line)
-      for i, payload in ipairs(redis.call('HMGET', MESSAGES, unpack(line, first, last))) do
+    local first, at_once, length = 1, 16, #line
+    while first <= length do
+      local last = math.min(first + at_once - 1, length)
+      local payloads = redis.call('HMGET', MESSAGES, unpack(line, first, last))
+      for i = 1, #payloads do
+        local payload = payloads[i]
         size = size + (payload and #payload or 0)
-        enough = size > most_bytes and #ids > 0
+        enough = size > most_bytes and chosen > 0
         if enough then return first + i - 2 end
-        if payload then ids[#ids + 1], data[#data + 1] = line[first + i - 1], payload end
+        if payload then
+          chosen = chosen + 1
+          ids[chosen], data[chosen] = line[first + i - 1], payload
+        end
       end
       first, at_once = last + 1, size * 8 < most_bytes and 128 or 16  -- small ones go together
     end
-    return #line
+    return length
   end
 
   local function walk(ids_from)  -- how many of this part of the line are chosen or passed over
     local seen = 0
-    while #ids < count and not enough do
-      local wanted = count - #ids
+    while chosen < count and not enough do
+      local wanted = count - chosen
       local fitting = fits(ids_from(seen, wanted))
       seen = seen + fitting
-      enough = enough or seen - #ids > FARTHEST
+      enough = enough or seen - chosen > FARTHEST
       if fitting < wanted then break end
     end
     return seen
@@ -154,7 +160,8 @@ local function take(count, most_bytes)
 
   local function ready(first, wanted)
     local line = redis.call('LRANGE', READY, -first - wanted, -first - 1)
-    for i = 1, math.floor(#line / 2) do line[i], line[#line + 1 - i] = line[#line + 1 - i], line[i] end
+    local length = #line
+    for i = 1, math.floor(length / 2) do line[i], line[length + 1 - i] = line[length + 1 - i], line[i] end
     return line
   end
 
@@ -200,14 +207,15 @@ end
 local function lend(owner, ids, data)
   local any_lent, added, seen = false, 0, {}
   in_parts(ids, function(part)
-    for _, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do any_lent = any_lent or holder end
+    local holders = redis.call('HMGET', LENT, unpack(part))
+    for i = 1, #part do any_lent = any_lent or holders[i] end
   end)
   if any_lent then
     ids, data = filtered(ids, data, function(id) return redis.call('HEXISTS', LENT, id) == 0 end)
   end
   in_parts(ids, function(part)
     local fields = {}
-    for i, id in ipairs(part) do fields[2 * i - 1], fields[2 * i] = id, owner end
+    for i = 1, #part do fields[2 * i - 1], fields[2 * i] = part[i], owner end
     added = added + redis.call('HSET', LENT, unpack(fields))
   end)
   if added == #ids then return ids, data end
@@ -235,11 +243,16 @@ local function count_lent()  -- by what producers may call
 end
 
 local function divided(owner, ids)  -- what is lent to the owner, and what is not
-  local ours, others = {}, {}
+  local ours, others, count = {}, {}, 0
   in_parts(ids, function(part)
-    for i, holder in ipairs(redis.call('HMGET', LENT, unpack(part))) do
-      local list = holder == owner and ours or others
-      list[#list + 1] = part[i]
+    local holders = redis.call('HMGET', LENT, unpack(part))
+    for i = 1, #part do
+      if holders[i] == owner then
+        count = count + 1
+        ours[count] = part[i]
+      else
+        others[#others + 1] = part[i]
+      end
     end
   end)
   return ours, others
