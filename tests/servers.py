@@ -206,7 +206,7 @@ class MariaDBServer(OwnServer):
         (self.directory / "init.sql").write_text(
             "CREATE DATABASE IF NOT EXISTS djutils CHARACTER SET utf8mb4;\n"
             "CREATE USER IF NOT EXISTS djutils@'127.0.0.1' IDENTIFIED BY 'djutils';\n"
-            "GRANT ALL ON *.* TO djutils@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO djutils@'127.0.0.1' WITH GRANT OPTION;\n"
             # As in a site: read_only is meant for it too. Who may change that is another user.
             "REVOKE READ ONLY ADMIN ON *.* FROM djutils@'127.0.0.1';\n"
             "CREATE USER IF NOT EXISTS administrator@'127.0.0.1';\n"
