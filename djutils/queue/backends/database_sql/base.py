@@ -142,14 +142,31 @@ class Dialect:
                 connection.ensure_connection()
             connection.validate_no_broken_transaction()
         insert = self._insert_directly if direct else self._insert
+        # One row is always one statement, and most often many are: it needs no transaction of its own.
+        parts = [envelopes] if len(envelopes) == 1 else self._parts(connection, envelopes)
         with connection.wrap_database_errors:
-            # One row is one statement: it needs no transaction of its own.
-            if len(envelopes) == 1:
-                insert(connection, queue, envelopes)
+            if len(parts) == 1:
+                insert(connection, queue, parts[0])
                 return
             with together(connection):
-                for batch in batches(envelopes, self.rows_at_once, self.bytes_at_once(connection)):
-                    insert(connection, queue, batch)
+                for part in parts:
+                    insert(connection, queue, part)
+
+    def _parts(
+        self, connection: BaseDatabaseWrapper, envelopes: Sequence[Envelope]
+    ) -> list[Sequence[Envelope]]:
+        """Return ``envelopes`` in parts for one statement each: bounded by rows and bytes, but one at least."""
+        rows, size = self.rows_at_once, self.bytes_at_once(connection)
+        if len(envelopes) <= rows and sum(len(envelope.data) for envelope in envelopes) <= size:
+            return [envelopes]
+        parts = []
+        start = taken = 0
+        for end, envelope in enumerate(envelopes):
+            if end > start and (end - start >= rows or taken + len(envelope.data) > size):
+                parts.append(envelopes[start:end])
+                start, taken = end, 0
+            taken += len(envelope.data)
+        return [*parts, envelopes[start:]]
 
     def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
         """Return how many bytes of messages one statement may carry; one message is never divided."""
@@ -292,17 +309,6 @@ def in_order(rows: Sequence[Row]) -> list[Delivery]:
 
 
 _order = itemgetter(0, 1)
-
-
-def batches(envelopes: Sequence[Envelope], rows: int, size: int) -> Iterator[Sequence[Envelope]]:
-    """Return ``envelopes`` in parts of at most ``rows`` messages and ``size`` bytes, but one at least."""
-    start = taken = 0
-    for end, envelope in enumerate(envelopes):
-        if end > start and (end - start >= rows or taken + len(envelope.data) > size):
-            yield envelopes[start:end]
-            start, taken = end, 0
-        taken += len(envelope.data)
-    yield envelopes[start:]
 
 
 def placeholders(values: Collection[Any]) -> str:

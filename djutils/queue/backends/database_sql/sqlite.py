@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Heard, Step, after_commit, in_order, placeholders
+from .base import COLUMNS, Dialect, Heard, Step, after_commit, in_order, placeholders, together
 from .doorbell import Doorbell
 from .sqlite_mending import is_of_spoilt_rows, mend, refuse_spoilt
 
@@ -70,7 +70,11 @@ class SQLiteDialect(Dialect):
         self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
     ) -> None:
         rows = [(id, queue, -priority, data, round(delay * 1000)) for id, data, delay, priority in envelopes]
-        connection.connection.executemany(self._insert_one, rows)
+        if len(rows) == 1:
+            connection.connection.execute(self._insert_one, rows[0])
+            return
+        with together(connection):
+            connection.connection.executemany(self._insert_one, rows)
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         if self.blocking:
