@@ -12,7 +12,7 @@ HINT = "install PgBouncer (apt-get install pgbouncer)"
 
 
 class PgBouncerServer(OwnServer):
-    """Lends sessions of the server at ``port`` of the loopback; everybody may log in."""
+    """Lends sessions of the server at ``port`` of the loopback; every user may log in."""
 
     def __init__(self, port: int, pool_mode: str) -> None:
         self.binary = on_path("pgbouncer", HINT)

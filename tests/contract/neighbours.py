@@ -61,7 +61,7 @@ class NeighbourContract(LeasedQueueContract):
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("neighbours")
-    @pytest.mark.parametrize("opened", [True, False], ids=["a consumer", "anybody"])
+    @pytest.mark.parametrize("opened", [True, False], ids=["a consumer", "a producer"])
     def test_what_lies_in_other_queues_costs_nothing(self, queue: DatabaseQueue, opened: bool) -> None:
         if opened:
             queue.open()

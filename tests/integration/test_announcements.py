@@ -1,4 +1,4 @@
-"""Who sends on PostgreSQL announces it once it is committed, and of all who hear it one looks."""
+"""A call on PostgreSQL is announced once it is committed, and of all idle workers that hear it one looks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Idlers:
         wait_until(lambda: self.said("ready")[count - 1 :])
 
     def _idle(self, queue: DatabaseQueue, say: int) -> int:
-        """Wait again and again; who is woken keeps its turn to look until SIGUSR1."""
+        """Wait again and again; a process that is woken keeps its turn to look until SIGUSR1."""
         signal.alarm(60)
         try:
             with queue._database() as connection:
@@ -51,7 +51,7 @@ class Idlers:
             os._exit(0)
 
     def said(self, word: str) -> list[int]:
-        """Who has said ``word`` so far."""
+        """The processes that have said ``word`` so far."""
         with suppress(BlockingIOError):
             while said := os.read(self._hear, 4096):
                 self._said += said.decode()

@@ -38,7 +38,7 @@ def execute(queue: DatabaseQueue, **statements: str) -> None:
         cursor.execute(statements[connection.vendor])
 
 
-def test_one_that_takes_no_writes_is_waited_for_and_reached_anew(queue: DatabaseQueue) -> None:
+def test_one_that_takes_no_writes_is_waited_for_and_reached_again(queue: DatabaseQueue) -> None:
     send(queue)
     execute(
         queue,
@@ -90,9 +90,9 @@ def test_a_session_that_was_ended_is_made_again(queue: DatabaseQueue, vendor: st
     assert len(queue) == 2
 
 
-def test_who_locks_a_row_keeps_the_upkeep_waiting_for_seconds_only(queue: DatabaseQueue, vendor: str) -> None:
+def test_a_locked_row_keeps_the_upkeep_waiting_for_seconds_only(queue: DatabaseQueue, vendor: str) -> None:
     if vendor == "sqlite":
-        pytest.skip("SQLite locks the file, and the wait for that is bounded too")
+        pytest.skip("SQLite locks the file, and the wait for that is bounded as well")
     owner = new_owner()
     queue.enroll(owner)
     send(queue)

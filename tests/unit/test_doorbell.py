@@ -144,7 +144,7 @@ def test_a_ring_never_writes_into_a_file(bell: Doorbell, database: Path, tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["a file", "a FIFO"])
-def test_whoever_waits_never_follows_a_link_that_lies_there(
+def test_a_consumer_never_follows_a_link_in_the_place_of_the_bell(
     kind: str, database: Path, tmp_path: Path
 ) -> None:
     bell, victim = Doorbell(database, "mail"), tmp_path / "victim"

@@ -113,7 +113,7 @@ def _ask(name: str) -> tuple[str, int] | None:
             with closing(queue):
                 queue.open()
                 queue.owners()
-                queue.held(new_owner(), [new_id()])  # to count a backlog may take too long
+                queue.held(new_owner(), [new_id()])  # counting a backlog may take minutes
         else:
             len(queue)
     except ConfigurationError as error:

@@ -133,7 +133,7 @@ class Dialect:
 
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
         """Insert all of ``envelopes`` or none; an id that is there already is passed over."""
-        # Whoever watches what Django's cursors do sees this too; they take a third of the time it takes.
+        # Code that watches Django's cursors sees this too; they take a third of the time it takes.
         direct = self.direct and not is_watched(connection)
         if direct:
             # Django's cursors do it, past which this goes.
@@ -268,7 +268,7 @@ class Dialect:
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether somebody counts, logs or wraps what Django's cursors carry out."""
+    """Return whether any code counts, logs or wraps what Django's cursors carry out."""
     return bool(connection.execute_wrappers or connection.queries_logged)
 
 

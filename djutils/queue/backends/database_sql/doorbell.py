@@ -133,7 +133,7 @@ class Doorbell:
         try:
             os.close(os.open(self._path, os.O_WRONLY | _FLAGS))
         except OSError as error:
-            if error.errno == errno.ENXIO:  # nobody else listens
+            if error.errno == errno.ENXIO:  # no other process listens
                 self._path.unlink(missing_ok=True)
 
     def _let_go(self) -> None:

@@ -1,7 +1,7 @@
-"""Who looks when all are woken: every idle worker hears the same call, but one look is enough.
+"""Which idle worker looks for a message: all of them hear the same call, but one look is enough.
 
 The workers of a consumer share some memory and a file without a name, made before they are forked.
-Each call has a number. The first who hears one locks the byte of its queue in the file, notes in the
+Each call has a number. The first worker that hears one locks the byte of its queue in the file, notes in the
 memory which calls it has heard, and looks; the others find the call noted, and go on waiting. The
 lock of a process that dies is freed by the kernel. Processes that share nothing, such as consumers
 on other machines, each look.
@@ -75,7 +75,7 @@ class Lookout:
         """Let others look."""
         if self._locked:
             self._locked = False
-            with suppress(OSError):  # a command closed the file; then nobody is kept waiting either
+            with suppress(OSError):  # a command closed the file, which freed the lock
                 fcntl.lockf(self._shared.file, fcntl.LOCK_UN, 1, self._slot)
 
     def _are_answered(self, calls: Collection[int]) -> bool:

@@ -19,7 +19,7 @@ _BESIDES = 1024
 """Bytes of a statement beside its longest value, generously."""
 _ESCAPED = tuple(bytes([byte]) for byte in b"\0\n\r\x1a\"'\\")
 _SETTINGS = {
-    # Whoever holds a row must not keep others waiting: a consumer beats every few seconds.
+    # A locked row must not hold up a consumer, which beats every few seconds.
     "innodb_lock_wait_timeout": 5,
     # The lock of a table that is being changed; by default it is waited for all day.
     "lock_wait_timeout": 20,
@@ -27,7 +27,7 @@ _SETTINGS = {
     "wait_timeout": 8 * 3600,
 }
 _MARIADB_SETTINGS = {
-    # Whoever is frozen or cut off in a transaction must not keep others from taking over what it
+    # A worker that is frozen or cut off in a transaction must not keep others from taking over what it
     # held. MySQL has no limit for that: there they wait until its connection is closed.
     "idle_transaction_timeout": 5,
     "max_statement_time": 30,

@@ -97,7 +97,7 @@ class Listener:
         try:
             with self._connection.wrap_database_errors:
                 called = self._hears(pgconn, queue.encode(), seconds)
-        except (DatabaseError, OSError):  # whatever it is, the next look meets it too
+        except (DatabaseError, OSError):  # whatever it is, the next look meets it as well
             self.close()
             return Heard.PERHAPS
         if called:
@@ -124,7 +124,9 @@ class Listener:
             calls = []
             while heard := pgconn.notifies():
                 number, _, called = heard.extra.partition(b" ")
-                if called == queue and _NUMBER.fullmatch(number):  # anybody may NOTIFY anything
+                if called == queue and _NUMBER.fullmatch(
+                    number
+                ):  # any client of the database may NOTIFY anything
                     calls.append(int(number, 16))
             if calls and self._lookout is not None and self._lookout.take(calls, deadline):
                 return True

@@ -31,10 +31,9 @@ _SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
-    # Who is frozen or cut off in a transaction must not keep others from taking over what it held.
+    # A worker that is frozen or cut off in a transaction must not keep others from taking over what it held.
     "idle_in_transaction_session_timeout": "5s",
-    # Nor must they keep us waiting: a consumer beats every few seconds. And whoever cannot be
-    # reached any more is given up.
+    # A locked row must not hold up a consumer, which beats every few seconds; nor must a dead network.
     "lock_timeout": "5s",
     "statement_timeout": "30s",
     "tcp_user_timeout": "30s",
@@ -123,7 +122,7 @@ class PostgresDialect(Dialect):
         lookout.share()
 
     def _refuse_pooler(self, connection: BaseDatabaseWrapper, pid: int) -> None:
-        """A pooler would lend this session's settings to the site, and its LISTEN to nobody."""
+        """Behind a pooler, this session's settings would reach the site, and no notification would reach us."""
         if connection.connection.info.backend_pid != pid:
             connection.close()
             alias = connection.alias.removesuffix(own_alias(""))
