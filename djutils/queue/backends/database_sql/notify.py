@@ -124,9 +124,8 @@ class Listener:
             calls = []
             while heard := pgconn.notifies():
                 number, _, called = heard.extra.partition(b" ")
-                if called == queue and _NUMBER.fullmatch(
-                    number
-                ):  # any client of the database may NOTIFY anything
+                # Any client of the database may NOTIFY anything.
+                if called == queue and _NUMBER.fullmatch(number):
                     calls.append(int(number, 16))
             if calls and self._lookout is not None and self._lookout.take(calls, deadline):
                 return True
