@@ -202,7 +202,7 @@ def test_what_waits_behind_a_stuck_command_goes_back_and_what_runs_stays(
     until(lambda: handback.do() or post.queue.stats().ready == 17)
     assert {one.id for one in post.queue.adopt(post.owner, ())} == {first.id, failed.id, stuck.id}
     assert post.board.word == 2
-    assert f"{stuck.id} has held up its worker process" in log.text
+    assert f" by {stuck.id}: 7 messages" in log.text
     again = post.queue.receive(post.owner, 20).deliveries
     assert not any(any(delivery[2:]) for delivery in again), "nobody is charged"
 

@@ -76,10 +76,10 @@ class Handback(Chore):
         board.recall_ends()
         if back:
             logger.warning(
-                "%s has held up its worker process for more than %.0f s: %d messages that waited "
-                "behind it go to others.",
-                ", ".join(entry.id for entry in board.running()) or "A command",
+                "A worker process has been held up for more than %.0f s by %s: %d messages that waited in it "
+                "go to others.",
                 STUCK,
+                ", ".join(entry.id for entry in board.running()) or "a command",
                 back,
             )
 
