@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
+import pytest
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from tests.poolers import pgbouncer
+from tests.servers import Unavailable
 from tests.waiting import wait_until
 
 from .catalogue import DATABASES, SERVERS, fault
@@ -138,6 +142,27 @@ def command_of_redis_denied(field: Field) -> None:
         client.execute_command("ACL", "SETUSER", "default", f"-{denied}")
         field.pause(0.3, 0.8)
         client.execute_command("ACL", "SETUSER", "default", "+@all")
+
+
+@fault(("postgres",), times=2)
+def pooler_killed(field: Field) -> None:
+    """The site sends through a pooler, which dies again and again: what was not taken is sent again, and runs once."""
+    wait_for_workers(field.consumer)
+    site = connections.settings[field.site.alias]
+    try:
+        pooler = field.stack.enter_context(pgbouncer(urlsplit(field.server.url).port or 0))
+    except Unavailable as error:
+        pytest.skip(str(error))
+    with operator(field) as connection:
+        direct, site["PORT"] = site["PORT"], str(pooler.port)
+        drop_others(connection)
+        for _ in range(4):
+            field.send_more(20, 0.01)
+            pooler.kill()
+            field.pause(0.1, 0.3)
+            pooler.start()
+        site["PORT"] = direct
+        drop_others(connection)
 
 
 @contextmanager
