@@ -16,7 +16,7 @@ from .database_sql.base import Heard, Now, Step
 from .database_sql.errors import Deadlock, retry_on_deadlock, translated_errors
 from .database_sql.letters import LettersQueue
 from .database_sql.rows import IDS_AT_ONCE, by_key, key_of, slices
-from .database_sql.settling import SettlingQueue
+from .database_sql.sweeping import SweepingQueue
 
 _PROMOTION_EVERY = 1.0
 _KEY_KEPT = 24 * 3600 * 1000
@@ -24,7 +24,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 """Bytes of messages to lend at once, about; but one message at least."""
 
 
-class DatabaseQueue(SettlingQueue, LettersQueue):
+class DatabaseQueue(SweepingQueue, LettersQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
     ``connection`` is a database alias; empty, the routers decide. Sending is an INSERT in the
@@ -170,6 +170,8 @@ class DatabaseQueue(SettlingQueue, LettersQueue):
             owners = self._workers().values_list("owner", flat=True)
             for some in slices(list(owners)):
                 self._messages(State.LEASED).filter(owner__in=some).delete()
+            for lost in self._lost():
+                lost.delete()
 
     def __len__(self) -> int:
         stats = self.stats()

@@ -1,0 +1,69 @@
+"""Messages that are lent to an owner that nobody reaps: an operator has deleted its row, or restored one table only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from django.db import connections
+from django.db.models import F, QuerySet
+from django.db.models.expressions import RawSQL
+
+from djutils.models import QueueMessage, QueueWorker, State
+
+from .errors import retry_on_deadlock
+from .rows import IDS_AT_ONCE
+from .settling import SettlingQueue
+
+_EVERY = 60.0
+"""Seconds between two searches of one process."""
+
+
+class SweepingQueue(SettlingQueue):
+    """Gives back what no enrolled owner holds."""
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
+        self._swept = float("-inf")
+
+    def sweep(self, seconds: float = 0.05) -> int:
+        if time.monotonic() - self._swept < _EVERY:
+            return 0
+        back = self._sweep()
+        # Some hundreds at a time: the rest is for the next call.
+        self._swept = float("-inf") if back else time.monotonic()
+        return back
+
+    @retry_on_deadlock
+    def _sweep(self) -> int:
+        with self._transaction():
+            for lost in self._lost():
+                keys = list(lost.values_list("id", flat=True)[:IDS_AT_ONCE])
+                locked = lost.filter(id__in=keys).select_for_update()
+                if held := list(locked.values_list("id", flat=True)):
+                    self._give_back(held, redeliveries=F("redeliveries") + 1)
+                    self._wake()
+                    return len(held)
+        return 0
+
+    def _lost(self) -> Iterator[QuerySet[QueueMessage]]:
+        """Return what is lent to owners that are not enrolled, owner by owner."""
+        leased = self._messages(State.LEASED)
+        yield leased.filter(owner=None)
+        if not self._sql(connections[self._using]).finds_owners:
+            yield leased.exclude(owner__in=self._workers().values("owner"))
+            return
+        enrolled = set(QueueWorker.objects.using(self._using).values_list("owner", flat=True))
+        for owner in self._lessees():
+            if owner not in enrolled:
+                yield leased.filter(owner=owner)
+
+    def _lessees(self) -> Iterator[int]:
+        """Return each owner that something is lent to, on any queue, by one look at the index for each."""
+        literal = RawSQL(str(int(State.LEASED)), ())  # noqa: S611  (a number of ours)
+        leased = QueueMessage.objects.using(self._using).filter(state=literal, owner__isnull=False)
+        owners = leased.order_by("owner").values_list("owner", flat=True)
+        owner = owners.first()
+        while owner is not None:
+            yield owner
+            owner = owners.filter(owner__gt=owner).first()
