@@ -18,8 +18,11 @@ EACH = 100_000
 """Messages of another queue in each state, and keys."""
 MOST = EACH // 5
 """What a call may read: rows and entries of indexes, or steps of SQLite's machine."""
-ABANDONED = "abandoned"
+QUEUES = 5
+"""How many other queues: of one only, a database would say that its name tells nothing."""
+ABANDONED = "abandoned-"
 STRANGER = 7
+"""The owner of what is lent in the first one; the others follow."""
 
 
 class NeighbourContract(LeasedQueueContract):
@@ -39,25 +42,28 @@ class NeighbourContract(LeasedQueueContract):
     @pytest.fixture
     def neighbours(self, server: None) -> Iterator[None]:
         connection = connections[self.alias]
-        QueueWorker.objects.using(self.alias).create(owner=STRANGER, queue=ABANDONED)
+        for number in range(QUEUES):
+            QueueWorker.objects.using(self.alias).create(
+                owner=STRANGER + number, queue=f"{ABANDONED}{number}"
+            )
         columns = "message_id, queue, message, state, due, died, owner"
         with connection.cursor() as cursor:
             for state in State:
-                owner = STRANGER if state == State.LEASED else "NULL"
+                owner = f"{STRANGER} + n % {QUEUES}" if state == State.LEASED else "NULL"
                 cursor.execute(
                     f"INSERT INTO djutils_queuemessage ({columns}) SELECT {self.text(f'{state:d}-')}, "
-                    f"'{ABANDONED}', 'x', {state:d}, 1, 1, {owner} FROM {self.NUMBERS}"
+                    f"{self.text(ABANDONED, f'(n % {QUEUES})')}, 'x', {state:d}, 1, 1, {owner} FROM {self.NUMBERS}"
                 )
             cursor.execute(
                 f"INSERT INTO djutils_queuekey SELECT {self.text('key-')}, 99999999999999 FROM {self.NUMBERS}"
             )
         yield
-        QueueMessage.objects.using(self.alias).filter(queue=ABANDONED).delete()
+        QueueMessage.objects.using(self.alias).filter(queue__startswith=ABANDONED).delete()
         QueueKey.objects.using(self.alias).filter(key__startswith="key-").delete()
-        QueueWorker.objects.using(self.alias).filter(queue=ABANDONED).delete()
+        QueueWorker.objects.using(self.alias).filter(queue__startswith=ABANDONED).delete()
 
-    def text(self, prefix: str) -> str:
-        return f"'{prefix}' || n"
+    def text(self, prefix: str, number: str = "n") -> str:
+        return f"'{prefix}' || {number}"
 
     @pytest.mark.parametrize("owner", [12, None], ids=["deleted", "none"])
     def test_what_an_operator_has_left_without_an_owner_is_swept_up(

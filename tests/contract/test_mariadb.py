@@ -21,8 +21,8 @@ class TestMariaDB(FrozenContract, NeighbourContract, ModelContract):
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
 
-    def text(self, prefix: str) -> str:
-        return f"concat('{prefix}', n)"
+    def text(self, prefix: str, number: str = "n") -> str:
+        return f"concat('{prefix}', {number})"
 
     def work(self, queue: DatabaseQueue) -> int:
         with connection_of(queue).cursor() as cursor:
