@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NoReturn, TypeVar
@@ -14,6 +15,10 @@ from pytest_django import DjangoDbBlocker
 
 from tests import poolers, servers
 from tests.project.databases import from_url
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell's background job inherits that, and whatever is started here would not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 S = TypeVar("S", bound=servers.Server)
 Starter = Callable[..., servers.Server]

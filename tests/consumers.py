@@ -84,7 +84,7 @@ class Consumer:
 
     def members(self) -> set[int]:
         """Every process of this consumer that is alive."""
-        return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _session_of(path) == self.pid}
+        return members_of(self.pid)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the supervisor."""
@@ -129,6 +129,19 @@ class Consumer:
     def _is_gone(self) -> bool:
         self.signal_all(signal.SIGKILL)  # what was just being forked
         return not self.members()
+
+
+def members_of(session: int) -> set[int]:
+    """Every living process of a session."""
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _session_of(path) == session}
+
+
+def kill_session(session: int) -> None:
+    """SIGKILL to every process of a session; each process group of it is reached."""
+    while members := members_of(session):
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _session_of(process: Path) -> int:

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from tests.consumers import kill_session
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
@@ -90,7 +92,8 @@ class Reader:
                 self._second.wait(PATIENCE)
             finally:
                 if self._second.returncode is None:
-                    os.killpg(self._second.pid, signal.SIGKILL)
+                    kill_session(self._second.pid)
+                    self._second.wait()
                 self._second = None
 
     def _write(self, block: Block) -> None:

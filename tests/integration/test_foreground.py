@@ -201,6 +201,16 @@ def test_with_debug_a_change_of_the_code_begins_it_anew(
     assert terminal.processes() == set()
 
 
+def test_with_debug_it_hears_an_interrupt_that_its_shell_ignores(site: Site, terminal: Terminal) -> None:
+    (terminal.folder / "debugging.py").write_text("from tests.project.settings import *\nDEBUG = True\n")
+    terminal.environment["DJANGO_SETTINGS_MODULE"] = "debugging"
+    ignoring = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    running = terminal.begin(*ignoring, *MANAGE, "queue_consumer", "-p", "pid", "-l", "log")
+    wait_until(lambda: "is ready" in terminal.log(), why=terminal.log)
+    end(running, signal.SIGINT)
+    assert terminal.processes() == set()
+
+
 def test_the_code_is_not_watched_when_nobody_wants_it(site: Site, terminal: Terminal) -> None:
     (terminal.folder / "debugging.py").write_text("from tests.project.settings import *\nDEBUG = True\n")
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "debugging"

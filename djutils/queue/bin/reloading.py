@@ -72,7 +72,11 @@ class Reloader:
 
     def run(self) -> int:
         """Live until a signal ends it; answer the last child's exit code."""
-        heard = [number for number in _STOPPING if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+        heard = [*_STOPPING]
+        if (
+            signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        ):  # nohup; the consumer itself hears the others always
+            heard.remove(signal.SIGHUP)
         before = {number: signal.signal(number, self._stop) for number in heard}
         try:
             return self._keep()
