@@ -183,7 +183,8 @@ def abandoned_queue_overdue(field: Field) -> None:
     with overdue(field):
         field.send_more(100, 0.001)
         field.consumer.kill_all()
-        field.start_consumer()
+        # Perhaps all was done before: then it would be asked to stop before it is up.
+        wait_for_workers(field.start_consumer())
         wait_until(field.is_done, PATIENCE, why=field.site.logs)
 
 
