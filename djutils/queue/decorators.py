@@ -72,8 +72,15 @@ class CommandFunction(Generic[P, R]):
         """What the registry knows it as."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
-        """Enqueue the call and answer a handle at once; errors as for ``Invoker.enqueue``."""
+        """Enqueue the call and return a handle at once; errors as for ``Invoker.enqueue``."""
         return invoker.enqueue(self.command(*args, **kwargs))
+
+    async def acall(self, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Enqueue the call from a coroutine, on any queue, and return a handle; as ``Invoker.aenqueue``.
+
+        It does what the plain call does, and does not run the function here: that is ``call()``.
+        """
+        return await invoker.aenqueue(self.command(*args, **kwargs))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now, as if it were not decorated."""
@@ -216,7 +223,7 @@ def _is_schedule(function: Any) -> bool:
 
 
 def _takes(function: Any, *args: Any) -> bool:
-    """Answer whether ``function`` can be called with just these arguments."""
+    """Return whether ``function`` can be called with just these arguments."""
     try:
         signature_of(function).bind(*args)
     except TypeError:
@@ -227,13 +234,19 @@ def _takes(function: Any, *args: Any) -> bool:
 
 
 def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
-    """Answer ``function`` as one that can simply be called, in a coroutine's own way of being limited."""
+    """Return ``function`` as one that can simply be called, in a coroutine's own way of being limited."""
     if not inspect.iscoroutinefunction(function):
         return function
-    if time_limit is None:
-        return async_to_sync(function)
-    soft, _ = limits_of(time_limit)
+    coroutine = function if time_limit is None else _in_time(function, limits_of(time_limit)[0])
 
+    def run(*args: Any, **kwargs: Any) -> Any:
+        # Not made once, at import: where a server's loop runs already, some versions would wait for that one.
+        return async_to_sync(coroutine)(*args, **kwargs)
+
+    return run
+
+
+def _in_time(function: Callable[..., Any], soft: float) -> Callable[..., Any]:
     async def in_time(*args: Any, **kwargs: Any) -> Any:
         try:
             async with asyncio.timeout(soft) as limit:
@@ -243,4 +256,4 @@ def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., An
                 raise
             raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from error
 
-    return async_to_sync(in_time)
+    return in_time

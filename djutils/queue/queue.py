@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.utils import timezone
 
 from . import codec
@@ -17,7 +20,8 @@ from .backends.base import BaseQueue, LeasedQueue, new_owner
 from .command import Command, refuse_hidden
 from .command_options import DECLARED, check_options
 from .conf import settings
-from .exceptions import MessageError, QueueException
+from .event_loops import apart, check_caller, explain, refuse_coroutine
+from .exceptions import MessageError, NotPicklable, QueueException
 from .executor import Executor, describe
 from .message import DeadLetter, Message, Rejection, new_id
 from .registry import registry
@@ -82,23 +86,35 @@ class Invoker:
         return queues[settings.queue_name] if self._queue is None else self._queue
 
     def enqueue(self, command: Command) -> Result:
-        """Send ``command`` and answer a handle at once.
+        """Send ``command`` and return a handle at once.
 
         Inside ``transaction.atomic()`` it counts only if the transaction commits: on the queue's
         own database it is part of it, otherwise it is sent when it has committed; what fails then
-        is logged and told by the signal ``command_lost``. Raises ``EnqueueError``, or ``BackendError``
-        if the backend fails; then nothing was sent, except that after ``BackendUnavailable`` it may
-        have been.
+        is logged and told by the signal ``command_lost``. Raises ``EnqueueError``, also for a coroutine
+        that calls this on a queue in a database, or ``BackendError`` if the backend fails; then nothing
+        was sent, except that after ``BackendUnavailable`` it may have been.
         """
         queue = self._queue_of(command)
         if settings.QUEUE_EAGER:
             return self._run_now(command, queue)
-        parcel = pack(command, queue)
-        send(queue, [parcel])
+        try:
+            check_caller(queue)
+            parcel = pack(command, queue)
+            send(queue, [parcel])
+        except (SynchronousOnlyOperation, NotPicklable) as error:
+            explain(error, command, "invoker.enqueue(command)", "await invoker.aenqueue(command)")
         return _result(parcel.message)
 
+    async def aenqueue(self, command: Command) -> Result:
+        """Send ``command`` from a coroutine, on any queue; results and errors as for ``enqueue``.
+
+        It is sent in the thread in which ``sync_to_async`` uses the database, so what is said of
+        transactions holds. A coroutine that is cancelled while it waits has sent all of it or nothing.
+        """
+        return await sync_to_async(self.enqueue, thread_sensitive=True)(command)
+
     def enqueue_many(self, commands: Iterable[Command]) -> list[Result]:
-        """Send all of ``commands``, each queue's in one round trip, and answer a handle for each.
+        """Send all of ``commands``, each queue's in one round trip, and return a handle for each.
 
         As ``enqueue``. When one of them cannot be sent at all, none is; after ``BackendError`` some
         may have been.
@@ -108,13 +124,27 @@ class Invoker:
             return [self._run_now(command, queue) for command, queue in list(chosen)]
         results: list[Result] = []
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
-        for command, queue in chosen:
-            parcel = pack(command, queue)
-            by_queue[queue].append(parcel)
-            results.append(_result(parcel.message))
-        for queue, parcels in by_queue.items():
-            send(queue, parcels)
+        try:
+            for command, queue in chosen:
+                check_caller(queue)
+                parcel = pack(command, queue)
+                by_queue[queue].append(parcel)
+                results.append(_result(parcel.message))
+            for queue, parcels in by_queue.items():
+                send(queue, parcels)
+        except (SynchronousOnlyOperation, NotPicklable) as error:
+            explain(error, None, "invoker.enqueue_many(commands)", "await invoker.aenqueue_many(commands)")
         return results
+
+    async def aenqueue_many(self, commands: Iterable[Command] | AsyncIterable[Command]) -> list[Result]:
+        """Send all of ``commands`` from a coroutine, on any queue; results and errors as for ``enqueue_many``.
+
+        An iterable is read where it may use the database. An asynchronous one is read to its end
+        before anything is sent. Transactions and cancellation are as for ``aenqueue``.
+        """
+        if isinstance(commands, AsyncIterable):
+            commands = [command async for command in commands]
+        return await sync_to_async(self.enqueue_many, thread_sensitive=True)(commands)
 
     def resend(self, message: Message) -> Result:
         """Send ``message`` again as it was, and return its handle: for what ``command_lost`` reported.
@@ -126,7 +156,11 @@ class Invoker:
         own = self._queue
         queue = own if own is not None and own.name == message.queue else queues[message.queue]
         parcel = seal(message, codec.encode(message), registry.get_class(message.command))
-        send(queue, [parcel])
+        try:
+            check_caller(queue)
+            send(queue, [parcel])
+        except SynchronousOnlyOperation as error:
+            explain(error, None, "invoker.resend(message)", "await sync_to_async(invoker.resend)(message)")
         return _result(message)
 
     def dequeue(self) -> Result | None:
@@ -139,6 +173,7 @@ class Invoker:
         a command that takes longer than 30 s may run a second time.
         """
         queue = self.queue
+        refuse_coroutine(queue, "await sync_to_async(invoker.dequeue)()")
         return _run_lent(queue) if isinstance(queue, LeasedQueue) else _run_popped(queue)
 
     def enqueue_periodic_commands(self, dt: datetime | None = None) -> list[Result]:
@@ -156,9 +191,11 @@ class Invoker:
 
     def flush(self) -> None:
         """Forget everything on the queue."""
+        refuse_coroutine(self.queue, "await sync_to_async(invoker.flush)()")
         self.queue.flush()
 
     def __len__(self) -> int:
+        refuse_coroutine(self.queue, "await sync_to_async(len)(invoker)")
         return len(self.queue)
 
     def __bool__(self) -> bool:
@@ -169,7 +206,7 @@ class Invoker:
 
     def _run_now(self, command: Command, queue: BaseQueue) -> Result:
         message, data = sign(command, queue)
-        Executor(queue.name).run(codec.decode(data, queue.name))
+        _run(data, queue)
         return _result(message)
 
 
@@ -209,7 +246,7 @@ def _run_popped(queue: BaseQueue) -> Result | None:
 
 def _run(data: bytes, queue: BaseQueue) -> Result:
     message = codec.decode(data, queue.name)
-    Executor(queue.name).run(message)
+    apart(partial(Executor(queue.name).run, message))
     return _result(message)
 
 

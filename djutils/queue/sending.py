@@ -16,6 +16,7 @@ from .backends.base import BaseQueue, LeasedQueue
 from .command import Command
 from .command_options import CALLED, check_options
 from .conf import settings
+from .event_loops import apart
 from .exceptions import EnqueueError, MessageTooLarge, TimeLimitExceeded, UnsupportedOption
 from .message import Envelope, Message, make
 from .registry import registry
@@ -152,8 +153,13 @@ def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
 
 def _announce(parcels: Sequence[Parcel]) -> None:
     if command_enqueued.receivers:
-        for _, message, command_class in parcels:
-            command_enqueued.send_robust(sender=command_class, message=message)
+        # A signal cannot call its asynchronous receivers where an event loop runs.
+        apart(partial(_tell, parcels))
+
+
+def _tell(parcels: Sequence[Parcel]) -> None:
+    for _, message, command_class in parcels:
+        command_enqueued.send_robust(sender=command_class, message=message)
 
 
 def _report_lost(queue: BaseQueue, parcels: Sequence[Parcel], error: BaseException) -> None:

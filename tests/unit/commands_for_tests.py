@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from asgiref.sync import sync_to_async
+from django.db import connection, connections, transaction
 
 from djutils.queue.current import current_message
 from djutils.queue.decorators import crontab, periodic_command, queue_command
@@ -39,6 +40,13 @@ async def record_later(value: Any) -> str:
     """Remember the value, in a coroutine."""
     ran.append(value)
     return f"later {value}"
+
+
+@queue_command
+async def note_later(text: str) -> None:
+    """Write into the database from a coroutine, and remember the connection."""
+    await Note.objects.acreate(text=text)
+    ran.append(await sync_to_async(lambda: connections["default"])())
 
 
 @queue_command
