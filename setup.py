@@ -55,6 +55,7 @@ DEV = [
     "django-stubs>=5.2",
     "import-linter>=2.3",
     "mypy>=1.16",
+    "pyright[nodejs]>=1.1.400",
     "ruff>=0.12",
     "tox>=4.26",
     "tox-uv>=1.25",

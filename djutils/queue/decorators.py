@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -16,8 +16,10 @@ from .command import Command, limits_of, refuse_hidden
 from .command_options import CALLED, DECLARED, check_options
 from .crontab import crontab
 from .exceptions import InvalidCommand, TimeLimitExceeded, WrongArguments
+from .other_names import what_to_write
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
+from .retry import Backoff
 from .signatures import signature_of
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
@@ -86,17 +88,24 @@ class CommandFunction(Generic[P, R]):
         """Run the function here and now, as if it were not decorated."""
         return self._function(*args, **kwargs)
 
+    @overload
+    def using(self) -> CommandFunction[P, R]: ...
+    @overload
+    def using(
+        self, *, queue_name: str = ..., priority: int = ..., run_after: datetime | timedelta = ...
+    ) -> CommandFunction[P, R]: ...
     def using(self, **options: Any) -> CommandFunction[P, R]:
-        """Answer a copy with other options: ``queue_name``, ``priority``, ``run_after``.
+        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``.
 
         ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
         is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused.
+        Raises ``InvalidCommand`` for another option, or a value that does not fit.
         """
         check_options(options, CALLED, f"{self._function.__name__}.using()")
         return CommandFunction(self._function, self._parameters, self.command_class, self._options | options)
 
     def command(self, *args: P.args, **kwargs: P.kwargs) -> Command:
-        """Answer the call as a command, not enqueued.
+        """Return the call as a command, not enqueued.
 
         Raises ``WrongArguments`` if the function cannot be called like this.
         """
@@ -113,21 +122,32 @@ class CommandFunction(Generic[P, R]):
         return f"<command {self.command_class.name}>"
 
 
-def _annotations(self: CommandFunction[..., Any], name: str) -> Any:
+def _missing(self: CommandFunction[..., Any], name: str) -> Any:
     if name == "__annotations__":
         return self._function.__annotations__
+    if advice := what_to_write(self._function.__name__, name):
+        raise AttributeError(advice)
     return object.__getattribute__(self, name)
 
 
 # Since Python 3.14 a function computes its annotations when they are asked for, so there is nothing to copy
 # yet. Not a method, because type checkers would then accept every misspelt attribute.
-setattr(CommandFunction, "__getattr__", _annotations)  # noqa: B010
+setattr(CommandFunction, "__getattr__", _missing)  # noqa: B010
 
 
 @overload
 def queue_command(function: Callable[P, R], /) -> CommandFunction[P, R]: ...
 @overload
-def queue_command(**options: Any) -> Callable[[Callable[P, R]], CommandFunction[P, R]]: ...
+def queue_command(
+    *,
+    name: str = ...,
+    queue_name: str = ...,
+    priority: int = ...,
+    max_attempts: int = ...,
+    backoff: Backoff = ...,
+    time_limit: float | tuple[float, float] = ...,
+    atomic: bool | str = ...,
+) -> Callable[[Callable[P, R]], CommandFunction[P, R]]: ...
 def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
     """Make a function a command: calling it enqueues the call and returns at once.
 
@@ -159,6 +179,22 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     return functools.partial(_decorate, options=options)
 
 
+@overload
+def periodic_command(
+    validate_datetime: Callable[[datetime], bool],
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+@overload
+def periodic_command(
+    validate_datetime: Callable[[datetime], bool],
+    *,
+    name: str = ...,
+    queue_name: str = ...,
+    priority: int = ...,
+    max_attempts: int = ...,
+    backoff: Backoff = ...,
+    time_limit: float | tuple[float, float] = ...,
+    atomic: bool | str = ...,
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def periodic_command(
     validate_datetime: Callable[[datetime], bool], **options: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
