@@ -23,7 +23,7 @@ from .conf import settings
 from .event_loops import apart, check_caller, explain, refuse_coroutine
 from .exceptions import MessageError, NotPicklable, QueueException
 from .executor import Executor, describe
-from .message import DeadLetter, Message, Rejection, new_id
+from .message import DeadLetter, Message, Rejection, make, new_id
 from .registry import registry
 from .results import Result
 from .sending import Parcel, pack, seal, send, sign
@@ -211,7 +211,7 @@ class Invoker:
 
 
 def _result(message: Message) -> Result:
-    return Result(*message[:3])
+    return make(Result, message[:3])
 
 
 def _run_lent(queue: LeasedQueue) -> Result | None:

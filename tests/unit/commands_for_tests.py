@@ -43,6 +43,13 @@ async def record_later(value: Any) -> str:
 
 
 @queue_command
+async def copy_notes() -> None:
+    """Write again what is in the database."""
+    async for note in Note.objects.all():
+        await Note.objects.acreate(text=f"copy of {note.text}")
+
+
+@queue_command
 async def note_later(text: str) -> None:
     """Write into the database from a coroutine, and remember the connection."""
     await Note.objects.acreate(text=text)

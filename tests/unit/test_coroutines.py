@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
+from django.test import TestCase, override_settings
 from pytest_django import Settings
 
 from djutils.queue.backends import queues
@@ -26,6 +27,7 @@ from tests.project.app.models import Note
 from .commands_for_tests import (
     Greeting,
     Unpicklable,
+    copy_notes,
     fail,
     note_atomically,
     note_later,
@@ -195,6 +197,21 @@ def test_eager_commands_use_the_database_in_a_coroutine_and_leave_no_connection(
     (used,) = ran
     here = connections["default"]
     assert used is here if awaited else (used is not here and used.connection is None)
+
+
+class TestInATransactionOfATestCase(TestCase):
+    """What is awaited shares the connection of the test, and so its transaction."""
+
+    @override_settings(QUEUE_EAGER=True)
+    async def test_an_awaited_command_sees_what_the_test_wrote(self) -> None:
+        await Note.objects.acreate(text="the test's")
+        await copy_notes.acall()
+        assert await Note.objects.acount() == 2
+
+    @override_settings(QUEUE_BACKEND="djutils.queue.backends.database.DatabaseQueue")
+    async def test_an_awaited_call_is_visible_in_the_test(self) -> None:
+        await record.acall("x")
+        assert await sync_to_async(len)(invoker) == 1
 
 
 def test_dequeue_runs_an_async_command_in_a_coroutine(memory: MemoryQueue, ran: list[Any]) -> None:
