@@ -35,6 +35,7 @@ from .commands_for_tests import (
     record_later,
     spin_later,
 )
+from .conftest import Declare
 from .helpers import ListQueue, take, until
 
 
@@ -167,6 +168,27 @@ def test_eager_runs_an_async_command_in_a_coroutine(eager: MemoryQueue, ran: lis
 
     assert ran == ["plain", "awaited", "one of many"]
     assert len(eager) == 0
+
+
+def test_eager_runs_an_async_command_whose_module_was_imported_in_the_running_loop(
+    eager: MemoryQueue, declare: Declare, ran: list[Any]
+) -> None:
+    # As a server imports a site. What runs the command must not wait for that loop, which waits for it.
+    async def serve() -> None:
+        module = declare(
+            """
+            from tests.unit.commands_for_tests import ran
+            @queue_command
+            async def one(value):
+                ran.append(value)
+            """
+        )
+        module.one("plain")
+        await module.one.acall("awaited")
+
+    asyncio.run(serve())
+
+    assert ran == ["plain", "awaited"]
 
 
 def test_eager_lets_exceptions_out_of_a_coroutines_calls(eager: MemoryQueue) -> None:
