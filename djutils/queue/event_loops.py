@@ -45,7 +45,7 @@ def _use_database() -> None:
 def check_caller(queue: BaseQueue) -> None:
     """Raise Django's ``SynchronousOnlyOperation`` if a coroutine is about to use a ``queue`` in a database.
 
-    Django's own guard does not see all of it: with an open connection, a message goes past its cursors.
+    Before anything is sent: Django's own guard would speak only when another queue may have its messages already.
     """
     if _get_running_loop() is not None and queue.transaction_alias is not None:
         _use_database()
@@ -72,8 +72,9 @@ def explain(error: Exception, command: Command | None, called: str, instead: str
     if not isinstance(cause, SynchronousOnlyOperation):
         raise error
     what = "This call" if command is None else f"This call of '{command.name}'"
-    name = type(command).__name__
-    if command is not None and getattr(command.function, "__name__", "") == name:  # of a decorated function
+    name = type(command).__qualname__
+    of_function = command is not None and getattr(command.function, "__qualname__", "") == name
+    if of_function and not hasattr(command, "validate_datetime"):  # a periodic function stays what it was
         instead = f"await {name}.acall(...)' instead of '{name}(...)', and '{instead}"
     raise EnqueueError(
         f"{what} needs a database, which Django lets no coroutine use directly; nothing was sent. "

@@ -182,6 +182,7 @@ class Invoker:
         ``dt`` is the local time, by default now. Consumers do this by themselves, once a minute; this
         is for a site that has none, and each call enqueues again.
         """
+        refuse_coroutine(self.queue, "await sync_to_async(invoker.enqueue_periodic_commands)()")
         moment = dt or (timezone.localtime() if django_settings.USE_TZ else timezone.now())
         return [
             self.enqueue(command)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import AsyncClient
 
 from djutils.queue.exceptions import EnqueueError, QueueException
+from djutils.queue.message import Message
 from djutils.queue.queue import invoker
+from djutils.queue.registry import registry
 from tests.project.app import commands
 from tests.sites import REDIS, Site
 
@@ -24,6 +26,11 @@ pytestmark = pytest.mark.urls("tests.integration.async_views")
 def get(path: str, **query: str) -> Any:
     """What the view at ``path`` answers to Django's async test client."""
     return async_to_sync(AsyncClient().get)(path, query).json()
+
+
+def message() -> Message:
+    """What a receiver of ``command_lost`` is given."""
+    return registry.get_message_for_command(commands.append.command("x", 1), invoker.queue.name)
 
 
 def is_in_a_database(site: Site) -> bool:
@@ -70,10 +77,13 @@ def test_the_plain_call_in_an_async_view_works_or_says_what_to_write(site: Site)
         ),
         (invoker.dequeue, "await sync_to_async(invoker.dequeue)()"),
         (invoker.flush, "await sync_to_async(invoker.flush)()"),
+        (invoker.enqueue_periodic_commands, "await sync_to_async(invoker.enqueue_periodic_commands)()"),
+        (lambda: invoker.resend(message()), "await sync_to_async(invoker.resend)(message)"),
+        (lambda: invoker.enqueue(commands.Keep(1)), "await invoker.aenqueue(command)"),
         (lambda: len(invoker), "await sync_to_async(len)(invoker)"),
     ],
 )
-def test_a_loop_in_a_thread_with_an_open_connection_is_no_exception(
+def test_each_method_of_the_invoker_works_in_a_coroutine_or_says_what_to_write(
     site: Site, call: Callable[[], object], instead: str
 ) -> None:
     # As in a management command that has used the database and then calls asyncio.run().
@@ -97,7 +107,10 @@ def test_who_allows_it_in_the_environment_is_not_held_back(
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
     async def main() -> None:
-        commands.append(site.file(), 1)
+        try:
+            commands.append(site.file(), 1)
+        finally:
+            connections.close_all()  # a coroutine has connections of its own
 
     asyncio.run(main())
 

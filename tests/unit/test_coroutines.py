@@ -119,6 +119,22 @@ def test_asynchronous_receivers_hear_of_a_plain_call_in_a_coroutine(memory: Memo
     assert heard == [result.id]
 
 
+def test_of_several_queues_none_is_sent_to_when_one_is_in_a_database(
+    memory: MemoryQueue, settings: Settings
+) -> None:
+    settings.QUEUE_BACKEND = "djutils.queue.backends.database.DatabaseQueue"
+    commands = [record.command(1), record.using(queue_name="unit.database").command(2)]
+
+    async def view() -> None:
+        Invoker(memory).enqueue_many(commands)
+
+    with pytest.raises(
+        EnqueueError, match=r"nothing was sent\. Write 'await invoker\.aenqueue_many\(commands\)'"
+    ):
+        asyncio.run(view())
+    assert len(memory) == 0
+
+
 class QueueInTheDatabase(ListQueue):
     """Somebody's backend of four methods, on Django's models."""
 
