@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -88,11 +88,18 @@ def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
 
 
 class Shipment:
-    """Parcels for one queue; calling it sends them."""
+    """Parcels for one queue; calling it sends them, once."""
 
-    def __init__(self, queue: BaseQueue, parcels: Sequence[Parcel]) -> None:
+    def __init__(self, queue: BaseQueue, parcels: Sequence[Parcel], aliases: Collection[str]) -> None:
         self.queue = queue
         self.parcels = list(parcels)
+        self._open = set(aliases)
+
+    def committed(self, alias: str) -> None:
+        """Send them if the transaction of ``alias`` was the last one they waited for."""
+        self._open.discard(alias)
+        if not self._open:
+            self()
 
     def __call__(self) -> None:
         """Send them now that their transaction has committed.
@@ -100,10 +107,11 @@ class Shipment:
         What fails here is logged and raised to no one: the data are committed, and the project's own
         hooks for this commit must still run.
         """
+        parcels, self.parcels = self.parcels, []
         try:
-            _send_now(self.queue, self.parcels)
+            _send_now(self.queue, parcels)
         except BaseException as error:
-            _report_lost(self.queue, self.parcels, error)
+            _report_lost(self.queue, parcels, error)
             # What ends the caller from outside is not ours to keep.
             if not isinstance(error, Exception) or isinstance(error, TimeLimitExceeded):
                 raise
@@ -112,13 +120,14 @@ class Shipment:
 def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels`` when every open transaction has committed; never if one does not.
 
-    A transaction that the queue takes part in does not count: there they are sent at once.
+    A transaction that the queue takes part in does not count: there they are sent at once. Nor do those
+    that Django's ``TestCase`` opens around a test, which never commit.
     """
     opened = _open_transactions(queue.transaction_alias)
     if not opened:
         _send_now(queue, parcels)
     elif len(opened) > 1 or not _joins(opened[0], queue, parcels):
-        _send_after(opened, Shipment(queue, parcels))
+        _send_after(opened, Shipment(queue, parcels, opened))
 
 
 def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
@@ -198,7 +207,7 @@ def _open_transactions(own: str | None) -> list[str]:
                 f"sent. Commit first, or leave autocommit on and use transaction.atomic(), or keep the "
                 f"queue in that database."
             )
-        if connection.in_atomic_block:
+        if connection.in_atomic_block and not is_only_of_a_test(connection):
             opened.append(connection.alias)
     return opened
 
@@ -232,20 +241,20 @@ def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
 
 
 def _is_of_a_test(connection: BaseDatabaseWrapper) -> bool:
-    """Is this the transaction of a TestCase? It captures hooks by their place in the list."""
+    """Return whether a TestCase has opened this transaction: it captures hooks by their place in the list."""
     return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def is_only_of_a_test(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether nothing but Django's ``TestCase`` has opened the transactions of ``connection``."""
+    # The innermost one tells: they stand around whatever the project opens.
+    blocks = connection.atomic_blocks
+    return bool(blocks) and getattr(blocks[-1], "_from_testcase", False)
 
 
 def _send_after(aliases: list[str], shipment: Shipment) -> None:
     if len(aliases) == 1:
         transaction.on_commit(shipment, using=aliases[0])
         return
-    open_ones = set(aliases)
-
-    def committed(alias: str) -> None:
-        open_ones.discard(alias)
-        if not open_ones:
-            shipment()
-
     for alias in aliases:
-        transaction.on_commit(partial(committed, alias), using=alias)
+        transaction.on_commit(partial(shipment.committed, alias), using=alias)

@@ -130,10 +130,11 @@ class OneByOne(TestCase):
     databases = frozenset({"default"})
 
     def runTest(self) -> None:  # noqa: N802
-        record("before")
-        with self.captureOnCommitCallbacks(execute=True) as callbacks:
-            record("captured")
-        assert len(callbacks) == 1
+        with transaction.atomic():
+            record("before")
+            with self.captureOnCommitCallbacks(execute=True) as callbacks:
+                record("captured")
+            assert len(callbacks) == 1
 
 
 def test_a_test_case_captures_each_call(memory: MemoryQueue, sqlite_alias: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BigIntegerField, Func
+from django.utils.asyncio import async_unsafe
 
 from djutils.models import QueueMessage, QueueWorker
 from djutils.queue.message import Delivery, Envelope, make
@@ -18,6 +19,9 @@ from djutils.queue.message import Delivery, Envelope, make
 Row = tuple[Any, ...]
 
 _PROMOTED_AT_ONCE = 500
+_DJANGOS_OWN = async_unsafe(lambda: None).__code__
+"""The code of what a connection has from Django, whose methods are decorated with this. The methods themselves may
+be replaced by the time this is imported."""
 
 COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error, offers"
 """What a claim answers: the order first, then a Delivery."""
@@ -138,7 +142,8 @@ class Dialect:
         if direct:
             # Django's cursors do it, past which this goes.
             connection.close_if_health_check_failed()
-            if connection.connection is None:
+            # pytest-django puts its refusal in the place of ensure_connection, open connection or not.
+            if connection.connection is None or _is_replaced(connection.ensure_connection):
                 connection.ensure_connection()
             connection.validate_no_broken_transaction()
         insert = self._insert_directly if direct else self._insert
@@ -268,8 +273,17 @@ class Dialect:
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether any code counts, logs or wraps what Django's cursors carry out."""
-    return bool(connection.execute_wrappers or connection.queries_logged)
+    """Return whether any code counts, logs, wraps or forbids what Django's cursors carry out."""
+    return bool(connection.execute_wrappers or connection.queries_logged or is_guarded(connection))
+
+
+def is_guarded(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether something stands in the place of Django's cursors, as in a test that may use no database."""
+    return _is_replaced(connection.cursor)
+
+
+def _is_replaced(method: Callable[..., Any]) -> bool:
+    return getattr(method, "__code__", None) is not _DJANGOS_OWN
 
 
 def together(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:

@@ -15,7 +15,7 @@ from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
 from . import lookout
-from .base import COLUMNS, Dialect, Heard, Row, Step, in_order
+from .base import COLUMNS, Dialect, Heard, Row, Step, in_order, is_guarded
 from .notify import Announcer, Listener
 from .watermark import START, Place, Watermark
 
@@ -221,7 +221,7 @@ class PostgresDialect(Dialect):
 
     def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
         """Planned once and sent as it is: in text the bytes of a message are twice as long."""
-        if not self.direct:
+        if not self.direct or is_guarded(connection):
             return super()._fetch(connection, statement, params)
         connection.ensure_connection()
         # Not Django's own kind of cursor, which puts the values into the text by itself.
