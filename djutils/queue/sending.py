@@ -242,14 +242,17 @@ def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
 
 def _is_of_a_test(connection: BaseDatabaseWrapper) -> bool:
     """Return whether a TestCase has opened this transaction: it captures hooks by their place in the list."""
-    return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+    return bool(connection.atomic_blocks) and _is_opened_by_a_test(connection.atomic_blocks[0])
 
 
 def is_only_of_a_test(connection: BaseDatabaseWrapper) -> bool:
     """Return whether nothing but Django's ``TestCase`` has opened the transactions of ``connection``."""
-    # The innermost one tells: they stand around whatever the project opens.
-    blocks = connection.atomic_blocks
-    return bool(blocks) and getattr(blocks[-1], "_from_testcase", False)
+    return bool(connection.atomic_blocks) and _is_opened_by_a_test(connection.atomic_blocks[-1])
+
+
+def _is_opened_by_a_test(block: object) -> bool:
+    # They stand around whatever the project opens.
+    return getattr(block, "_from_testcase", False)
 
 
 def _send_after(aliases: list[str], shipment: Shipment) -> None:

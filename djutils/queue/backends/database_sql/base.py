@@ -143,7 +143,7 @@ class Dialect:
             # Django's cursors do it, past which this goes.
             connection.close_if_health_check_failed()
             # pytest-django puts its refusal in the place of ensure_connection, open connection or not.
-            if connection.connection is None or _is_replaced(connection.ensure_connection):
+            if connection.connection is None or _is_not_djangos(type(connection).ensure_connection):
                 connection.ensure_connection()
             connection.validate_no_broken_transaction()
         insert = self._insert_directly if direct else self._insert
@@ -279,10 +279,10 @@ def is_watched(connection: BaseDatabaseWrapper) -> bool:
 
 def is_guarded(connection: BaseDatabaseWrapper) -> bool:
     """Return whether something stands in the place of Django's cursors, as in a test that may use no database."""
-    return _is_replaced(connection.cursor)
+    return "cursor" in connection.__dict__
 
 
-def _is_replaced(method: Callable[..., Any]) -> bool:
+def _is_not_djangos(method: Any) -> bool:
     return getattr(method, "__code__", None) is not _DJANGOS_OWN
 
 
@@ -304,7 +304,8 @@ def after_commit(connection: BaseDatabaseWrapper, hook: Callable[[], object]) ->
     if not connection.in_atomic_block:
         hook()
         return
-    if any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+    # The transactions of a TestCase stand around all others.
+    if connection.atomic_blocks and getattr(connection.atomic_blocks[0], "_from_testcase", False):
         return
     if connection.run_on_commit:
         savepoints, last, *_ = connection.run_on_commit[-1]
