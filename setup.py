@@ -94,7 +94,10 @@ setup(
         "dev": DEV,
         "bench": BENCH,
     },
-    entry_points={"console_scripts": ["djutils-consumer = djutils.queue.bin.consumer:main"]},
+    entry_points={
+        "console_scripts": ["djutils-consumer = djutils.queue.bin.consumer:main"],
+        "pytest11": ["djutils = djutils.pytest_plugin"],
+    },
     classifiers=[
         "Development Status :: 5 - Production/Stable",
         "Environment :: Web Environment",

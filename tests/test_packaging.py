@@ -80,6 +80,13 @@ def in_sdist(built: Built) -> set[str]:
         return {name.partition("/")[2] for name in archive.getnames()}
 
 
+def test_pytest_finds_the_plugin(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        declared = archive.read(name).decode()
+    assert "[pytest11]\ndjutils = djutils.pytest_plugin\n" in declared
+
+
 def test_the_wheel_holds_all_of_the_package_and_nothing_else(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name and not name.endswith("/")}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from itertools import count as counter
 from operator import attrgetter
 from typing import ClassVar
@@ -15,6 +17,27 @@ from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejection, Retrial, Running, Stats
 
 from .base import LeasedQueue
+
+_MARK = "_empties_djutils"
+
+
+def _be_empty_before_each_test() -> None:
+    """See to it that Django's test classes, where they are in use, find every MemoryQueue empty."""
+    # Not imported: what runs no tests has no use for them.
+    testcases = sys.modules.get("django.test.testcases")
+    if testcases is None or getattr(testcases.SimpleTestCase, _MARK, False):
+        return
+    pre_setup = testcases.SimpleTestCase._pre_setup.__func__
+
+    @wraps(pre_setup)
+    def emptying(cls: type) -> None:
+        MemoryQueue.forget_all()
+        pre_setup(cls)
+
+    # Django has no hook for it, and a setUp of the project's need not call another one. This is where it
+    # empties the outbox of mails, and what pytest-django calls for its own tests.
+    testcases.SimpleTestCase._pre_setup = classmethod(emptying)
+    setattr(testcases.SimpleTestCase, _MARK, True)
 
 
 @dataclass
@@ -50,7 +73,11 @@ class _Line:
 
 
 class MemoryQueue(LeasedQueue):
-    """Keeps messages in this process; they end with it."""
+    """Keeps messages in this process; they end with it, and before the next test.
+
+    Django's test classes empty every queue as they empty the outbox of mails: at the start of each test. For
+    tests that are plain functions the pytest plugin of djutils does it.
+    """
 
     blocking = True
     _lines: ClassVar[dict[tuple[str, str], _Line]] = {}
@@ -60,7 +87,16 @@ class MemoryQueue(LeasedQueue):
         super().__init__(name, connection)
         self._line = self._lines.setdefault((connection, name), _Line())
 
+    @classmethod
+    def forget_all(cls) -> None:
+        """Forget every message of every queue, whatever its state."""
+        for line in list(cls._lines.values()):
+            with line.changed:
+                line.entries.clear()
+                line.keys.clear()
+
     def send(self, envelopes: Sequence[Envelope]) -> None:
+        _be_empty_before_each_test()
         with self._line.changed:
             for envelope in envelopes:
                 entry = _Entry(envelope, next(self._order), time.monotonic() + envelope.delay)
