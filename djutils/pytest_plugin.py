@@ -1,4 +1,4 @@
-"""The pytest plugin: each test begins with an empty MemoryQueue.
+"""The pytest plugin: the functions of ``djutils.testing`` as fixtures, and an empty MemoryQueue before each test.
 
 It is loaded in every environment that djutils is installed in. So it imports nothing of Django, and nothing of
 djutils before a test asks for it.
@@ -7,6 +7,9 @@ djutils before a test asks for it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -16,3 +19,32 @@ def pytest_runtest_setup() -> None:
     """Empty every MemoryQueue, if there is one."""
     if (memory := sys.modules.get("djutils.queue.backends.memory")) is not None:
         memory.MemoryQueue.forget_all()
+
+
+@pytest.fixture
+def assert_enqueued() -> Callable[..., Any]:
+    """``djutils.testing.assert_enqueued``: ``assert_enqueued(fn, *args, **kwargs)``."""
+    return _function("assert_enqueued")
+
+
+@pytest.fixture
+def assert_not_enqueued() -> Callable[..., Any]:
+    """``djutils.testing.assert_not_enqueued``: ``assert_not_enqueued(fn, *args, **kwargs)``."""
+    return _function("assert_not_enqueued")
+
+
+@pytest.fixture
+def enqueued() -> Callable[..., Any]:
+    """``djutils.testing.enqueued``: ``enqueued()`` returns what waits."""
+    return _function("enqueued")
+
+
+@pytest.fixture
+def drain() -> Callable[..., Any]:
+    """``djutils.testing.drain``: ``drain()`` runs what waits."""
+    return _function("drain")
+
+
+def _function(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(import_module("djutils.testing"), name)
+    return found

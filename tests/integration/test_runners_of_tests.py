@@ -58,6 +58,18 @@ FUNCTIONS = """
         work(number)
 """
 
+WITH_FIXTURES = """
+    import pytest
+    from commands import work
+
+    def test_the_fixtures(assert_enqueued, assert_not_enqueued, enqueued, drain, capsys):
+        work(7)
+        assert_enqueued(work, 7)
+        assert_not_enqueued(work, 8)
+        assert [call.args for call in enqueued()] == [call.args for call in drain()] == [(7,)]
+        assert capsys.readouterr().out == "worked 7\\n"
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -93,6 +105,11 @@ def test_pytest_empties_the_memory_queue_before_each_test(project: Path) -> None
     (project / "test_functions.py").write_text(dedent(FUNCTIONS))
     (project / "test_classes.py").write_text(dedent(CLASSES))
     assert "10 passed" in run_pytest(project)
+
+
+def test_pytest_has_the_functions_as_fixtures(project: Path) -> None:
+    (project / "test_fixtures.py").write_text(dedent(WITH_FIXTURES))
+    assert "1 passed" in run_pytest(project)
 
 
 def test_djangos_runner_empties_it_before_each_test(project: Path) -> None:

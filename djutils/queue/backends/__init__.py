@@ -42,6 +42,12 @@ class Queues:
                 queue = self._made.setdefault(key, made)
         return queue
 
+    def made(self) -> list[BaseQueue]:
+        """Return those of the configured backend that this process has asked for."""
+        configured = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION)
+        with self._lock:
+            return [queue for key, queue in self._made.items() if key[:2] == configured]
+
     def fresh(self, name: str) -> BaseQueue:
         """Return an instance of its own for a caller that will ``open()`` it: a consumer.
 

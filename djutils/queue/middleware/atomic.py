@@ -48,7 +48,8 @@ def _transaction(lease: Lease, command: Command, id: str) -> Iterator[Any]:
         )
     committed: list[str] = []
     connection = connections[alias]
-    by_hand = not (connection.in_atomic_block or connection.get_autocommit())
+    nested = connection.in_atomic_block
+    by_hand = not (nested or connection.get_autocommit())
     if by_hand:
         # What checks it begins a transaction, and in one this cannot be changed.
         connection.close_if_health_check_failed()
@@ -56,10 +57,11 @@ def _transaction(lease: Lease, command: Command, id: str) -> Iterator[Any]:
         connection.set_autocommit(True)
     try:
         with transaction.atomic(using=alias):
-            # The first hook of this transaction: the others run after it, or stumble.
-            transaction.on_commit(lambda: committed.append(id), using=alias)
+            if not nested:
+                # The first hook of this transaction: the others run after it, or stumble.
+                transaction.on_commit(lambda: committed.append(id), using=alias)
             yield queue
-        if not committed and not connection.in_atomic_block:
+        if not committed and not nested:
             raise transaction.TransactionManagementError(
                 "It returned, but its transaction was rolled back (set_rollback): nothing of it counts."
             )

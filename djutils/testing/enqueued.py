@@ -1,0 +1,88 @@
+"""What waits on the queues of the project, as values that a test can read and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from djutils.queue import codec
+from djutils.queue.backends import queues
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.command import Command
+from djutils.queue.conf import settings
+from djutils.queue.registry import registry
+
+from .stores import Waiting, view_of
+from .transactions import send_what_is_committed
+
+
+class Enqueued(NamedTuple):
+    """A call that waits on a queue."""
+
+    command: str
+    """The command's name."""
+    args: tuple[Any, ...]
+    """Its arguments; of a ``QueueCommand`` subclass, its data."""
+    kwargs: Mapping[str, Any]
+    queue: str
+    """The queue it waits on."""
+    priority: int
+    due: datetime | None
+    """Aware, in UTC; None: now."""
+    attempt: int
+    """Which run will be its next (first = 1); on Redis always 1."""
+    id: str
+    """The id that the call returned."""
+
+    def __str__(self) -> str:
+        arguments = [repr(value) for value in self.args]
+        arguments += [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        more = f", priority {self.priority}" if self.priority else ""
+        more += f", due {self.due:%Y-%m-%d %H:%M:%S} UTC" if self.due else ""
+        more += f", attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"{self.command}({', '.join(arguments)}) on '{self.queue}'{more}"
+
+
+def enqueued(queue: BaseQueue | str | None = None) -> list[Enqueued]:
+    """Return the calls that wait on ``queue`` (None: on every queue of the project), in the order they were made.
+
+    Nothing is taken off a queue. Every queue is the default one, those that commands name in their
+    declarations, and those that this process has sent to. A call made in a transaction that is still open does
+    not count, unless the queue takes part in it. Raises ``InvalidMessage``, and unpickles nothing, for bytes
+    that were not signed by this site.
+    """
+    send_what_is_committed()
+    found = [read(one, waiting) for one in chosen(queue) for waiting in view_of(one).waiting()]
+    return sorted(found, key=lambda call: call.id)
+
+
+def chosen(queue: BaseQueue | str | None) -> list[BaseQueue]:
+    """Return the queues that ``queue`` means."""
+    if isinstance(queue, BaseQueue):
+        return [queue]
+    if queue is not None:
+        return [queues[queue]]
+    names = [settings.queue_name, *(one.queue_name for one in registry if one.queue_name)]
+    known = {name: queues[name] for name in names} | {one.name: one for one in queues.made()}
+    return [*known.values()]
+
+
+def read(queue: BaseQueue, waiting: Waiting) -> Enqueued:
+    """Return ``waiting`` as a test sees it; errors as for ``enqueued``."""
+    message = codec.decode(waiting.data, queue.name)
+    args, kwargs = _arguments(registry.get_class(message.command), codec.load(message.body))
+    due = None if waiting.due is None else datetime.fromtimestamp(waiting.due, UTC)
+    attempt = max(message.attempt, waiting.attempts + 1)
+    return Enqueued(message.command, args, kwargs, queue.name, message.priority, due, attempt, message.id)
+
+
+def _arguments(command_class: type[Command], data: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if is_a_function(command_class):
+        return data or ((), {})
+    return (data,), {}
+
+
+def is_a_function(command_class: type[Command]) -> bool:
+    """Return whether it was made out of a decorated function, whose arguments are its data."""
+    return command_class.function is not command_class.execute

@@ -1,0 +1,159 @@
+"""What waits on a queue, seen without taking it, for each kind of backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from djutils.queue import codec
+from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.exceptions import MessageError, QueueException
+
+_READY, _DELAYED = 0, 1
+_ALL = 10_000
+
+
+class Waiting(NamedTuple):
+    """One message that waits."""
+
+    id: str
+    data: bytes
+    due: float | None = None
+    """When it is due, in seconds since the epoch; None: now."""
+    attempts: int = 0
+    """Runs that failed, as far as the store tells."""
+
+
+class View:
+    """One queue, as a test sees it; this one is for a backend that lends and that we know nothing else of."""
+
+    def __init__(self, queue: Any) -> None:
+        self.queue = queue
+
+    def waiting(self) -> list[Waiting]:
+        """Return what waits, in no order; raises ``QueueException`` if it cannot be seen."""
+        if self.queue.stats().delayed:
+            raise QueueException(
+                f"{type(self.queue).__name__} does not show what is delayed; nothing was changed. Test this with "
+                f"MemoryQueue or DatabaseQueue."
+            )
+        owner = new_owner()
+        self.queue.enroll(owner)
+        try:
+            lent = self.queue.receive(owner, _ALL).deliveries
+        finally:
+            self.queue.reap(owner, running={})
+        return [Waiting(one.id, one.data, None, one.attempts) for one in lent]
+
+    def hasten(self, ids: Collection[str]) -> None:
+        """Make those of ``ids`` that are delayed due now."""
+        raise QueueException(
+            f"{type(self.queue).__name__} cannot make a delayed message due; nothing was changed. Test this with "
+            f"MemoryQueue or DatabaseQueue."
+        )
+
+
+class _Memory(View):
+    def waiting(self) -> list[Waiting]:
+        line = self.queue._line
+        with line.changed:
+            now, clock = time.monotonic(), time.time()
+            return [
+                Waiting(id, one.envelope.data, clock + one.due - now if one.due > now else None, one.attempts)
+                for id, one in line.entries.items()
+                if one.waits
+            ]
+
+    def hasten(self, ids: Collection[str]) -> None:
+        line = self.queue._line
+        with line.changed:
+            for id in ids:
+                line.entries[id].due = time.monotonic()
+
+
+class _Database(View):
+    def waiting(self) -> list[Waiting]:
+        columns = ("message_id", "message", "due", "attempts")
+        with self.queue._database():
+            ready = [*self.queue._messages(_READY).values_list(*columns)]
+            delayed = [*self.queue._messages(_DELAYED).values_list(*columns)]
+        return [
+            Waiting(id, bytes(data), None if due is None else due / 1000, attempts)
+            for id, data, due, attempts in ready + delayed
+        ]
+
+    def hasten(self, ids: Collection[str]) -> None:
+        with self.queue._database():
+            self.queue._messages(_DELAYED).filter(message_id__in=ids).update(state=_READY, due=None)
+
+
+class _Redis(View):
+    def waiting(self) -> list[Waiting]:
+        call = self.queue._call
+        due = dict(_pairs(call("ZRANGE", "delayed", 0, -1, "WITHSCORES")))
+        ids = [*dict.fromkeys([*call("LRANGE", "ready", 0, -1), *call("ZRANGE", "ranked", 0, -1), *due])]
+        if not ids:
+            return []
+        # A list may hold a copy of an id that is lent or gone.
+        found = zip(ids, call("HMGET", "messages", *ids), call("HMGET", "lent", *ids), strict=True)
+        return [
+            Waiting(id.decode(), data, float(due[id]) / 1e6 if id in due else None)
+            for id, data, owner in found
+            if data is not None and owner is None
+        ]
+
+    def hasten(self, ids: Collection[str]) -> None:
+        for id in ids:
+            self.queue._call("ZADD", "delayed", "XX", 0, id)
+
+
+class _FourMethods(View):
+    """Goes once around: four methods cannot look without reading."""
+
+    def waiting(self) -> list[Waiting]:
+        return [self._read(data) for data in self._around(())]
+
+    def hasten(self, ids: Collection[str]) -> None:
+        self._around(ids)
+
+    def _around(self, hastened: Collection[str]) -> list[bytes]:
+        seen = []
+        for _ in range(len(self.queue)):
+            if (data := self.queue.read()) is None:
+                break
+            if codec.message_id(data) in hastened:
+                data = codec.encode(codec.decode(data, self.queue.name)._replace(eta=None))
+            seen.append(data)
+            self.queue.write(data)
+        return seen
+
+    def _read(self, data: bytes) -> Waiting:
+        try:
+            message = codec.decode(data, self.queue.name)
+        except MessageError:
+            return Waiting(codec.message_id(data) or "", data)
+        due = message.eta if message.eta and message.eta > time.time() else None
+        return Waiting(message.id, data, due, message.attempt - 1)
+
+
+_BACKENDS = "djutils.queue.backends"
+# By name, so that a project's tests import no backend that it does not use.
+_VIEWS: dict[str, type[View]] = {
+    f"{_BACKENDS}.memory.MemoryQueue": _Memory,
+    f"{_BACKENDS}.database.DatabaseQueue": _Database,
+    f"{_BACKENDS}.redis_backend.RedisQueue": _Redis,
+    f"{_BACKENDS}.base.LeasedQueue": View,
+}
+
+
+def view_of(queue: BaseQueue) -> View:
+    """Return how a test sees ``queue``."""
+    for base in type(queue).__mro__:
+        if view := _VIEWS.get(f"{base.__module__}.{base.__qualname__}"):
+            return view(queue)
+    return _FourMethods(queue)
+
+
+def _pairs(flat: list[bytes]) -> list[tuple[bytes, bytes]]:
+    return [*zip(flat[::2], flat[1::2], strict=True)]
