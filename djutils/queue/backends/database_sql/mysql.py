@@ -79,11 +79,9 @@ class MySQLDialect(Dialect):
 
     def _packet_of(self, connection: BaseDatabaseWrapper) -> int:
         if not self._packet:
-            connection.close_if_health_check_failed()
-            connection.ensure_connection()
-            # The driver's own cursor: who counts queries should not count this one, which is not asked twice.
-            with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-                cursor.execute("SELECT @@max_allowed_packet")
+            # Past what counts queries: this one is not asked a second time.
+            with connection.cursor() as cursor, connection.wrap_database_errors:
+                cursor.cursor.execute("SELECT @@max_allowed_packet")
                 self._packet = int(cursor.fetchone()[0])
         return self._packet
 
