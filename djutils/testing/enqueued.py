@@ -16,6 +16,8 @@ from djutils.queue.registry import registry
 from .stores import Waiting, view_of
 from .transactions import send_what_is_committed
 
+_ROUNDED = 1.0
+
 
 class Enqueued(NamedTuple):
     """A call that waits on a queue."""
@@ -72,9 +74,13 @@ def read(queue: BaseQueue, waiting: Waiting) -> Enqueued:
     """Return ``waiting`` as a test sees it; errors as for ``enqueued``."""
     message = codec.decode(waiting.data, queue.name)
     args, kwargs = _arguments(registry.get_class(message.command), codec.load(message.body))
-    due = None if waiting.due is None else datetime.fromtimestamp(waiting.due, UTC)
+    due = waiting.due
+    # What the caller asked for, if that is it: a store keeps it by its own clock, and rounds it.
+    if due is not None and message.eta is not None and abs(message.eta - due) < _ROUNDED:
+        due = message.eta
+    moment = None if due is None else datetime.fromtimestamp(due, UTC)
     attempt = max(message.attempt, waiting.attempts + 1)
-    return Enqueued(message.command, args, kwargs, queue.name, message.priority, due, attempt, message.id)
+    return Enqueued(message.command, args, kwargs, queue.name, message.priority, moment, attempt, message.id)
 
 
 def _arguments(command_class: type[Command], data: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

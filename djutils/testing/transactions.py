@@ -13,7 +13,7 @@ from djutils.queue.sending import Shipment, is_only_of_a_test
 
 
 def send_what_is_committed() -> None:
-    """Send the calls that were made in a transaction of the project's own which has ended well.
+    """Send the calls that were made in the project's own transactions, as far as these have ended well.
 
     In a ``TestCase`` such a transaction is a savepoint, and its hooks are never called. They stay where Django
     looks for them: a call that is sent is not sent again.

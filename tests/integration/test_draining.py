@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,11 +76,12 @@ def play() -> None:
     name = invoker.queue.name
     record("x", times=2)
     record.using(priority=5)("urgent")
-    for hours in (2, 1):
-        record.using(run_after=timedelta(hours=hours))(hours)
+    moments = {hours: datetime.now(UTC) + timedelta(hours=hours) for hours in (2, 1)}
+    for hours, moment in moments.items():
+        record.using(run_after=moment)(hours)
     calls = enqueued(name)
     assert [call.args[0] for call in calls] == ["x", "urgent", 2, 1]
-    assert [call.due is None for call in calls] == [True, True, False, False]
+    assert [call.due for call in calls] == [None, None, *moments.values()]
     assert_enqueued(record, "x", times=2)
     assert_not_enqueued(record, "x")
     drain(name)

@@ -190,7 +190,7 @@ def test_four_methods_are_enough(four_methods: ListQueue, ran: list[Any]) -> Non
 
 
 class Lender(LeasedQueue):
-    """A backend of someone else's that lends."""
+    """A backend that lends, from another package."""
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
