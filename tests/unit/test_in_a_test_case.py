@@ -12,6 +12,7 @@ from django.test import SimpleTestCase, TestCase
 from pytest_django import DjangoDbBlocker, Settings
 
 from djutils.models import QueueMessage
+from djutils.queue.backends.database_sql.base import is_watched
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.message import new_id
 from djutils.queue.queue import invoker
@@ -129,6 +130,9 @@ def test_a_simple_test_case_forbids_a_call_as_it_does_a_query(in_database: str) 
                 call()
 
     run_as_a_test(SimpleTestCase, body)
+    assert not is_watched(connections["default"]), (
+        "calls of later tests would not go the way they go in production"
+    )
     assert not QueueMessage.objects.filter(queue=in_database).exists()
 
 

@@ -279,7 +279,9 @@ def is_watched(connection: BaseDatabaseWrapper) -> bool:
 
 def is_guarded(connection: BaseDatabaseWrapper) -> bool:
     """Return whether something stands in the place of Django's cursors, as in a test that may use no database."""
-    return "cursor" in connection.__dict__
+    # A test class that forbids it puts it back in this place when it is over.
+    replaced = connection.__dict__.get("cursor")
+    return replaced is not None and _is_not_djangos(replaced)
 
 
 def _is_not_djangos(method: Any) -> bool:
