@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from djutils.models import QueueMessage
 from djutils.queue.message import new_id
 from djutils.queue.queue import invoker
+from djutils.testing import drain, enqueued
 from tests.sites import DATABASE
 from tests.unit.commands_for_tests import Greeting, record
 from tests.unit.test_in_a_test_case import run_as_a_test
@@ -36,6 +37,8 @@ def calls() -> list[Any]:
         lambda: len(invoker),
         invoker.dequeue,
         invoker.flush,
+        enqueued,
+        drain,
     ]
 
 
