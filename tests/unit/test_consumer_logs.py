@@ -73,6 +73,18 @@ def test_the_level_is_the_one_asked_for(tmp_path: Path) -> None:
     assert "loud" in (tmp_path / "log").read_text()
 
 
+def test_of_a_very_long_record_the_beginning_and_the_end_are_logged(tmp_path: Path) -> None:
+    logs.to_file(tmp_path / "log", "INFO")
+    try:
+        raise ValueError(f"begin{'x' * 10**6}end")
+    except ValueError:
+        logger.exception("It failed.")
+    written = (tmp_path / "log").read_text()
+    assert len(written) < 70_000
+    assert "It failed." in written and "ValueError: beginxxx" in written and written.endswith("xxxend\n")
+    assert " characters are left out" in written
+
+
 def test_loggers_that_a_projects_logging_switched_off_are_switched_on(tmp_path: Path) -> None:
     dictConfig({"version": 1})
     assert logger.disabled

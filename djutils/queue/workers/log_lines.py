@@ -8,6 +8,8 @@ from djutils.queue.current import running
 
 FORMAT = "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
 _CONTINUED = "\n    "
+_HALF = 32 * 1024
+"""Characters to keep of the beginning and of the end of a record that is longer than both."""
 
 
 class Lines(logging.Formatter):
@@ -15,6 +17,7 @@ class Lines(logging.Formatter):
 
     What a command logs has its id. What a record has beyond its first line is indented,
     and control characters are escaped: nothing that a command logs looks like a line of ours.
+    Of a record of more than 64 Ki characters the middle is left out.
     """
 
     def __init__(self) -> None:
@@ -25,7 +28,7 @@ class Lines(logging.Formatter):
         """Return the line, as the handler before us has made it."""
         line: str | None = record.__dict__.get("djutils_line")
         if line is None:
-            line = record.__dict__["djutils_line"] = as_one_line(super().format(record))
+            line = record.__dict__["djutils_line"] = as_one_line(shortened(super().format(record)))
         return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
@@ -44,6 +47,14 @@ class Lines(logging.Formatter):
             text = super().formatTime(record, "%Y-%m-%d %H:%M:%S")
             self._now = second, text
         return f"{text},{int(record.msecs):03d}"
+
+
+def shortened(text: str) -> str:
+    """Return ``text``; of a very long one, such as an error with all its data, the beginning and the end."""
+    left_out = len(text) - 2 * _HALF
+    if left_out <= 0:
+        return text
+    return f"{text[:_HALF]}\n[... {left_out} characters are left out ...]\n{text[-_HALF:]}"
 
 
 def as_one_line(text: str) -> str:
