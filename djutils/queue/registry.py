@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from .backends.base import BaseQueue
 from .codec import dump, load
 from .command import Command
 from .command_options import due_at
 from .exceptions import InvalidCommand, UnknownCommand
+from .findable import is_being_loaded, refuse_unfindable
 from .message import Message, make, new_id
 
 
@@ -18,6 +20,8 @@ class CommandRegistry:
 
     def __init__(self) -> None:
         self._commands: dict[str, type[Command]] = {}
+        self.findable: set[type[Command]] = set()
+        """Those that a consumer finds, as far as this process can tell; the others were not looked at yet."""
 
     def register(self, command_class: type[Command]) -> None:
         """Make ``command_class`` known by its name.
@@ -31,13 +35,30 @@ class CommandRegistry:
                 f"Two commands are named '{command_class.name}', at {known.source()} and at "
                 f"{command_class.source()}: rename one, or give it a name of its own (name='...')."
             )
+        if known is not None:
+            self.findable.discard(known)
         self._commands[command_class.name] = command_class
+        if command_class.__module__ != "__main__" and is_being_loaded():
+            self.findable.add(command_class)
 
     def unregister(self, command_class: type[Command]) -> None:
         """Forget ``command_class``; ``UnknownCommand`` when it is not registered."""
         if command_class not in self:
             raise UnknownCommand(f"'{command_class.name}' is not registered.")
         del self._commands[command_class.name]
+        self.findable.discard(command_class)
+
+    def mark_all_findable(self) -> None:
+        """Note that consumers find every command that is registered now: this process is one."""
+        self.findable.update(self._commands.values())
+
+    def refuse_unfindable(self, command_class: type[Command], queue: BaseQueue) -> None:
+        """Raise ``InvalidCommand`` if no consumer of ``queue`` can find ``command_class``.
+
+        Where that is only likely, it is logged once.
+        """
+        if command_class in self and refuse_unfindable(command_class, queue):
+            self.findable.add(command_class)
 
     def __contains__(self, command: type[Command] | str) -> bool:
         """Return whether a class, or the name of one, is registered."""
@@ -63,7 +84,7 @@ class CommandRegistry:
         ``UnknownCommand`` for a class that is not registered, ``NotPicklable`` for data that
         cannot travel, ``InvalidCommand`` for a ``run_after`` that is no moment.
         """
-        if type(command) not in self:
+        if self._commands.get(command.name) is not type(command):
             raise UnknownCommand(
                 f"'{command.name or type(command).__qualname__}' is not registered: no consumer could "
                 f"find it. Define it, with its execute(), at the top level of a module, best an app's "

@@ -42,6 +42,8 @@ def pack(command: Command, queue: BaseQueue) -> Parcel:
         )
     if command.atomic:
         _refuse_elsewhere(command, queue)
+    if type(command) not in registry.findable:
+        registry.refuse_unfindable(type(command), queue)
     message, data = sign(command, queue)
     return seal(message, data, type(command))
 

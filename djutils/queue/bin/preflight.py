@@ -24,6 +24,7 @@ from djutils.queue.bin import children
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
 from djutils.queue.message import new_id
+from djutils.queue.registry import registry
 
 CONFIGURATION = 78
 
@@ -68,6 +69,7 @@ def load_project() -> None:
         raise ConsumerError(
             f"The commands cannot be imported:\n\n{traceback.format_exc()}", CONFIGURATION
         ) from error
+    registry.mark_all_findable()
 
 
 def check_settings() -> None:

@@ -1,0 +1,128 @@
+"""Can a consumer find a command? It imports what Django's setup and the apps' ``commands.py`` import, no more."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from types import ModuleType
+
+from django.apps import apps
+from django.utils.module_loading import autodiscover_modules
+
+from .backends.base import BaseQueue
+from .backends.memory import MemoryQueue
+from .command import Command
+from .exceptions import InvalidCommand
+
+logger = logging.getLogger("djutils.queue.findable")
+
+_TYPED_IN = {None, "builtins", "__main__", "django.core.management.commands.shell"}
+"""The modules of what is typed into a shell or a notebook, or stands in the script that Python was given."""
+_MOST = 2000
+"""How many modules are looked through, at most."""
+
+
+def is_being_loaded() -> bool:
+    """Return whether every process that runs commands imports what is imported now, as far as we can see."""
+    if not apps.loading:
+        return False
+    return not apps.ready or any(_is_beginning(name) for name in _commands_modules())
+
+
+def refuse_unfindable(command_class: type[Command], queue: BaseQueue) -> bool:
+    """Raise ``InvalidCommand`` if no consumer can find a command; log a warning if probably none does.
+
+    Return whether that is settled for ``command_class``, whatever the queue.
+    """
+    if isinstance(queue, MemoryQueue):  # which only this process can empty
+        return False
+    name, module = command_class.name, command_class.__module__
+    if module in _TYPED_IN:
+        where = "a shell, a notebook or the script that Python was started with"
+        if name.startswith(f"{module}."):
+            raise InvalidCommand(
+                f"'{name}' is defined in {where} ({command_class.source()}), where no consumer can find it; "
+                f"nothing was sent. Move it to the commands.py of an installed app and import it from there. "
+                f"To run it here and now, write {_called_here(command_class)}."
+            )
+        logger.warning(
+            "The command '%s' is defined in %s (%s): it can only be run by a consumer that has another "
+            "command of this name. Otherwise it becomes a dead letter in half an hour; move it to the "
+            "commands.py of an installed app.",
+            name,
+            where,
+            command_class.source(),
+        )
+    elif apps.ready and module not in _commands_modules() and not _is_imported_by_consumers(module):
+        logger.warning(
+            "The command '%s' is defined in %s, which no commands.py of an installed app imports: a consumer "
+            "probably does not know it, and then it becomes a dead letter in half an hour. It was sent. Move it "
+            "to an app's commands.py or import '%s' there, and restart the consumer.",
+            name,
+            command_class.source(),
+            module,
+        )
+    return True
+
+
+def _called_here(command_class: type[Command]) -> str:
+    name = command_class.__qualname__
+    return (
+        f"{name}(data).execute()" if command_class.function is command_class.execute else f"{name}.call(...)"
+    )
+
+
+def _commands_modules() -> Iterator[str]:
+    return (f"{config.name}.commands" for config in apps.get_app_configs())
+
+
+def _is_beginning(name: str) -> bool:
+    """Return whether the module ``name`` is in the middle of being imported."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
+
+
+def _is_imported_by_consumers(name: str) -> bool:
+    """Return whether the module ``name`` is a ``commands.py``, or one leads to it.
+
+    Followed are the modules that a module has in its namespace, and those where what it has there was defined.
+    A process that only sends has not imported every ``commands.py`` yet.
+    """
+    with suppress(Exception, SystemExit):  # a consumer, which cannot go on without them, says what is wrong
+        autodiscover_modules("commands")
+    left = list(_commands_modules())
+    seen = set(left)
+    while left and len(seen) < _MOST:
+        one = left.pop()
+        module = sys.modules.get(one)
+        if one == name or (module is not None and _spells(module, name)):
+            return True
+        found = set(_neighbours(module)) - seen if module is not None else set()
+        seen |= found
+        left += found
+    return False
+
+
+def _spells(module: ModuleType, name: str) -> bool:
+    """Return whether the source of ``module`` has ``name`` in it: ``import a.b`` leaves only ``a`` behind."""
+    if module.__name__.rpartition(".")[2] != "commands":
+        return False
+    with suppress(OSError, TypeError):
+        return name in inspect.getsource(module)
+    return False
+
+
+def _neighbours(module: ModuleType) -> Iterator[str]:
+    for value in list(vars(module).values()):
+        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        # A package has its modules in its namespace, whoever imported them.
+        if isinstance(name, str) and not name.startswith(f"{module.__name__}.") and not _is_foreign(name):
+            yield name
+
+
+def _is_foreign(name: str) -> bool:
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names or top in {"django", "djutils"}
