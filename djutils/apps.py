@@ -16,4 +16,4 @@ class DjutilsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from . import checks  # noqa: F401, PLC0415  (Django's own idiom: apps must be loaded first)
+        from . import checks, store_checks  # noqa: F401, PLC0415  (Django's own idiom: apps must be loaded first)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from django.apps import AppConfig
 from django.conf import settings as django_settings
@@ -21,19 +22,24 @@ from .queue.dead_letters import as_age
 from .queue.exceptions import ConfigurationError
 from .queue.keys import is_weak, secrets_in_use
 from .queue.registry import registry
-from .queue.retry import is_backoff
+from .queue.retry import RetryPolicy, is_backoff
+from .queue.signatures import signature_of
 
 _FORMER = {"QUEUE_CLASS": "QUEUE_BACKEND", "QUEUE_ALWAYS_EAGER": "QUEUE_EAGER"}
 """Settings of the later djutils of 2011, and what became of them."""
+_NEARLY = 0.85
+"""How much a name that does not begin with QUEUE_ must be like one of ours to be taken for it; 1: the same."""
 
 
 @register("djutils")
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of a ``QUEUE_*`` setting nobody reads."""
+    """Warn of a ``QUEUE_*`` setting that djutils does not read, and of one that nearly has the name of such a setting."""
     found: list[CheckMessage] = []
     for name in dir(django_settings):
-        if name.startswith("QUEUE_") and name not in NAMES:
-            near = get_close_matches(name, NAMES, n=1)
+        bare = name.removeprefix("DJUTILS_")
+        ours = bare.startswith("QUEUE_")
+        near = get_close_matches(bare, NAMES, n=1, cutoff=0.6 if ours else _NEARLY)
+        if name not in NAMES and (ours or near):
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(NAMES))}."
             if name in _FORMER:
                 hint = f"It is called {_FORMER[name]} now."
@@ -58,7 +64,7 @@ def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
         Error(
             f"{name} must be {rule}. What it holds is not, and is not shown; its type is "
             f"{type(value).__name__}.",
-            hint=f"The default is {getattr(type(settings), name)!r}.",
+            hint=f"The default is {getattr(type(settings), name)!r}.{_hint_at_text(name, value)}",
             id="djutils.E002",
         )
         for name, (fits, rule) in _RULES.items()
@@ -140,6 +146,14 @@ def check_distribution(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
     ]
 
 
+def _hint_at_text(name: str, value: Any) -> str:
+    """Return what to do with text, which is what the environment has instead of numbers."""
+    converted = _CONVERTED.get(name)
+    if not (converted and isinstance(value, str)):
+        return ""
+    return f" Write it without quotes; what comes from the environment is text, so convert it: {converted}."
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
@@ -151,8 +165,27 @@ def _is_age_or_none(value: Any) -> bool:
         return False
 
 
+def _is_usable_backoff(value: Any) -> bool:
+    if not is_backoff(value):
+        return False
+    try:
+        if callable(value):
+            signature_of(value).bind(1)
+        else:
+            RetryPolicy(2, value).delay_after(1)
+    except (TypeError, OverflowError):
+        return False
+    except ValueError:  # something built in, which does not say what it takes
+        pass
+    return True
+
+
 def _is_text(value: Any, longest: int = 200) -> bool:
     return isinstance(value, str) and len(value) <= longest
+
+
+def _is_name(value: Any) -> bool:
+    return _is_text(value) and not any(category(letter) == "Cc" for letter in value)
 
 
 _COUNT = (_is_count, "an integer, 1 or more")
@@ -160,9 +193,21 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "QUEUE_MAX_ATTEMPTS": _COUNT,
     "QUEUE_MAX_CRASHES": _COUNT,
     "QUEUE_MAX_MESSAGE_SIZE": _COUNT,
-    "QUEUE_BACKOFF": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
-    "QUEUE_NAME": (_is_text, "a text of at most 200 characters"),
+    "QUEUE_BACKOFF": (
+        _is_usable_backoff,
+        "seconds, (seconds, longest), or a function from the attempt to seconds",
+    ),
+    "QUEUE_NAME": (_is_name, "a text of at most 200 characters, without control characters"),
     "QUEUE_CONNECTION": (lambda value: _is_text(value, 4000), "a text of at most 4000 characters"),
     "QUEUE_DEAD_LETTERS_KEPT": (_is_age_or_none, "None, a timedelta, seconds, or text such as '30d'"),
     "QUEUE_EAGER": (lambda value: isinstance(value, bool), "True or False"),
 }
+_COUNTED = "int(os.environ['NAME'])"
+_CONVERTED = {
+    "QUEUE_MAX_ATTEMPTS": _COUNTED,
+    "QUEUE_MAX_CRASHES": _COUNTED,
+    "QUEUE_MAX_MESSAGE_SIZE": _COUNTED,
+    "QUEUE_BACKOFF": "float(os.environ['NAME'])",
+    "QUEUE_EAGER": "os.environ['NAME'] == 'True'",
+}
+"""How the text of an environment variable becomes the value of a setting."""

@@ -30,6 +30,31 @@ def test_a_misspelt_setting_is_answered_with_the_nearest(settings: Settings) -> 
     assert found.hint == "Did you mean QUEUE_BACKEND?"
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("QEUE_NAME", "QUEUE_NAME"),
+        ("QUEUES_NAME", "QUEUE_NAME"),
+        ("QUEU_MAX_ATTEMPTS", "QUEUE_MAX_ATTEMPTS"),
+        ("DJUTILS_QUEUE_BACKEND", "QUEUE_BACKEND"),
+    ],
+)
+def test_a_setting_that_nearly_has_the_name_of_ours_is_answered_with_that_name(
+    settings: Settings, name: str, near: str
+) -> None:
+    setattr(settings, name, "x")
+    (found,) = check_names(None)
+    assert (found.id, found.hint) == ("djutils.W001", f"Did you mean {near}?")
+
+
+@pytest.mark.parametrize(
+    "name", ["EMAIL_BACKEND", "CELERY_QUEUE_NAMES", "RQ_QUEUES", "SQS_QUEUE_NAME", "MAX_ATTEMPTS"]
+)
+def test_a_setting_of_another_package_passes(settings: Settings, name: str) -> None:
+    setattr(settings, name, "x")
+    assert check_names(None) == []
+
+
 def test_a_setting_nothing_is_like_is_answered_with_all(settings: Settings) -> None:
     settings.QUEUE_ZZZZZZZZZZZZ = 1
     (found,) = check_names(None)
@@ -116,6 +141,9 @@ def test_a_backend_that_needs_a_package_names_it(settings: Settings, tmp_path: A
         ("QUEUE_BACKOFF", (1, None)),
         ("QUEUE_BACKOFF", True),
         ("QUEUE_BACKOFF", None),
+        ("QUEUE_BACKOFF", lambda: 3),
+        ("QUEUE_BACKOFF", lambda attempt, other: 3),
+        ("QUEUE_BACKOFF", 10**400),
         ("QUEUE_DEAD_LETTERS_KEPT", 0),
         ("QUEUE_DEAD_LETTERS_KEPT", -1),
         ("QUEUE_DEAD_LETTERS_KEPT", True),
@@ -123,6 +151,8 @@ def test_a_backend_that_needs_a_package_names_it(settings: Settings, tmp_path: A
         ("QUEUE_DEAD_LETTERS_KEPT", [30]),
         ("QUEUE_NAME", None),
         ("QUEUE_NAME", "x" * 201),
+        ("QUEUE_NAME", "mysite\n"),
+        ("QUEUE_NAME", "my\0site"),
         ("QUEUE_CONNECTION", 6379),
         ("QUEUE_EAGER", "False"),
         ("QUEUE_EAGER", 1),
@@ -136,6 +166,28 @@ def test_a_value_that_cannot_work_is_refused(settings: Settings, name: str, valu
     assert found.msg.startswith(f"{name} must be ")
     assert f"its type is {type(value).__name__}" in found.msg
     assert repr(getattr(QueueSettings, name)) in str(found.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "converted"),
+    [
+        ("QUEUE_MAX_ATTEMPTS", "int(os.environ['NAME'])"),
+        ("QUEUE_MAX_CRASHES", "int(os.environ['NAME'])"),
+        ("QUEUE_MAX_MESSAGE_SIZE", "int(os.environ['NAME'])"),
+        ("QUEUE_BACKOFF", "float(os.environ['NAME'])"),
+        ("QUEUE_EAGER", "os.environ['NAME'] == 'True'"),
+    ],
+)
+def test_text_in_the_place_of_a_number_is_answered_with_how_to_convert_it(
+    settings: Settings, name: str, converted: str
+) -> None:
+    setattr(settings, name, "20")
+    (found,) = check_values(None)
+    assert "Write it without quotes" in str(found.hint)
+    assert converted in str(found.hint)
+    setattr(settings, name, None)
+    (found,) = check_values(None)
+    assert converted not in str(found.hint)
 
 
 @pytest.mark.parametrize("backoff", [0, 5, 0.5, (1, 1), (1.0, 60), [1, 60], lambda attempt: attempt])

@@ -7,6 +7,9 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+from django.apps import apps
+from django.core.exceptions import AppRegistryNotReady
+
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError
 
@@ -78,6 +81,14 @@ def load_backend(path: Any) -> type[BaseQueue]:
                 f"QUEUE_BACKEND = {path!r} needs '{error.name}', which is not installed."
             ) from error
         raise ConfigurationError(_explain(path, PROVIDED)) from None  # it says the path
+    except AppRegistryNotReady as error:
+        raise ConfigurationError(
+            "Django is not set up in this process: call django.setup() before you call a command; nothing was sent."
+        ) from error
+    except RuntimeError as error:  # Django's, for models of an app that it does not know
+        if apps.is_installed("djutils"):
+            raise
+        raise ConfigurationError(f"{explain_absence()} Nothing was sent.") from error
     backend = getattr(module, class_name, None)
     if backend is None:
         there = [f"{module_path}.{name}" for name in vars(module) if name.endswith("Queue")]
@@ -88,6 +99,15 @@ def load_backend(path: Any) -> type[BaseQueue]:
             f"djutils.queue.backends.base.BaseQueue."
         )
     return backend
+
+
+def explain_absence() -> str:
+    """Return what to do about a project in which djutils is not installed."""
+    near = [config.name for config in apps.get_app_configs() if config.name.startswith("djutils.")]
+    return (
+        f"djutils is not installed in the project: {f'{near[0]!r} is not an app of it; ' if near else ''}add "
+        f"'djutils' to INSTALLED_APPS, then run 'manage.py migrate'."
+    )
 
 
 def _explain(path: object, known: tuple[str, ...]) -> str:

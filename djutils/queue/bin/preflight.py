@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from djutils.queue import autodiscover
-from djutils.queue.backends import load_backend, queues
+from djutils.queue.backends import explain_absence, load_backend, queues
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.bin import children
 from djutils.queue.conf import settings
@@ -75,9 +75,7 @@ def load_project() -> None:
 def check_settings() -> None:
     """Refuse what djutils' system checks call an error, and a project djutils is not installed in."""
     if not apps.is_installed("djutils"):
-        raise ConsumerError(
-            "djutils is not installed in the project: add 'djutils' to INSTALLED_APPS.", CONFIGURATION
-        )
+        raise ConsumerError(explain_absence(), CONFIGURATION)
     try:
         bool(django_settings.SECRET_KEY)
     except ImproperlyConfigured as error:  # it is empty, and messages are signed with it

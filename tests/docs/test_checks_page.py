@@ -1,0 +1,21 @@
+"""The page of the system checks is complete, and says of each what is in the code."""
+
+from __future__ import annotations
+
+import re
+
+from .tutorials import ROOT
+
+ID = r"djutils\.[EW]\d{3}"
+
+
+def test_every_system_check_is_in_the_reference_and_no_other() -> None:
+    page = (ROOT / "docs" / "reference" / "checks.rst").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "djutils").glob("*checks.py"))
+
+    documented = re.findall(rf"^``({ID})``$", page, re.MULTILINE)
+    reported = set(re.findall(rf'"({ID})"', sources))
+
+    assert len(reported) >= 10
+    assert set(documented) == reported
+    assert documented == sorted(documented)
