@@ -69,6 +69,7 @@ class QueueDaemon:
         self._refuse_to_run_twice()
         self._warn_root()
         self._project.check(self._consumer.queues)
+        self._warn_of_remarks()
         for path in (self._pidfile, self._logfile):
             if path not in (self._options.pidfile, self._options.logfile):
                 make_directory(path.parent)
@@ -140,6 +141,7 @@ class QueueDaemon:
             if self._options.logfile is None:
                 logs.to_stderr(self._options.log_level)
             else:
+                self._warn_of_remarks()
                 log = logs.to_file(self._options.logfile, self._options.log_level)
                 hooks = replace(hooks, hangup=log.hangup)
             return self._serve(pidfile, hooks)
@@ -175,7 +177,7 @@ class QueueDaemon:
     def _serve(self, pidfile: Pidfile | None, hooks: Hooks) -> int:
         """Supervise in this process until the end."""
         consumer = self._consumer
-        introduce(consumer, self._options)
+        introduce(consumer, self._options, self._project.remarks)
 
         def note(**info: object) -> None:
             try:
@@ -292,6 +294,10 @@ class QueueDaemon:
     def _warn_root(self) -> None:
         if os.geteuid() == 0 and self._options.user is None:
             streams.warn(privileges.WARNING)
+
+    def _warn_of_remarks(self) -> None:
+        for remark in self._project.remarks:
+            streams.warn(remark)
 
     def _last_words(self, since: int) -> str:
         """Return the end of what was logged after the first ``since`` bytes."""

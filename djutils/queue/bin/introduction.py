@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 
 from djutils import __version__
 from djutils.queue.backends import load_backend
@@ -23,8 +24,8 @@ def has_leases() -> bool:
     return issubclass(load_backend(settings.QUEUE_BACKEND), LeasedQueue)
 
 
-def introduce(consumer: ConsumerOptions, options: Options) -> None:
-    """Log what starts here, as whom, and what it promises."""
+def introduce(consumer: ConsumerOptions, options: Options, remarks: Sequence[str]) -> None:
+    """Log what starts here, as whom, what it promises, and what probably is not meant."""
     shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name != "queues")
     level = options.log_level or logging.getLevelName(logger.getEffectiveLevel())
     logger.info("djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, level)
@@ -37,4 +38,6 @@ def introduce(consumer: ConsumerOptions, options: Options) -> None:
     else:
         logger.warning("Queues: %s; %s: %s.", queues, backend, PopChannel.guarantee)
     names = [command.name for command in registry]
-    logger.info("Commands (%d): %s", len(names), ", ".join(names) or "none: is there a commands.py?")
+    logger.info("Commands (%d): %s", len(names), ", ".join(names) or "none")
+    for remark in remarks:
+        logger.warning("%s", remark)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from djutils.queue.bin import preflight, privileges
+from djutils.queue.bin import preflight, privileges, remarks
 from djutils.queue.bin.surroundings import current_directory, make_importable
 
 T = TypeVar("T")
@@ -19,6 +19,8 @@ class Project:
 
     def __init__(self, account: privileges.Account | None, search_here: bool) -> None:
         self.account = account
+        self.remarks: list[str] = []
+        """What there is to say to the one who starts a consumer of it, once it was checked."""
         self._search_here = search_here
         self._default_queue = ""
         self._checked = False
@@ -41,7 +43,7 @@ class Project:
     def check(self, queues: Sequence[str]) -> None:
         """Load it and reach its backend, once; ``ConsumerError`` if that fails."""
         if not self._checked:
-            self.ask(lambda: _load(queues))
+            self.remarks = self.ask(lambda: _load(queues))
             self._checked = True
 
     def move_in(self, queues: Sequence[str]) -> None:
@@ -53,7 +55,8 @@ class Project:
         preflight.close_connections()
 
 
-def _load(queues: Sequence[str]) -> None:
+def _load(queues: Sequence[str]) -> list[str]:
     current_directory()
     preflight.load_project()
     preflight.reach_backend(queues)
+    return remarks.find(queues)

@@ -24,6 +24,7 @@ from .options import ConsumerOptions
 from .retention import Retention
 from .strangers import Strangers
 from .sweeping import Sweeping
+from .unattended import Unattended
 from .worker import Born, Buried, Deaf, Died
 
 logger = logging.getLogger("djutils.queue.workers.maintainer")
@@ -67,6 +68,7 @@ class Maintainer:
             Strangers(stores, crew, options),
             Sweeping(stores),
             Retention(stores),
+            Unattended(stores, options),
         ]
         if options.periodic:
             chores.append(Ticking(stores))

@@ -1,0 +1,115 @@
+"""What a consumer should say when it starts, although it can start: what probably is not meant."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from difflib import get_close_matches
+from typing import TypeVar
+
+from django.core.checks import ERROR, WARNING, run_checks
+
+from djutils.queue.backends import queues
+from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.bin import children
+from djutils.queue.conf import settings
+from djutils.queue.registry import registry
+from djutils.queue.workers import unattended
+
+T = TypeVar("T")
+
+_NO_COMMANDS = (
+    "No command is registered: no installed app has a commands.py that defines or imports one. What is called all "
+    "the same is offered for half an hour and then becomes a dead letter. Move the commands to the commands.py of an "
+    "app in INSTALLED_APPS, or import their module there."
+)
+
+
+def find(names: Sequence[str]) -> list[str]:
+    """Return what there is to say to the one who starts a consumer of the queues ``names``.
+
+    The project is loaded and its backend was reached. Never raises: none of this keeps a consumer from starting.
+    """
+    found = _of_checks()
+    if not len(registry):
+        return [*found, _NO_COMMANDS]
+    with suppress(Exception):
+        # Of a driver that is not ours it is unknown what it leaves behind: a child asks.
+        ask = _here if isinstance(queues.fresh(names[0]), LeasedQueue) else children.ask
+        found += ask(lambda: _of_queues(names))
+    return found
+
+
+def _here(question: Callable[[], T]) -> T:
+    return question()
+
+
+def _of_checks() -> list[str]:
+    found = run_checks(tags=["djutils"])
+    said = [one for one in found if WARNING <= one.level < ERROR and not one.is_silenced()]
+    return [f"{one.msg} {one.hint or ''} ({one.id})" for one in said]
+
+
+def _of_queues(names: Sequence[str]) -> list[str]:
+    """Return what is to be said of the queues that are emptied and of those that are not."""
+    commands: defaultdict[str, list[str]] = defaultdict(list)
+    for command_class in registry:
+        commands[command_class.queue_name or settings.queue_name].append(command_class.name)
+    known = {*commands, settings.queue_name}
+    found = [_explain_unknown(name, known) for name in names if name not in known and _is_empty(name)]
+    left = sorted(commands.keys() - set(names))
+    found += [_explain_unattended(name, names, commands[name]) for name in left if _has_no_consumer(name)]
+    others = _left_waiting(names[0]) - commands.keys() - set(names)
+    return found + [unattended.explain(name, tuple(names)) for name in sorted(others)]
+
+
+def _explain_unknown(name: str, known: set[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return (
+        f"No command is sent to the queue '{name}' by its declaration, and nothing is in it. "
+        + (f"Did you mean -q {near[0]}? " if near else "")
+        + f"Commands are sent to: {', '.join(sorted(known))}. If only using(queue_name={name!r}) sends there, all is well."
+    )
+
+
+def _explain_unattended(name: str, names: Sequence[str], commands: Sequence[str]) -> str:
+    more = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
+    both = " ".join(f"-q {one}" for one in (*names, name))
+    return (
+        f"No consumer empties the queue '{name}' at the moment, and {commands[0]}{more} would wait there. Start a "
+        f"consumer with -q {name}, or this one with {both}"
+    )
+
+
+def _is_empty(name: str) -> bool:
+    """Return whether nothing is in the queue, dead letters included; False if it cannot say."""
+    return _asked(name, lambda queue: not any(queue.stats()), False)
+
+
+def _has_no_consumer(name: str) -> bool:
+    """Return whether no worker is registered for the queue; False if it cannot say."""
+    return _asked(name, lambda queue: isinstance(queue, LeasedQueue) and not queue.owners(), False)
+
+
+def _left_waiting(name: str) -> set[str]:
+    """Return the queues, in the store of the queue ``name``, where messages wait and no worker is registered."""
+
+    def look(queue: BaseQueue) -> set[str]:
+        if not (isinstance(queue, LeasedQueue) and unattended.can_be_searched(queue)):
+            return set()
+        attended = {served for served, _ in unattended.beats(queue).values()}
+        return unattended.waiting(queue) - attended
+
+    return _asked(name, look, set())
+
+
+def _asked(name: str, question: Callable[[BaseQueue], T], otherwise: T) -> T:
+    with suppress(Exception):
+        queue = queues.fresh(name)
+        if not isinstance(queue, LeasedQueue):
+            return question(queue)
+        with closing(queue):
+            queue.open()
+            return question(queue)
+    return otherwise

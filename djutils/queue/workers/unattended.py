@@ -1,0 +1,97 @@
+"""Unattended: tells of queues beside our own where messages wait and that no consumer empties.
+
+A site and a consumer that have two names for one database also have two names for its queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from math import inf
+
+from django.apps import apps
+
+from djutils.queue.backends.base import BaseQueue, LeasedQueue, own_alias
+
+from .border import border
+from .chore import Chore, Stores
+from .options import ConsumerOptions
+
+logger = logging.getLogger("djutils.queue.workers.unattended")
+
+_MOST = 20
+_READY_AND_DELAYED = 0, 1
+
+
+def can_be_searched(queue: BaseQueue) -> bool:
+    """Return whether the store of ``queue`` tells which other queues it holds: our tables do."""
+    alias = queue.transaction_alias
+    return alias is not None and queue.through(alias) is queue
+
+
+def waiting(queue: LeasedQueue) -> set[str]:
+    """Return the names of the queues where ``queue`` is stored on which messages wait, up to some of them.
+
+    ``queue`` is open. Each name is one step along an index, however many messages there are.
+    """
+    found: set[str] = set()
+    messages = apps.get_model("djutils", "QueueMessage").objects.using(
+        own_alias(queue.transaction_alias or "")
+    )
+    for state in _READY_AND_DELAYED:
+        name: str | None = ""
+        for _ in range(_MOST):
+            after = messages.filter(queue__gt=name, state=state).order_by("queue")
+            name = after.values_list("queue", flat=True).first()
+            if name is None:
+                break
+            found.add(name)
+    return found
+
+
+def beats(queue: LeasedQueue) -> dict[int, tuple[str, int]]:
+    """Return the queue and the beat counter of everyone enrolled where ``queue`` is stored; it is open."""
+    workers = apps.get_model("djutils", "QueueWorker").objects.using(own_alias(queue.transaction_alias or ""))
+    return {owner: (name, count) for owner, name, count in workers.values_list("owner", "queue", "beats")}
+
+
+def explain(name: str, emptied: tuple[str, ...]) -> str:
+    """Return what to do about the queue ``name``, said by a consumer of the queues ``emptied``."""
+    return (
+        f"Messages wait on the queue {name!r} of the same database, and no consumer empties it at the moment; this one "
+        f"empties {', '.join(emptied)}. If the site means the same queue, set QUEUE_NAME to one name for both (without "
+        f"it a queue is named after the database, for which site and consumer may have two names). Otherwise start "
+        f"a consumer with -q and that name."
+    )
+
+
+class Unattended(Chore):
+    """Looks once per lease, and tells of a queue that nobody emptied in between; once, until a consumer comes."""
+
+    name = "looking for queues that no consumer empties"
+
+    def __init__(self, stores: Stores, options: ConsumerOptions) -> None:
+        self._stores = stores
+        self._options = options
+        self._queue = next((queue for queue in stores.leased.values() if can_be_searched(queue)), None)
+        self._next = time.monotonic() if self._queue else inf
+        self._beats: dict[int, tuple[str, int]] = {}
+        self._idle: set[str] = set()
+        self._told: set[str] = set()
+
+    def due_in(self) -> float:
+        return self._next - time.monotonic()
+
+    def do(self) -> None:
+        if self._queue is None:
+            return
+        self._stores.open()
+        with border(self._queue):
+            before, self._beats = self._beats, beats(self._queue)
+            idle = waiting(self._queue) - set(self._options.queues)
+        idle -= {name for owner, (name, count) in self._beats.items() if before.get(owner) != (name, count)}
+        for name in sorted((idle & self._idle) - self._told):
+            logger.warning("%s", explain(name, self._options.queues))
+        self._told = idle & (self._told | self._idle)
+        self._idle = idle
+        self._next = time.monotonic() + self._options.lease
