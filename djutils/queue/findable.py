@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from types import ModuleType
 
 from django.apps import apps
+from django.conf import ENVIRONMENT_VARIABLE
 from django.utils.module_loading import autodiscover_modules
 
 from .backends.base import BaseQueue
@@ -19,7 +21,7 @@ from .exceptions import InvalidCommand
 
 logger = logging.getLogger("djutils.queue.findable")
 
-_TYPED_IN = {None, "builtins", "__main__", "django.core.management.commands.shell"}
+_TYPED_IN = {None, "builtins", "__main__", "__mp_main__", "django.core.management.commands.shell"}
 """The modules of what is typed into a shell or a notebook, or stands in the script that Python was given."""
 _MOST = 2000
 """How many modules are looked through, at most."""
@@ -93,12 +95,12 @@ def _is_imported_by_consumers(name: str) -> bool:
     """
     with suppress(Exception, SystemExit):  # a consumer, which cannot go on without them, says what is wrong
         autodiscover_modules("commands")
-    left = list(_commands_modules())
-    seen = set(left)
+    roots = {*_commands_modules(), *_settings_modules()}
+    left, seen = list(roots), set(roots)
     while left and len(seen) < _MOST:
         one = left.pop()
         module = sys.modules.get(one)
-        if one == name or (module is not None and _spells(module, name)):
+        if one == name or (one in roots and module is not None and _spells(module, name)):
             return True
         found = set(_neighbours(module)) - seen if module is not None else set()
         seen |= found
@@ -106,10 +108,16 @@ def _is_imported_by_consumers(name: str) -> bool:
     return False
 
 
+def _settings_modules() -> Iterator[str]:
+    """The module of the settings, and the packages it is in: they are imported before all apps."""
+    name = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
 def _spells(module: ModuleType, name: str) -> bool:
     """Return whether the source of ``module`` has ``name`` in it: ``import a.b`` leaves only ``a`` behind."""
-    if module.__name__.rpartition(".")[2] != "commands":
-        return False
     with suppress(OSError, TypeError):
         return name in inspect.getsource(module)
     return False
@@ -117,7 +125,11 @@ def _spells(module: ModuleType, name: str) -> bool:
 
 def _neighbours(module: ModuleType) -> Iterator[str]:
     for value in list(vars(module).values()):
-        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        # By its type: a lazy object would be evaluated to find out what it is.
+        is_module = issubclass(type(value), ModuleType)
+        name = None
+        with suppress(Exception):  # an object may do anything when it is asked
+            name = value.__name__ if is_module else value.__module__
         # A package has its modules in its namespace, whoever imported them.
         if isinstance(name, str) and not name.startswith(f"{module.__name__}.") and not _is_foreign(name):
             yield name

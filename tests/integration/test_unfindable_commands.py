@@ -182,6 +182,34 @@ def test_what_djangos_setup_imports_is_found(terminal: Terminal) -> None:
     assert call(terminal) == ""
 
 
+@pytest.mark.parametrize("name", ["more.py", "mysite/__init__.py"])
+def test_what_the_settings_import_is_found(terminal: Terminal, name: str) -> None:
+    write(terminal, "shop/mail.py", MODULE)
+    write(terminal, "mysite/__init__.py", "")
+    write(terminal, "mysite/settings.py", "from more import *\n")
+    with (terminal.folder / name).open("a") as file:
+        file.write("\nimport shop.mail\n")
+    terminal.environment["DJANGO_SETTINGS_MODULE"] = "mysite.settings" if "mysite" in name else "more"
+
+    assert call(terminal) == ""
+
+
+def test_a_lazy_object_is_not_evaluated(terminal: Terminal) -> None:
+    write(terminal, "shop/mail.py", MODULE)
+    lazy = "from django.utils.functional import SimpleLazyObject\nlazy = SimpleLazyObject(lambda: print('evaluated'))\n"
+    write(
+        terminal,
+        "shop/commands.py",
+        lazy + "class Odd:\n    __module__ = property(lambda self: 1 / 0)\nodd = Odd()\n",
+    )
+
+    text = "import django; django.setup(); import shop.mail as m; m.send_mail()"
+    done = terminal.run(sys.executable, "-c", text)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "The command 'shop.mail.send_mail' is defined in" in done.stderr
+
+
 def test_a_commands_module_that_fails_does_not_stop_the_call(terminal: Terminal) -> None:
     write(terminal, "shop/mail.py", MODULE)
     write(terminal, "shop/commands.py", "1 / 0\n")

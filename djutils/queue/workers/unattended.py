@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from math import inf
+from typing import Any
 
 from django.apps import apps
+from django.db import connections
 
 from djutils.queue.backends.base import BaseQueue, LeasedQueue, own_alias
 
@@ -34,19 +37,23 @@ def waiting(queue: LeasedQueue) -> set[str]:
 
     ``queue`` is open. Each name is one step along an index, however many messages there are.
     """
-    found: set[str] = set()
-    messages = apps.get_model("djutils", "QueueMessage").objects.using(
-        own_alias(queue.transaction_alias or "")
-    )
-    for state in _READY_AND_DELAYED:
-        name: str | None = ""
-        for _ in range(_MOST):
-            after = messages.filter(queue__gt=name, state=state).order_by("queue")
-            name = after.values_list("queue", flat=True).first()
-            if name is None:
-                break
-            found.add(name)
-    return found
+    connection = connections[own_alias(queue.transaction_alias or "")]
+    table = connection.ops.quote_name(apps.get_model("djutils", "QueueMessage")._meta.db_table)
+    # The state is spelt out: of a parameter SQLite does not know that it fits to a partial index.
+    after = f"SELECT queue FROM {table} WHERE queue > %s AND state = {{}} ORDER BY queue LIMIT 1"
+    with connection.cursor() as cursor:
+        return {name for state in _READY_AND_DELAYED for name in _names(cursor, after.format(state))}
+
+
+def _names(cursor: Any, after: str) -> Iterator[str]:
+    name = ""
+    for _ in range(_MOST):
+        cursor.execute(after, [name])
+        row = cursor.fetchone()
+        if row is None:
+            return
+        name = str(row[0])
+        yield name
 
 
 def beats(queue: LeasedQueue) -> dict[int, tuple[str, int]]:
