@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import struct
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 make = tuple.__new__
 """``make(Message, (id, ...))`` is ``Message(id, ...)`` in half the time: for what is made for each message."""
@@ -114,6 +115,43 @@ class DeadLetter(NamedTuple):
         return self.error.partition("\n")[0]
 
 
+StateName = Literal["ready", "delayed", "leased", "dead"]
+"""The state of a message that is in a queue; the fields of ``Stats`` have the same names."""
+
+
+class Snapshot(NamedTuple):
+    """A message as it was in its queue at one moment, read without taking it."""
+
+    id: str
+    state: StateName
+    place: str = ""
+    """Where it stands among those of its state: ``peek`` goes on after it. Empty unless ``peek`` found it."""
+    data: bytes | None = None
+    """None: it was not asked for."""
+    due: datetime | None = None
+    """Of a delayed one: when it may be lent."""
+    died: datetime | None = None
+    """Of a dead one: when it became a dead letter."""
+    attempts: int = 0
+    crashes: int = 0
+    redeliveries: int = 0
+    offers: int = 0
+    error: str = ""
+    """What went wrong last time, as in ``DeadLetter``."""
+    owner: int | None = None
+    """Of a leased one: the worker process it is lent to. Since when is recorded nowhere."""
+
+    @property
+    def sent(self) -> datetime | None:
+        """When it was sent, as its id says; None if djutils did not make the id."""
+        if not _ID.fullmatch(self.id):
+            return None
+        try:
+            return datetime.fromtimestamp(int(self.id[:12], 16) / 1000, UTC)
+        except (OverflowError, ValueError):  # a moment that no calendar has
+            return None
+
+
 class Stats(NamedTuple):
     """How many messages of a queue are in which state."""
 
@@ -166,6 +204,7 @@ def new_id(milliseconds: int | None = None) -> str:
     return _pack_halves(milliseconds << 16 | 7 << 12 | fraction, 1 << 63 | _random.getrandbits(62)).hex()
 
 
+_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}")
 _pack_halves = struct.Struct(">QQ").pack
 _random = random.Random()
 os.register_at_fork(after_in_child=_random.seed)

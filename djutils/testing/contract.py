@@ -17,6 +17,7 @@ from __future__ import annotations
 from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_leases import Lending
 from djutils.testing.contract_lines import QueueContract, until
+from djutils.testing.contract_looking import Finding
 from djutils.testing.contract_names import Naming
 from djutils.testing.contract_order import Delaying, Ranking
 from djutils.testing.contract_owners import Owning, Sharing
@@ -25,5 +26,7 @@ from djutils.testing.contract_settling import Settling
 __all__ = ["LeasedQueueContract", "QueueContract", "until"]
 
 
-class LeasedQueueContract(Lending, Settling, Delaying, Ranking, Owning, Sharing, DeadLetters, Naming):
+class LeasedQueueContract(
+    Lending, Settling, Delaying, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
+):
     """For any ``LeasedQueue``: everything of ``QueueContract``, and the leases."""

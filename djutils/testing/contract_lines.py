@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
 from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.exceptions import BackendError
 from djutils.queue.message import DeadLetter, Stats, new_id
 
 T = TypeVar("T")
@@ -272,3 +274,36 @@ class QueueContract:
         assert queue.discard() == 1
         assert queue.dead_letters() == []
         assert queue.read() is None
+
+    # Looking
+
+    def test_what_cannot_be_shown_is_never_told_as_none(self, queue: Any) -> None:
+        queue.write(b"data")
+
+        if queue.supports_peek:
+            assert len(queue.peek("ready")) == 1
+            return
+        for look in (queue.oldest, *(partial(queue.peek, state) for state in ("ready", "delayed", "leased"))):
+            with pytest.raises(BackendError, match="cannot show"):
+                look()
+
+    def test_dead_letters_can_always_be_looked_at(self, queue: Any) -> None:
+        ids = [self.kill(queue, str(number).encode(), "it failed") for number in range(5)]
+
+        seen = [one.id for one in queue.peek("dead")]
+        assert sorted(seen) == sorted(ids)
+        assert [one.id for one in queue.peek("dead", newest=True)] == seen[::-1]
+        first, second = queue.peek("dead", count=2)
+        assert [one.id for one in queue.peek("dead", after=second.place)] == seen[2:]
+        newest = queue.peek("dead", newest=True, count=4)
+        assert [one.id for one in queue.peek("dead", newest=True, after=newest[-1].place)] == seen[:1]
+        (found,) = queue.find(first.id, data=True)
+        assert (found.state, found.data, found.error) == (
+            "dead",
+            str(ids.index(first.id)).encode(),
+            "it failed",
+        )
+        assert found.died == first.died
+        assert first.data is None
+        assert queue.find("f" * 32) == []
+        assert len(queue.dead_letters()) == 5

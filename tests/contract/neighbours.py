@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 import pytest
 from django.db import connections
@@ -11,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.models import QueueKey, QueueMessage, QueueWorker, State
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
-from djutils.queue.message import Envelope, Rejection, Retrial, new_id
+from djutils.queue.message import Envelope, Rejection, Retrial, StateName, new_id
 from djutils.testing.contract import LeasedQueueContract
 
 EACH = 100_000
@@ -151,6 +152,10 @@ class NeighbourContract(LeasedQueueContract):
             "release": lambda: queue.release(owner, ids[4:6]),
             "retry": lambda: queue.retry(owner, [Retrial(id, 60.0, "again") for id in ids[6:8]]),
             "reject": lambda: queue.reject(owner, [Rejection(id, "no") for id in ids[8:14]]),
+            "peek": lambda: turn_pages(queue),
+            "find": lambda: (queue.find(ids[6]), queue.find(ids[8][:20]), queue.find("f" * 32)),
+            "find by what many ids begin with": lambda: queue.find("0"),
+            "oldest": queue.oldest,
             "dead letters": queue.dead_letters,
             "dead letters by id": lambda: queue.dead_letters(ids),
             "dead ids": lambda: queue.dead_ids(ids[8][:20]),
@@ -161,6 +166,14 @@ class NeighbourContract(LeasedQueueContract):
             "reap": lambda: queue.reap(owner, running={ids[14]: "signal 9"}),
             "flush": queue.flush,
         }
+
+
+def turn_pages(queue: DatabaseQueue) -> None:
+    """Look at two pages of each state, from either end; the second one is not full."""
+    for state in get_args(StateName):
+        for newest in (False, True):
+            first = queue.peek(state, newest=newest, count=1)
+            queue.peek(state, newest=newest, after=first[0].place, count=100)
 
 
 def connection_of(queue: DatabaseQueue) -> BaseDatabaseWrapper:

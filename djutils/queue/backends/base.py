@@ -6,12 +6,13 @@ method must do, in executable form, is ``djutils.testing.contract.QueueContract`
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Self
 
+from djutils.queue.backends.looking import Looking
+from djutils.queue.backends.packing import pack_dead_letter, unpack_dead_letter
 from djutils.queue.codec import message_id
 from djutils.queue.message import (
     Batch,
@@ -24,8 +25,6 @@ from djutils.queue.message import (
     Stats,
     new_id,
 )
-
-_DEAD_PREFIX = b"djx\x01"
 
 
 def new_owner() -> int:
@@ -43,7 +42,7 @@ def is_own_alias(alias: str) -> bool:
     return alias.endswith(own_alias(""))
 
 
-class BaseQueue:
+class BaseQueue(Looking):
     """A named line of messages: ``write``, ``read``, ``flush``, ``__len__``, as in 2011.
 
     A subclass with these four methods works with everything. What it cannot do is survive a kill:
@@ -111,7 +110,7 @@ class BaseQueue:
 
     def bury(self, letter: DeadLetter) -> None:
         """Keep ``letter`` among the dead letters."""
-        self.dead.write(_pack_dead_letter(letter))
+        self.dead.write(pack_dead_letter(letter))
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         """Answer up to ``count`` dead letters, the newest first, or just those of ``ids``."""
@@ -173,7 +172,7 @@ class BaseQueue:
         for _ in range(len(box)):
             if (data := box.read()) is None:
                 break
-            if take(_unpack_dead_letter(data)):
+            if take(unpack_dead_letter(data)):
                 taken += 1
             else:
                 box.write(data)
@@ -334,17 +333,3 @@ class LeasedQueue(BaseQueue):
 
     def stats(self) -> Stats:
         raise NotImplementedError
-
-
-def _pack_dead_letter(letter: DeadLetter) -> bytes:
-    fields = letter._asdict() | {"died": letter.died.isoformat()}
-    data = fields.pop("data")
-    head = json.dumps(fields).encode()
-    return b"".join((_DEAD_PREFIX, len(head).to_bytes(4, "big"), head, data))
-
-
-def _unpack_dead_letter(packed: bytes) -> DeadLetter:
-    data_at = 8 + int.from_bytes(packed[4:8], "big")
-    fields = json.loads(packed[8:data_at])
-    fields["died"] = datetime.fromisoformat(fields["died"])
-    return DeadLetter(data=packed[data_at:], **fields)

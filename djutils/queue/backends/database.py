@@ -15,6 +15,7 @@ from djutils.queue.message import Batch, Delivery, Envelope, Stats
 from .database_sql.base import Heard, Now, Step
 from .database_sql.errors import Deadlock, retry_on_deadlock, translated_errors
 from .database_sql.letters import LettersQueue
+from .database_sql.looking import LookingQueue
 from .database_sql.rows import IDS_AT_ONCE, by_key, key_of, slices
 from .database_sql.sweeping import SweepingQueue
 
@@ -24,7 +25,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 """Bytes of messages to lend at once, about; but one message at least."""
 
 
-class DatabaseQueue(SweepingQueue, LettersQueue):
+class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
     ``connection`` is a database alias; empty, the routers decide. Sending is an INSERT in the

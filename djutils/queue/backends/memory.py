@@ -7,16 +7,28 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from itertools import count as counter
 from operator import attrgetter
 from typing import ClassVar
 
 from djutils.queue.exceptions import OwnerLost
-from djutils.queue.message import Batch, DeadLetter, Delivery, Envelope, Rejection, Retrial, Running, Stats
+from djutils.queue.message import (
+    Batch,
+    DeadLetter,
+    Delivery,
+    Envelope,
+    Rejection,
+    Retrial,
+    Running,
+    Snapshot,
+    StateName,
+    Stats,
+)
 
 from .base import LeasedQueue
+from .looking import Place
 
 _MARK = "_empties_djutils"
 
@@ -57,6 +69,38 @@ class _Entry:
     def waits(self) -> bool:
         return self.owner is None and self.died is None
 
+    @property
+    def state(self) -> StateName:
+        if self.died:
+            return "dead"
+        if self.owner is not None:
+            return "leased"
+        return "ready" if self.due <= time.monotonic() else "delayed"
+
+    @property
+    def turn(self) -> tuple[float, int]:
+        """Where it stands among those of its state."""
+        keys = {"ready": -self.envelope.priority, "delayed": self.due, "leased": 0}
+        return keys[self.state] if self.died is None else self.died.timestamp(), self.order
+
+    def snapshot(self, data: bool) -> Snapshot:
+        state = self.state
+        due = datetime.now(UTC) + timedelta(seconds=self.due - time.monotonic())
+        return Snapshot(
+            id=self.envelope.id,
+            state=state,
+            place=str(Place(0, *map(repr, self.turn))),
+            data=self.envelope.data if data else None,
+            due=due if state == "delayed" else None,
+            died=self.died,
+            attempts=self.attempts,
+            crashes=self.crashes,
+            redeliveries=self.redeliveries,
+            offers=self.offers,
+            error=self.error,
+            owner=self.owner,
+        )
+
     def delivery(self) -> Delivery:
         counters = (self.attempts, self.crashes, self.redeliveries)
         return Delivery(self.envelope.id, self.envelope.data, *counters, self.error, self.offers)
@@ -80,6 +124,7 @@ class MemoryQueue(LeasedQueue):
     """
 
     blocking = True
+    supports_peek = True
     _lines: ClassVar[dict[tuple[str, str], _Line]] = {}
     _order: ClassVar[Iterator[int]] = counter()
 
@@ -270,3 +315,32 @@ class MemoryQueue(LeasedQueue):
             waiting = sum(entry.waits for entry in entries)
             leased = sum(entry.owner is not None for entry in entries)
             return Stats(ready, waiting - ready, leased, len(entries) - waiting - leased)
+
+    def peek(
+        self,
+        state: StateName,
+        *,
+        newest: bool = False,
+        after: str = "",
+        count: int = 100,
+        data: bool = False,
+    ) -> list[Snapshot]:
+        with self._line.changed:
+            entries = [entry for entry in self._line.entries.values() if entry.state == state]
+            entries.sort(key=attrgetter("turn"), reverse=newest)
+            if after:
+                _, key, order = Place.of(after)
+                last = float(key), int(order)
+                entries = [entry for entry in entries if (entry.turn < last if newest else entry.turn > last)]
+            return [entry.snapshot(data) for entry in entries[: max(count, 0)]]
+
+    def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
+        with self._line.changed:
+            entries = self._line.entries
+            found = [prefix] if prefix in entries else [id for id in entries if id.startswith(prefix)]
+            return [entries[id].snapshot(data)._replace(place="") for id in found[: max(count, 0)]]
+
+    def oldest(self) -> Snapshot | None:
+        with self._line.changed:
+            ready = [entry for entry in self._line.entries.values() if entry.state == "ready"]
+            return min(ready, key=attrgetter("order")).snapshot(False) if ready else None

@@ -18,6 +18,7 @@ from typing import Any
 from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.backends.redis_client import RedisClient
 from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
+from djutils.queue.backends.redis_looking import RedisLooking
 from djutils.queue.backends.redis_sweep import RedisSweep
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import (
@@ -28,6 +29,8 @@ from djutils.queue.message import (
     Rejection,
     Retrial,
     Running,
+    Snapshot,
+    StateName,
     Stats,
     make,
 )
@@ -57,6 +60,7 @@ class RedisQueue(LeasedQueue):
 
     batch = 250
     blocking = True
+    supports_peek = True
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
@@ -67,6 +71,7 @@ class RedisQueue(LeasedQueue):
         self._keys_of_push = (self.keys[0], self.keys[1], self._wake_key)
         self._sweep = RedisSweep(self._run, self._call)
         self._dead = RedisDeadLetters(name, self._run, self._call)
+        self._looking = RedisLooking(self._run, self._call)
 
     def open(self) -> None:
         """Refuse a server that is too old, may evict messages, or withholds a right a consumer needs.
@@ -201,6 +206,25 @@ class RedisQueue(LeasedQueue):
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
         return self._dead.discard(ids, before)
+
+    # Reading without taking
+
+    def peek(
+        self,
+        state: StateName,
+        *,
+        newest: bool = False,
+        after: str = "",
+        count: int = 100,
+        data: bool = False,
+    ) -> list[Snapshot]:
+        return self._looking.peek(state, newest, after, count, data)
+
+    def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
+        return self._looking.find(prefix, count, data)
+
+    def oldest(self) -> Snapshot | None:
+        return self._looking.oldest()
 
     # The server
 

@@ -1,0 +1,201 @@
+"""Reading the table of messages without taking anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db.models import F, QuerySet
+from django.db.models.functions import Left
+
+from djutils.models import QueueMessage, State
+from djutils.queue.backends.looking import Place
+from djutils.queue.message import Snapshot, StateName
+
+from .base import Now
+from .connected import ConnectedQueue
+from .rows import slices
+
+_NEAR = 1000
+"""Most ids of any queue to look at by a beginning; if more begin so, this queue's own are gone through."""
+_HEX = re.compile(r"[0-9a-f]+")
+_AFTER = dict(zip("0123456789abcdef", "123456789abcdefg", strict=True))
+
+
+class Line(NamedTuple):
+    """Messages that an index has in order."""
+
+    rows: QuerySet[QueueMessage]
+    key: str
+    """The column that they are ordered by; rows that agree in it are ordered by their primary key."""
+
+
+class LookingQueue(ConnectedQueue):
+    """Everything of a ``LeasedQueue`` that only reads messages."""
+
+    supports_peek = True
+
+    def peek(
+        self,
+        state: StateName,
+        *,
+        newest: bool = False,
+        after: str = "",
+        count: int = 100,
+        data: bool = False,
+    ) -> list[Snapshot]:
+        place = Place.of(after) if after else None
+        with self._database():
+            if state == "leased":
+                return self._peek_leased(int(place.id) if place else None, newest, count, data)
+            found: list[Snapshot] = []
+            for number, line in sorted(enumerate(self._lines(state)), reverse=newest, key=lambda one: one[0]):
+                if place and (number > place.line if newest else number < place.line):
+                    continue
+                last = (int(place.key), int(place.id)) if place and place.line == number else None
+                for rows in _beyond(line, last, newest):
+                    some = _columns(rows, data)[: max(0, count - len(found))]
+                    found += [_snapshot(row, data, number, line.key) for row in some]
+            return found
+
+    def _lines(self, state: StateName) -> list[Line]:
+        delayed = self._messages(State.DELAYED)
+        # What is due but not promoted yet waits for nothing but the next receive.
+        lines = {
+            "ready": [Line(self._messages(State.READY), "rank"), Line(delayed.filter(due__lte=Now()), "due")],
+            "delayed": [Line(delayed.filter(due__gt=Now()), "due")],
+            "dead": [Line(self._messages(State.DEAD).filter(died__isnull=False), "died")],
+        }
+        return lines[state]
+
+    def _peek_leased(self, last: int | None, newest: bool, count: int, data: bool) -> list[Snapshot]:
+        # All are found first: they are few, and no index has them in order.
+        keys = [key for rows in self._leased() for key in rows.values_list("id", flat=True)]
+        keys = [key for key in keys if last is None or (key < last if newest else key > last)]
+        keys = sorted(keys, reverse=newest)[: max(count, 0)]
+        found = self._by_key(keys, data)
+        return [
+            _snapshot(found[key], data) for key in keys if key in found and found[key].state == State.LEASED
+        ]
+
+    def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
+        if "\0" in prefix:  # which not every database can be asked for
+            return []
+        with self._database():
+            rows = self._by_key(self._keys(prefix, count), data)
+            return [_snapshot(row, data)._replace(place="") for row in rows.values()]
+
+    def _keys(self, prefix: str, count: int) -> list[int]:
+        """Return the primary keys of up to ``count`` messages whose id begins with ``prefix``."""
+        rows = QueueMessage.objects.using(self._using)
+        whole = rows.filter(message_id=prefix, queue=self.name)
+        if keys := [*whole.values_list("id", flat=True)][:count]:
+            return keys
+        if _HEX.fullmatch(prefix):
+            # In the order of letters and digits every collation agrees.
+            end = prefix[:-1] + _AFTER[prefix[-1]]
+            near = rows.filter(message_id__gte=prefix, message_id__lt=end).order_by("message_id")
+            seen = list(near.values_list("id", "queue", "message_id")[:_NEAR])
+            if len(seen) < _NEAR:
+                ours = [key for key, queue, id in seen if queue == self.name and id.startswith(prefix)]
+                return ours[:count]
+        keys = []
+        for part in (*map(self._messages, (State.READY, State.DELAYED, State.DEAD)), *self._leased()):
+            # Not startswith: to SQLite that is a LIKE, without regard to case.
+            begins = (
+                part.alias(begins=Left("message_id", len(prefix))).filter(begins=prefix) if prefix else part
+            )
+            keys += begins.values_list("id", flat=True)[: max(0, count - len(keys))]
+        return keys
+
+    def oldest(self) -> Snapshot | None:
+        firsts: list[Snapshot] = []
+        with self._database():
+            ready, due = self._lines("ready")
+            # The first of each rank: the index leads from one to the next.
+            rows = ready.rows.order_by("rank", "id")
+            while row := _columns(rows, False).first():
+                firsts.append(_snapshot(row, False, 0, "rank"))
+                rows = ready.rows.filter(rank__gt=row.rank).order_by("rank", "id")
+            firsts += [
+                _snapshot(row, False, 1, "due") for row in _columns(due.rows.order_by("due"), False)[:1]
+            ]
+        return min(firsts, key=lambda one: one.id, default=None)
+
+    def _leased(self) -> Iterator[QuerySet[QueueMessage]]:
+        """Return what is leased, by its owners: so there is an index."""
+        for some in slices(list(self._workers().values_list("owner", flat=True))):
+            yield self._messages(State.LEASED).filter(owner__in=some)
+
+    def _by_key(self, keys: Collection[int], data: bool) -> dict[int, QueueMessage]:
+        rows = QueueMessage.objects.using(self._using)
+        return {row.id: row for some in slices(keys) for row in _columns(rows.filter(id__in=some), data)}
+
+
+def _beyond(line: Line, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
+    """Return the rows of ``line`` after the key ``last``: those that agree in its first part, then the others.
+
+    Together they would be one condition that not every database finds in an index.
+    """
+    sign, beyond = ("-", "lt") if newest else ("", "gt")
+    order = (f"{sign}{line.key}", f"{sign}id")
+    rows = line.rows
+    if last:
+        key, id = last
+        same = rows.filter(**{line.key: key})
+        if line.key == "due":
+            # Its index does not hold the primary key, which would be taken as the way to all that lies beyond it.
+            same = same.alias(number=F("id") + 0).filter(**{f"number__{beyond}": id})
+        else:
+            same = same.filter(**{f"id__{beyond}": id})
+        yield same.order_by(*order)
+        rows = rows.filter(**{f"{line.key}__{beyond}": key})
+    yield rows.order_by(*order)
+
+
+def _columns(rows: QuerySet[QueueMessage], data: bool) -> QuerySet[QueueMessage]:
+    rows = rows.annotate(now=Now())
+    return rows if data else rows.defer("message")
+
+
+def _snapshot(row: Any, data: bool, line: int = 0, key: str = "") -> Snapshot:
+    """Return a row as a snapshot, whatever another program has written into it."""
+    is_due = row.state == State.DELAYED and isinstance(row.due, int) and row.due <= row.now
+    state: StateName = "ready" if is_due else _NAMES.get(row.state, "ready")
+    died = row.died_at if state == "dead" else None
+    payload = row.message if data else None
+    return Snapshot(
+        id=str(row.message_id),
+        state=state,
+        place=str(Place(line, str(getattr(row, key, 0)), str(row.id))),
+        data=payload.encode() if isinstance(payload, str) else payload and bytes(payload),
+        due=_moment(row.due) if state == "delayed" else None,
+        died=died,
+        attempts=_whole(row.attempts),
+        crashes=_whole(row.crashes),
+        redeliveries=_whole(row.redeliveries),
+        offers=_whole(row.offers),
+        error=str(row.error or ""),
+        owner=row.owner if state == "leased" else None,
+    )
+
+
+_NAMES: dict[int, StateName] = {
+    State.READY: "ready",
+    State.DELAYED: "delayed",
+    State.LEASED: "leased",
+    State.DEAD: "dead",
+}
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _moment(milliseconds: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError, TypeError):  # no calendar has that date
+        return None

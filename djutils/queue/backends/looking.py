@@ -1,0 +1,132 @@
+"""Reading a queue without taking anything: what every backend can be asked, and what four methods can tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from djutils.queue.exceptions import BackendError
+from djutils.queue.message import DeadLetter, Snapshot, StateName, Stats
+
+_LINE = re.compile(r"[0-9]")
+_KEY = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Place(NamedTuple):
+    """Where a message stands among those of its state, as ``Snapshot.place`` says it."""
+
+    line: int
+    """Which of the lines that make up the state."""
+    key: str
+    """By what the line is ordered."""
+    id: str
+    """What decides between equal keys."""
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self))
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """Return what ``str`` made text of; ``ValueError`` for anything else."""
+        line, _, rest = text.partition(":")
+        key, _, id = rest.partition(":")
+        if not (_LINE.fullmatch(line) and _KEY.fullmatch(key) and id):
+            raise ValueError(f"{text[:100]!r} is not the place of a snapshot.")
+        return cls(int(line), key, id)
+
+
+class Looking:
+    """Looks into a queue. A backend that can show every message sets ``supports_peek`` and defines all three.
+
+    What stands here is what can be told without that: the dead letters, one page slowly, and of
+    the others nothing. Nothing is never told as "none": it raises ``BackendError``.
+    """
+
+    supports_peek = False
+    """Can it show what waits and what is lent, without taking it?"""
+
+    def peek(
+        self,
+        state: StateName,
+        *,
+        newest: bool = False,
+        after: str = "",
+        count: int = 100,
+        data: bool = False,
+    ) -> list[Snapshot]:
+        """Return up to ``count`` messages that are in ``state``; an empty list is the end.
+
+        Ready ones in the order they will be lent, as long as nothing else comes; delayed ones by
+        when they are due, leased ones by when they were sent, dead ones by when they died; with ``newest`` the
+        other way round. The next page is ``after`` the ``place`` of the last one. A message that changes its
+        state or place between two pages may be seen twice or not at all. With ``data`` the payloads
+        are loaded as well.
+
+        Raises ``ValueError`` if ``after`` is no place, and ``BackendError`` where the backend
+        cannot show messages in that state.
+        """
+        if state != "dead":
+            raise self._cannot_look()
+        letters = [_snapshot(letter, data) for letter in self.dead_letters(count=max(1, self.stats().dead))]
+        letters.sort(key=_turn, reverse=newest)
+        if after:
+            _, key, id = Place.of(after)
+            last = int(key), id
+            letters = [one for one in letters if (_turn(one) < last if newest else _turn(one) > last)]
+        return letters[: max(count, 0)]
+
+    def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
+        """Return up to ``count`` messages in whatever state whose id begins with ``prefix``.
+
+        A whole id is found at once, a beginning more slowly. None found means that there is none
+        only where ``supports_peek``; elsewhere just the dead letters were looked through.
+        """
+        ids = self.dead_ids(prefix, count)
+        return [_snapshot(letter, data) for letter in self.dead_letters(ids, count)] if ids else []
+
+    def oldest(self) -> Snapshot | None:
+        """Return the ready message that was sent first, whatever its priority; None if none is ready.
+
+        One that was put back may be older than it. Raises ``BackendError`` where the backend cannot show
+        what waits.
+        """
+        raise self._cannot_look()
+
+    def _cannot_look(self) -> BackendError:
+        return BackendError(
+            f"{type(self).__name__} cannot show what waits or runs: it can only take messages. Its dead letters"
+            " can be listed."
+        )
+
+    # What a queue has anyway.
+
+    def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
+        raise NotImplementedError
+
+    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
+        raise NotImplementedError
+
+    def stats(self) -> Stats:
+        raise NotImplementedError
+
+
+def _snapshot(letter: DeadLetter, data: bool) -> Snapshot:
+    died = (letter.died - _EPOCH) // timedelta(microseconds=1)
+    return Snapshot(
+        id=letter.id,
+        state="dead",
+        place=str(Place(0, str(died), letter.id)),
+        data=letter.data if data else None,
+        died=letter.died,
+        attempts=letter.attempts,
+        crashes=letter.crashes,
+        redeliveries=letter.redeliveries,
+        error=letter.error,
+    )
+
+
+def _turn(dead: Snapshot) -> tuple[int, str]:
+    return int(Place.of(dead.place).key), dead.id

@@ -1,0 +1,173 @@
+"""Reading a RedisQueue without taking anything; no script goes through more than some hundred messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from djutils.queue.backends.looking import Place
+from djutils.queue.backends.redis_dead import strangers, text_of
+from djutils.queue.message import Snapshot, StateName
+
+_PAGE = 500
+_MOST_BYTES = 4 * 1024 * 1024
+_LONGEST_ID = 32
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Line(NamedTuple):
+    """A sorted set, or a part of one, or the list of what is ready."""
+
+    key: str
+    lowest: str = "-inf"
+    highest: str = "+inf"
+
+
+_LINES: dict[StateName, tuple[Line, ...]] = {
+    "ready": (
+        Line("ranked", highest="(0"),
+        Line("ready"),
+        Line("ranked", lowest="0"),
+        Line("delayed", highest="now"),
+    ),
+    "delayed": (Line("delayed", lowest="(now"),),
+    "dead": (Line("dead"),),
+}
+
+
+class RedisLooking:
+    """Looks into one queue, a page per script so that nothing else waits for long.
+
+    ``run`` runs a script on the keys of the queue, ``call`` a command on the key that it names.
+    """
+
+    def __init__(self, run: Callable[..., Any], call: Callable[..., Any]) -> None:
+        self._run = run
+        self._call = call
+
+    def peek(self, state: StateName, newest: bool, after: str, count: int, data: bool) -> list[Snapshot]:
+        """Return up to ``count`` messages that are in ``state``, after the place ``after``."""
+        place = Place.of(after) if after else None
+        walk = self._leased(newest, place) if state == "leased" else self._places(state, newest, place)
+        found: dict[str, Snapshot] = {}
+        for page in walk:
+            if len(found) >= count:
+                break
+            places = {place.id: str(place) for place in page}
+            # An id may stand in a list although its message is gone or lent, and it may stand there twice.
+            for one in self.look([*map(_bytes, places)], data, count - len(found), state):
+                found.setdefault(one.id, one._replace(place=places[one.id]))
+        return [*found.values()]
+
+    def find(self, prefix: str, count: int, data: bool) -> list[Snapshot]:
+        """Return up to ``count`` messages whose id begins with ``prefix``."""
+        id = _bytes(prefix)
+        if not strangers([id]) and (whole := self.look([id], data, count)):
+            return whole
+        if len(id) >= _LONGEST_ID:
+            return []
+        literal = _bytes(re.sub(r"([][*?\\^-])", r"\\\1", prefix))
+        found: dict[bytes, None] = {}
+        cursor = b"0"
+        while len(found) < count:
+            cursor, ids = self._run("find", cursor, literal + b"*")
+            found |= dict.fromkeys(_readable(ids))
+            if cursor == b"0":
+                break
+        return self.look([*found][: max(count, 0)], data, count)
+
+    def oldest(self) -> Snapshot | None:
+        """Return the ready message that was sent first."""
+        ids = _readable(self._run("oldest"))
+        return min(self.look(ids, False, len(ids), "ready"), key=lambda one: one.id, default=None)
+
+    def look(self, ids: Sequence[bytes], data: bool, count: int, state: str = "") -> list[Snapshot]:
+        """Return those of ``ids`` that are messages, up to ``count``; with ``state``, those that are in it."""
+        found: list[Snapshot] = []
+        while ids and len(found) < count:
+            read, rows = self._run("look", int(data), _MOST_BYTES, *ids[: min(_PAGE, count - len(found))])
+            found += [_snapshot(row, data) for row in rows if state in ("", row[1].decode())]
+            ids = ids[read:]
+        return found
+
+    def _places(self, state: StateName, newest: bool, last: Place | None) -> Iterator[list[Place]]:
+        """Return where messages in ``state`` stand, page by page, after the place ``last``."""
+        lines = [*enumerate(_LINES[state])]
+        for number, line in reversed(lines) if newest else lines:
+            if last and (number > last.line if newest else number < last.line):
+                continue
+            at = last if last and last.line == number else Place(number, "", "")
+            seen: set[str] = set()
+            # A line that moves meanwhile must not lead round in a circle.
+            while (page := self._page(line, newest, at)) and not seen.issuperset(ids := {p.id for p in page}):
+                at = page[-1]
+                seen |= ids
+                yield [place for place in page if not strangers([_bytes(place.id)])]
+
+    def _page(self, line: Line, newest: bool, at: Place) -> list[Place]:
+        if line.key == "ready":
+            first, ids = self._run("peek_ready", int(newest), int(at.key or 0), _bytes(at.id), _PAGE)
+            return [Place(at.line, str(first + n), _text(id)) for n, id in enumerate(ids)]
+        asked = (line.key, line.lowest, line.highest, int(newest), at.key, _bytes(at.id), _PAGE)
+        reply = self._run("peek_scored", *asked)
+        page = [
+            Place(at.line, score.decode(), _text(id))
+            for id, score in zip(reply[::2], reply[1::2], strict=True)
+        ]
+        return page[::-1] if newest else page
+
+    def _leased(self, newest: bool, last: Place | None) -> Iterator[list[Place]]:
+        # All are found first: they are few, and in no order.
+        found: set[bytes] = set()
+        cursor = b"0"
+        while True:
+            cursor, page = self._call("HSCAN", "lent", cursor, "COUNT", _PAGE)
+            found.update(page[::2])
+            if cursor == b"0":
+                break
+        ids = sorted(map(bytes.decode, _readable([*found])), reverse=newest)
+        if last:
+            ids = [id for id in ids if (id < last.id if newest else id > last.id)]
+        for at in range(0, len(ids), _PAGE):
+            yield [Place(0, "0", id) for id in ids[at : at + _PAGE]]
+
+
+def _readable(ids: Sequence[bytes]) -> list[bytes]:
+    """Return ``ids`` without what no consumer should meet."""
+    strange = {*strangers(ids)}
+    return [id for id in dict.fromkeys(ids) if id not in strange]
+
+
+def _bytes(id: str) -> bytes:
+    return id.encode(errors="surrogateescape")
+
+
+def _text(id: bytes) -> str:
+    return id.decode(errors="surrogateescape")
+
+
+def _moment(score: bytes) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(microseconds=float(score))
+    except (ValueError, OverflowError):  # no calendar has that date
+        return None
+
+
+def _snapshot(row: list[Any], data: bool) -> Snapshot:
+    id, state, score, owner, attempts, crashes, redeliveries, offers, error, payload = row
+    name: StateName = state.decode()
+    return Snapshot(
+        id=id.decode(),
+        state=name,
+        data=payload if data else None,
+        due=_moment(score) if name == "delayed" else None,
+        died=_moment(score) if name == "dead" else None,
+        attempts=attempts,
+        crashes=crashes,
+        redeliveries=redeliveries,
+        offers=offers,
+        error=text_of(error),
+        owner=int(owner) if owner.isdigit() else None,
+    )
