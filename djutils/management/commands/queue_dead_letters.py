@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connections
-from django.utils import timezone
 
+from djutils.management.showing import (
+    LIKELY,
+    TakesIds,
+    command_of,
+    first_line,
+    plain,
+    the_only_one,
+    when,
+    width_of_ids,
+)
 from djutils.queue import codec, dead_letters
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
@@ -18,23 +27,13 @@ from djutils.queue.conf import settings
 from djutils.queue.exceptions import MessageError, QueueException
 from djutils.queue.message import DeadLetter, Message
 
-_FULL_ID = 32
-_SHORTEST = 12
-_WIDEST_REASON = 100
-_LIKELY = 5
 _AT_ONCE = 200
 
 
-class Command(BaseCommand):
+class Command(TakesIds):
     """Lists, shows, replays and discards dead letters. Nothing in them is ever unpickled."""
 
     help = "List, show, replay or discard the dead letters of a queue."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return a parser that takes ids and options in any order, as in ``replay -q NAME ID``."""
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]  # plain argparse takes no id after an option
-        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
@@ -74,8 +73,7 @@ class Command(BaseCommand):
 
     def _commit(self, queue: BaseQueue) -> None:
         """Let it last where the project has switched autocommit off; a caller by ``call_command`` commits itself."""
-        by_itself = getattr(self, "_called_from_command_line", False)
-        if by_itself and (alias := queue.transaction_alias) and not connections[alias].get_autocommit():
+        if self.is_alone() and (alias := queue.transaction_alias) and not connections[alias].get_autocommit():
             connections[alias].commit()
 
     def _list(self, queue: BaseQueue, count: int, before: datetime | None) -> None:
@@ -84,13 +82,10 @@ class Command(BaseCommand):
             old = "" if before is None else " that old"
             self.stdout.write(f"The queue '{queue.name}' has no dead letters{old}.")
             return
-        width = _width_of_ids(letters)
+        width = width_of_ids([letter.id for letter in letters])
         rows = [("ID", "COMMAND", "DIED", "RUNS", "REASON")]
         rows += [(letter.id[:width], *_row(letter, queue.name)) for letter in letters]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            self.stdout.write("  ".join([*cells, row[4]]))
+        self.write_table(rows)
         if before is None and (there := queue.stats().dead) > len(letters):
             self.stdout.write(f"... the newest {len(letters)} of {there}; --count shows more.")
         elif before is not None and len(letters) == count:
@@ -101,7 +96,7 @@ class Command(BaseCommand):
         for letter in queue.dead_letters(ids=found, count=len(found)):
             for name, value in _fields(letter, queue.name):
                 self.stdout.write(f"{name:<13}{value}")
-            self.stdout.write(f"\n{_plain(letter.error.rstrip())}\n\n")
+            self.stdout.write(f"\n{plain(letter.error.rstrip())}\n\n")
 
 
 def _refuse_nonsense(options: dict[str, Any]) -> None:
@@ -152,40 +147,22 @@ def _find(queue: BaseQueue, prefixes: Sequence[str]) -> list[str]:
 
 
 def _complete(queue: BaseQueue, prefix: str) -> str:
-    match queue.dead_ids(prefix, _LIKELY + 1):
-        case [id]:
-            return id
-        case []:
-            raise CommandError(
-                f"The queue '{queue.name}' has no dead letter '{_plain(prefix)}'; list shows the ids."
-            )
-        case several:
-            number = f"{len(several)}" if len(several) <= _LIKELY else f"more than {_LIKELY}"
-            raise CommandError(
-                f"'{prefix}' could be {number} dead letters: {', '.join(sorted(several)[:_LIKELY])}. "
-                f"Write more of it."
-            )
-
-
-def _width_of_ids(letters: Sequence[DeadLetter]) -> int:
-    """Answer how much of the ids to show so that they differ: those of one moment begin alike."""
-    ids = {letter.id for letter in letters}
-    widths = range(_SHORTEST, _FULL_ID)
-    return next((width for width in widths if len({id[:width] for id in ids}) == len(ids)), _FULL_ID)
+    id = the_only_one(queue.dead_ids(prefix, LIKELY + 1), prefix, "dead letters")
+    if id is None:
+        raise CommandError(
+            f"The queue '{queue.name}' has no dead letter '{plain(prefix)}'; list shows the ids."
+        )
+    return id
 
 
 def _row(letter: DeadLetter, queue: str) -> tuple[str, str, str, str]:
-    name, problem = "?", ""
-    try:
-        name = codec.decode(letter.data, queue).command
-    except MessageError as error:
-        problem = "" if str(error) in letter.error else f" ({error})"
-    reason = letter.reason if len(letter.reason) <= _WIDEST_REASON else f"{letter.reason[:_WIDEST_REASON]}..."
-    return name, _when(letter.died), str(letter.attempts + letter.crashes), _plain(f"{reason}{problem}")
+    name, problem = command_of(letter.data, queue)
+    hint = f" ({plain(problem)})" if problem and problem not in letter.error else ""
+    return name, when(letter.died), str(letter.attempts + letter.crashes), f"{first_line(letter.error)}{hint}"
 
 
 def _fields(letter: DeadLetter, queue: str) -> list[tuple[str, object]]:
-    fields: list[tuple[str, object]] = [("id", letter.id), ("queue", queue), ("died", _when(letter.died))]
+    fields: list[tuple[str, object]] = [("id", letter.id), ("queue", queue), ("died", when(letter.died))]
     fields += [(name, getattr(letter, name)) for name in ("attempts", "crashes", "redeliveries")]
     fields.append(("size", f"{len(letter.data)} bytes"))
     try:
@@ -195,24 +172,15 @@ def _fields(letter: DeadLetter, queue: str) -> list[tuple[str, object]]:
 
 
 def _header(message: Message) -> list[tuple[str, object]]:
-    eta = _when(datetime.fromtimestamp(message.eta, UTC)) if message.eta else "none"
+    eta = when(datetime.fromtimestamp(message.eta, UTC)) if message.eta else "none"
     return [
         ("command", message.command),
         ("message id", message.id),
-        ("enqueued", _when(message.enqueued_at)),
+        ("enqueued", when(message.enqueued_at)),
         ("eta", eta),
         ("priority", message.priority),
         ("attempt", message.attempt),
     ]
-
-
-def _plain(text: str) -> str:
-    """An exception's text may come from anywhere: it must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
-
-
-def _when(moment: datetime) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
 
 
 def _letters(count: int) -> str:
