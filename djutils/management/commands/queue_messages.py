@@ -1,0 +1,236 @@
+"""``manage.py queue_messages``: what has become of a call, and what is in the queues."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn, get_args
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError
+
+from djutils.management.messages import (
+    GONE,
+    Found,
+    as_json,
+    cannot_know,
+    fields,
+    known_queues,
+    read,
+    with_owners,
+)
+from djutils.management.showing import LIKELY, TakesIds, first_line, plain, the_only_one, when, width_of_ids
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.exceptions import QueueException
+from djutils.queue.message import StateName
+
+STATES: tuple[StateName, ...] = get_args(StateName)
+_ID = re.compile(r"[\w-]{1,32}")
+_IN_LIST: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
+_AT_ONCE = 200
+_MOST = 100_000
+"""How many messages of a state to look through for a command."""
+
+
+class Command(TakesIds):
+    """Shows messages of every state, and takes none. Nothing in them is ever unpickled."""
+
+    help = "Show what has become of a call, or list the messages of the queues. Nothing is taken or changed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add = parser.add_argument
+        add("action", choices=("show", "list"))
+        add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous beginning of it")
+        add("-q", "--queue", help="the queue (the default queue, and those that the project's commands name)")
+        add("--state", choices=STATES, help="list only messages in this state")
+        add(
+            "--command",
+            metavar="NAME",
+            help="list only messages of this command; the end of its name will do",
+        )
+        add("--newest", action="store_true", help="list the newest of each state first")
+        add("--count", type=int, default=100, metavar="N", help="list at most N (%(default)s)")
+        add("--format", choices=("text", "json"), default="text", help="for people or for programs (text)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_nonsense(options)
+        try:
+            chosen = known_queues(options["queue"])
+            if self.is_alone() and isinstance(chosen[0], MemoryQueue):
+                raise CommandError("MemoryQueue: only the process that made the messages can see them.")
+            if options["action"] == "show":
+                self._show(chosen, options["ids"], options["format"] == "json")
+            else:
+                self._list(chosen, options)
+        except (QueueException, DatabaseError) as error:
+            raise CommandError(f"{type(error).__name__}: {error}") from error
+
+    # One
+
+    def _show(self, chosen: Sequence[BaseQueue], prefixes: Sequence[str], in_json: bool) -> None:
+        """Look for all before one is shown: an ambiguous one is an error, and nothing is told."""
+        prefixes = [*dict.fromkeys(prefix.lower() for prefix in prefixes)]
+        all_found = [(prefix, _find(chosen, prefix)) for prefix in prefixes]
+        if in_json:
+            blind = [queue.name for queue in chosen if not queue.supports_peek]
+            lost = {"state": "unknown" if blind else "gone", "queues": [queue.name for queue in chosen]}
+            self._write_json(
+                {"messages": [as_json(one) if one else {"id": prefix} | lost for prefix, one in all_found]}
+            )
+            return
+        for prefix, one in all_found:
+            if one:
+                self._write_fields(one)
+            else:
+                self.stdout.write(f"{'id':<14}{plain(prefix)}\n{'state':<14}{_absence(chosen)}\n\n")
+
+    def _write_fields(self, one: Found) -> None:
+        for name, value in fields(one):
+            self.stdout.write(f"{name:<14}{value}")
+        if one.snapshot.error:
+            self.stdout.write(f"\nThe last error:\n{plain(one.snapshot.error.rstrip())}")
+        self.stdout.write("\n")
+
+    # Many
+
+    def _list(self, chosen: Sequence[BaseQueue], options: dict[str, Any]) -> None:
+        states: Sequence[StateName] = [options["state"]] if options["state"] else _IN_LIST
+        blind = [queue for queue in chosen if not queue.supports_peek]
+        if blind and options["state"] not in (None, "dead"):
+            _refuse(blind[0])
+        found: list[Found] = []
+        cut = False
+        for queue in chosen:
+            for state in states if queue.supports_peek else ("dead",):
+                wanted = options["count"] - len(found)
+                some = _Listing(queue, state, options["newest"], options["command"])
+                found += some.first(wanted + 1)
+                cut = cut or some.gave_up or len(found) > options["count"]
+                found = found[: options["count"]]
+        found = with_owners(found)
+        if options["format"] == "json":
+            counts = {queue.name: _counts(queue) for queue in chosen}
+            self._write_json({"messages": [*map(as_json, found)], "more": cut, "counts": counts})
+            return
+        self._write_list(found, len(chosen) > 1)
+        if cut:
+            self.stdout.write("... and there may be more; --count shows more.")
+        for queue in chosen:
+            self.stdout.write(_totals(queue))
+
+    def _write_list(self, found: Sequence[Found], with_queue: bool) -> None:
+        if not found:
+            self.stdout.write("No such message.")
+            return
+        width = width_of_ids([one.snapshot.id for one in found])
+        rows: list[tuple[str, ...]] = [
+            ("ID", "STATE", "QUEUE", "COMMAND", "ENQUEUED", "DUE", "RUNS", "LAST ERROR")
+        ]
+        rows += [_row(one, width) for one in found]
+        if not with_queue:
+            rows = [(*row[:2], *row[3:]) for row in rows]
+        self.write_table(rows)
+
+    def _write_json(self, value: object) -> None:
+        self.stdout.write(json.dumps(value, indent=2))
+
+
+class _Listing:
+    """The messages of one queue in one state, perhaps those of one command only."""
+
+    def __init__(self, queue: BaseQueue, state: StateName, newest: bool, command: str | None) -> None:
+        self.gave_up = False
+        """Whether it stopped although there may be others."""
+        self._queue = queue
+        self._state = state
+        self._newest = newest
+        self._command = command
+
+    def first(self, count: int) -> list[Found]:
+        found: list[Found] = []
+        for number, one in enumerate(self._each(_AT_ONCE if self._command else min(count, _AT_ONCE))):
+            if self._command is None or f".{one.command}".endswith(f".{self._command}"):
+                found.append(one)
+            self.gave_up = number >= _MOST
+            if len(found) >= count or self.gave_up:
+                break
+        return found
+
+    def _each(self, at_once: int) -> Iterator[Found]:
+        after = ""
+        while page := self._queue.peek(
+            self._state, newest=self._newest, after=after, count=at_once, data=True
+        ):
+            yield from (read(self._queue, one) for one in page)
+            after = page[-1].place
+
+
+def _refuse_nonsense(options: dict[str, Any]) -> None:
+    action, ids = options["action"], options["ids"]
+    if action == "show" and not ids:
+        raise CommandError("show: name the ids of the messages to show; list shows the ids.")
+    if action == "list" and ids:
+        raise CommandError("list: takes no ids; say show to see single messages.")
+    if bad := [id for id in ids if not _ID.fullmatch(id)]:
+        raise CommandError(f"show: '{plain(bad[0])}' is no id, nor the beginning of one; list shows the ids.")
+    for name in ("state", "command", "newest"):
+        if action == "show" and options[name]:
+            raise CommandError(f"show: takes no --{name}; list does.")
+    if options["count"] < 1:
+        raise CommandError("--count: must be at least 1.")
+
+
+def _refuse(queue: BaseQueue) -> NoReturn:
+    raise CommandError(
+        f"{type(queue).__name__} cannot show what waits or runs: it can only take messages. --state dead works."
+    )
+
+
+def _find(chosen: Sequence[BaseQueue], prefix: str) -> Found | None:
+    """Return the one message whose id begins with ``prefix``; ``CommandError`` if there are several."""
+    found = [
+        read(queue, snapshot) for queue in chosen for snapshot in queue.find(prefix, LIKELY + 1, data=True)
+    ]
+    whole = [one for one in found if one.snapshot.id == prefix]
+    found = whole or found
+    the_only_one([one.snapshot.id for one in found], prefix, "messages")
+    return next(iter(with_owners(found)), None)
+
+
+def _absence(chosen: Sequence[BaseQueue]) -> str:
+    """Return what to say of a message that is nowhere."""
+    blind = [cannot_know(queue) for queue in chosen if not queue.supports_peek]
+    where = ", ".join(f"'{queue.name}'" for queue in chosen)
+    return " ".join(blind) or f"{GONE} (looked for on {where}; -q names another queue)"
+
+
+def _row(one: Found, width: int) -> tuple[str, ...]:
+    snapshot = one.snapshot
+    sent = one.message.enqueued_at if one.message else snapshot.sent
+    problem = f" ({plain(one.problem)})" if one.problem and one.problem not in snapshot.error else ""
+    return (
+        snapshot.id[:width],
+        snapshot.state,
+        one.queue.name,
+        plain(one.command),
+        when(sent) if sent else "?",
+        when(snapshot.due) if snapshot.due else "",
+        str(snapshot.attempts + snapshot.crashes),
+        f"{first_line(snapshot.error)}{problem}",
+    )
+
+
+def _counts(queue: BaseQueue) -> dict[str, int | None]:
+    stats = queue.stats()._asdict()
+    if not queue.supports_peek:
+        # What is ready is all that waits; whether something runs, it does not know.
+        stats |= {"delayed": None, "leased": None}
+    return stats
+
+
+def _totals(queue: BaseQueue) -> str:
+    counts = _counts(queue)
+    told = ", ".join(f"{'unknown' if n is None else n} {state}" for state, n in counts.items())
+    return f"The queue '{queue.name}': {told}."
