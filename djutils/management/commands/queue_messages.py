@@ -21,7 +21,7 @@ from djutils.management.messages import (
     with_owners,
 )
 from djutils.management.showing import LIKELY, TakesIds, first_line, plain, the_only_one, when, width_of_ids
-from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import QueueException
 from djutils.queue.message import StateName
@@ -111,7 +111,7 @@ class Command(TakesIds):
                 found = found[: options["count"]]
         found = with_owners(found)
         if options["format"] == "json":
-            counts = {queue.name: _counts(queue) for queue in chosen}
+            counts = {queue.name: counts_of(queue) for queue in chosen}
             self._write_json({"messages": [*map(as_json, found)], "more": cut, "counts": counts})
             return
         self._write_list(found, len(chosen) > 1)
@@ -222,15 +222,7 @@ def _row(one: Found, width: int) -> tuple[str, ...]:
     )
 
 
-def _counts(queue: BaseQueue) -> dict[str, int | None]:
-    stats = queue.stats()._asdict()
-    if not queue.supports_peek:
-        # What is ready is all that waits; whether something runs, it does not know.
-        stats |= {"delayed": None, "leased": None}
-    return stats
-
-
 def _totals(queue: BaseQueue) -> str:
-    counts = _counts(queue)
+    counts = counts_of(queue)
     told = ", ".join(f"{'unknown' if n is None else n} {state}" for state, n in counts.items())
     return f"The queue '{queue.name}': {told}."

@@ -333,3 +333,11 @@ class LeasedQueue(BaseQueue):
 
     def stats(self) -> Stats:
         raise NotImplementedError
+
+
+def counts_of(queue: BaseQueue) -> dict[str, int | None]:
+    """Return how many messages of ``queue`` are in which state; None: it cannot know."""
+    stats = queue.stats()
+    delayed = stats.delayed if queue.supports_delay else None
+    leased = stats.leased if queue.supports_leases else None
+    return {"ready": stats.ready, "delayed": delayed, "leased": leased, "dead": stats.dead}

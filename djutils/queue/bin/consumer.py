@@ -6,6 +6,7 @@ Run it by path, as ``python -m djutils.queue.bin.consumer``, or as ``djutils-con
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
@@ -36,7 +37,7 @@ from djutils.queue.bin.options import Options, default_logfile, default_pidfile,
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
 from djutils.queue.bin.project import Project
 from djutils.queue.bin.safe_files import last_lines, size
-from djutils.queue.bin.status import describe, describe_queues, explain_absence, name
+from djutils.queue.bin.status import in_words, name, report
 from djutils.queue.bin.stopping import Ending, end, end_orphans, refuse_within, was_started_by
 from djutils.queue.bin.surroundings import make_directory
 from djutils.queue.exceptions import ConsumerError
@@ -117,12 +118,12 @@ class QueueDaemon:
 
     def status(self) -> int:
         """Say what the daemon does: 0 if it runs, 3 if not, 1 if it died and left its pidfile."""
-        holder = read(self._pidfile)
+        options, holder = self._options, read(self._pidfile)
+        asked = partial(report, holder, self._pidfile, options.consumer.queues, options.watch)
+        told = self._project.ask(asked)
+        self._say(json.dumps(told, indent=2) if options.format == "json" else in_words(told))
         if holder and holder.alive:
-            self._say(f"Running: {self._project.ask(partial(describe, holder))}")
             return 0
-        self._say(explain_absence(holder, self._pidfile))
-        self._say("\n".join(self._project.ask(partial(describe_queues, self._options.consumer.queues))))
         return _STALE if holder else NOT_RUNNING
 
     def run(self) -> int:

@@ -53,6 +53,10 @@ class Options:
     """Seconds ``stop`` waits before it kills; None: what the consumer needs, and some more."""
     log_level: str | None = None
     """None: what the project's LOGGING says of the logger ``djutils``, else INFO."""
+    watch: float | None = None
+    """Seconds in which ``status`` sees who beats; None: as many as that takes, if no consumer is known to live."""
+    format: str = "text"
+    """How ``status`` says it: ``text`` or ``json``."""
     umask: int | None = None
     """None: the caller's."""
     user: str | None = None
@@ -81,7 +85,7 @@ class Options:
     def words(self, **more: Any) -> list[str]:
         """Return how to start a consumer with these options, and ``more``, as words of a command line.
 
-        Without those that concern one call only: ``--pidfile`` and ``--timeout``.
+        Without those that concern one call only: ``--pidfile``, ``--timeout``, ``--watch`` and ``--format``.
         """
         given = {**self.given, **more}
         found: list[str] = []
@@ -145,6 +149,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--grace", type=seconds, metavar="SECONDS", help=f"{_HELP_GRACE} ({how.grace})")
     add("--lease", type=_number(0.1), metavar="SECONDS", help=f"{_HELP_LEASE} ({how.lease})")
     add("--timeout", type=seconds, metavar="SECONDS", help=_HELP_TIMEOUT)
+    add("--watch", type=seconds, metavar="SECONDS", help=_HELP_WATCH)
+    add("--format", choices=("text", "json"), help="status: for people or for programs (text)")
     add("--max-commands", type=natural, metavar="N", help=_HELP_MAX_COMMANDS)
     add("--max-memory", type=natural, metavar="MIB", help=_HELP_MAX_MEMORY)
     add("--umask", type=_umask, metavar="OCTAL", help=_HELP_UMASK)
@@ -158,11 +164,15 @@ _HELP_NO_PERIODIC = "leave out periodic commands"
 _HELP_GRACE = "how long running commands may go on after a request to stop"
 _HELP_LEASE = "how long another consumer must be silent before its messages are taken"
 _HELP_TIMEOUT = "stop, restart: after this, kill (10 s more than the grace period)"
+_HELP_WATCH = (
+    "status: watch for so long which worker processes beat (until all did, 6 at most; 0 with a pidfile)"
+)
 _HELP_MAX_COMMANDS = "replace a worker process after so many commands (never)"
 _HELP_LOG_LEVEL = "of this log (what LOGGING says of the logger djutils, else INFO)"
 _HELP_MAX_MEMORY = "replace a worker process that uses more (never)"
 _HELP_UMASK = "for files that commands make, such as 022 (the caller's)"
 _HELP_USER = "root only: the user to run as, a name or a number"
+_OF_STATUS = ("watch", "format")
 _WORDS = {
     "queues": "--queue",
     "processes": "--processes",
@@ -191,7 +201,7 @@ def to_options(parsed: Mapping[str, Any]) -> Options:
 
 
 def _given(parsed: Mapping[str, Any]) -> dict[str, Any]:
-    known = (*_WORDS, "periodic", "pidfile", "timeout")
+    known = (*_WORDS, "periodic", "pidfile", "timeout", *_OF_STATUS)
     given = {name: parsed[name] for name in known if parsed.get(name) is not None}
     for name in ("logfile", "pidfile"):
         if name in given:
@@ -207,7 +217,10 @@ def _make(action: str, given: Mapping[str, Any]) -> Options:
             f"--max-delay (-m) is {consumer.max_delay:g} s, shorter than --delay (-d) with "
             f"{consumer.delay:g} s: make -m at least as long as -d."
         )
-    names = ("logfile", "pidfile", "timeout", "log_level", "umask", "user", "group")
+    for option in _OF_STATUS:
+        if option in given and action != "status":
+            raise Usage(f"--{option} is an option of status: leave it out of {action}.")
+    names = ("logfile", "pidfile", "timeout", "log_level", "umask", "user", "group", *_OF_STATUS)
     return Options(action, consumer, given=given, **{name: given[name] for name in names if name in given})
 
 

@@ -1,30 +1,28 @@
-"""What a consumer is doing, and what waits on its queues, in words."""
+"""What a consumer is doing, and what the store knows of its queues: as values for JSON, and in words."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue, LeasedQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.bin import preflight
 from djutils.queue.bin.pidfile import Holder
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.channel import LeasedChannel, PopChannel
+from djutils.queue.workers.options import ConsumerOptions
 
+WATCHED = ConsumerOptions(()).beat_every + 1.0
+"""Seconds in which every consumer that lives beats, unless it was given a longer lease."""
+_PAUSE = 0.2
+_MOST_NAMES = 8
 
-def explain_absence(holder: Holder | None, path: Path) -> str:
-    """Return why the consumer does not run, as far as the pidfile at ``path`` can tell."""
-    reason = f"there is no pidfile {path}"
-    if holder:
-        reason = f"{name(holder)} died and left the pidfile {path}"
-    return (
-        f"Not running: {reason}.\n"
-        f"  A consumer without a pidfile, in the foreground or on another machine, is known to the store only:"
-    )
+Report = dict[str, Any]
 
 
 def name(holder: Holder) -> str:
@@ -32,56 +30,183 @@ def name(holder: Holder) -> str:
     return f"process {holder.pid}" if holder.pid else "a consumer"
 
 
-def describe(holder: Holder) -> str:
-    """Return pid, uptime, workers, and how many messages of each queue wait or are in flight."""
-    info = holder.info
-    if not info:
-        return f"process {holder.pid}. Its state file is missing, or only its user may read it."
-    workers = ", ".join(str(pid) for pid in info.get("workers", [])) or "none at the moment"
-    since = float(info.get("started", time.time()))
-    uptime = timedelta(seconds=int(max(0.0, time.time() - since)))
-    lines = [
-        f"process {holder.pid}, up {uptime}",
-        f"  workers  {workers} ({info.get('processes', '?')} processes x {info.get('threads', '?')} threads)",
-    ]
-    return "\n".join([*lines, *describe_queues(info.get("queues", []))])
+def report(holder: Holder | None, path: Path, names: Sequence[str], watch: float | None) -> Report:
+    """Return what ``holder``, from the pidfile at ``path``, and the store know; what is unknown is None.
 
-
-def describe_queues(names: Iterable[str]) -> list[str]:
-    """Return what the store says of each queue: what waits, and how many workers are registered with it.
-
-    Without names it is the project's default queue. What cannot be asked says so.
+    Without a state file the queues are those of ``names``, without names the project's default queue.
+    ``watch``: for how many seconds to see whose counters advance; None: not for a consumer that is
+    known to live.
     """
+    alive = bool(holder and holder.alive)
+    info = holder.info if holder else {}
+    told: Report = {
+        "state": "running" if alive else "dead" if holder else "not running",
+        "pidfile": str(path),
+        "pid": (holder and holder.pid) or None,
+        "uptime": _uptime(info) if alive else None,
+        "workers": info.get("workers") if alive else None,
+        "processes": info.get("processes"),
+        "threads": info.get("threads"),
+    }
+    if watch is None:
+        watch = 0.0 if alive else WATCHED
     try:
-        names = list(names) or [preflight.default_queue()]
+        names = list((alive and info.get("queues")) or names) or [preflight.default_queue()]
         preflight.load_django()
     except ConsumerError as error:
-        return [f"  The queues cannot be asked. {error}"]
-    return [f"  queue    {_ask(name)}" for name in names]
+        return told | {"queues": None, "problem": f"The queues cannot be asked. {error}"}
+    described = [_describe(name) for name in names]
+    _watch(described, watch)
+    return told | {"queues": described, "problem": None}
 
 
-def _ask(name: str) -> str:
+def _uptime(info: Mapping[str, Any]) -> float | None:
+    started = info.get("started")
+    return max(0.0, time.time() - started) if isinstance(started, int | float) else None
+
+
+def _describe(name: str) -> Report:
+    """Return what the store says of a queue; what cannot be asked has a problem instead."""
+    told: Report = {"name": name, "problem": None}
     try:
         queue = queues[name]
         if isinstance(queue, MemoryQueue):
-            return f"{name}: MemoryQueue, which only the process that made it can see"
-        stats = queue.stats()
-        workers = _workers(queue)
+            return told | {"problem": "MemoryQueue, which only the process that made it can see"}
+        counts = counts_of(queue)
+        oldest = queue.oldest() if queue.supports_peek else None
+        return told | {
+            "backend": type(queue).__name__,
+            "guarantee": (LeasedChannel if queue.supports_leases else PopChannel).guarantee,
+            **counts,
+            "knows_oldest": queue.supports_peek,
+            "oldest": oldest and oldest.id,
+            "oldest_age": _age(oldest.sent) if oldest else None,
+            "workers": _workers(queue),
+        }
     except Exception as error:  # noqa: BLE001  (the consumer runs all the same)
-        return f"{name}: cannot be asked: {type(error).__name__}: {error}"
-    guarantee = (LeasedChannel if queue.supports_leases else PopChannel).guarantee
+        return told | {"problem": f"cannot be asked: {type(error).__name__}: {error}"}
+
+
+def _age(sent: datetime | None) -> float | None:
+    return max(0.0, (datetime.now(UTC) - sent).total_seconds()) if sent else None
+
+
+def _workers(queue: BaseQueue) -> list[Report] | None:
+    """Return the worker processes that are registered; None: it does not know who takes its messages."""
+    if not isinstance(queue, LeasedQueue):
+        return None
+    return [
+        {"owner": f"{owner:x}", "beats": beats, "beating": None}
+        for owner, beats in sorted(queue.owners().items())
+    ]
+
+
+def _watch(described: Sequence[Report], seconds: float) -> None:
+    """See which of the registered workers beat within ``seconds``; no longer than until all have done so."""
+    watched = {one["name"]: one["workers"] for one in described if one.get("workers")}
+    deadline = time.monotonic() + seconds
+    while seconds > 0 and watched:
+        left = deadline - time.monotonic()
+        time.sleep(max(0.0, min(_PAUSE, left)))
+        for name, workers in [*watched.items()]:
+            if not _look_again(name, workers):
+                return
+            if all(worker["beating"] for worker in workers):
+                del watched[name]
+        if left <= 0:
+            return
+
+
+def _look_again(name: str, workers: list[Report]) -> bool:
+    """Note who has beaten or was struck off since then; return whether the store could be asked."""
+    try:
+        queue = queues[name]
+        now = queue.owners() if isinstance(queue, LeasedQueue) else {}
+    except Exception:  # noqa: BLE001  (what was seen until now is told)
+        return False
+    workers[:] = [worker for worker in workers if int(worker["owner"], 16) in now]
+    for worker in workers:
+        worker["beating"] = bool(worker["beating"]) or now[int(worker["owner"], 16)] != worker["beats"]
+    return True
+
+
+# In words
+
+
+def in_words(told: Report) -> str:
+    """Return a report for people."""
+    lines = [_of_consumer(told)]
+    if told["problem"]:
+        lines.append(f"  {told['problem']}")
+    for queue in told["queues"] or ():
+        lines += _of_queue(queue)
+    return "\n".join(lines)
+
+
+def _of_consumer(told: Report) -> str:
+    who = f"process {told['pid']}" if told["pid"] else "a consumer"
+    if told["state"] != "running":
+        reason = f"there is no pidfile {told['pidfile']}"
+        if told["state"] == "dead":
+            reason = f"{who} died and left the pidfile {told['pidfile']}"
+        return (
+            f"Not running: {reason}.\n"
+            f"  A consumer without a pidfile, in the foreground, in a container or on another machine, is known to "
+            f"the store only:"
+        )
+    if told["workers"] is None:
+        return f"Running: process {told['pid']}. Its state file is missing, or only its user may read it."
+    workers = ", ".join(map(str, told["workers"])) or "none at the moment"
+    places = [told[what] if told[what] is not None else "?" for what in ("processes", "threads")]
     return (
-        f"{name}: {stats.ready + stats.delayed} waiting ({stats.delayed} of them not yet due), "
-        f"{stats.leased} in flight, {stats.dead} dead letters\n"
-        f"           {workers}\n"
-        f"           {type(queue).__name__}, {guarantee}"
+        f"Running: process {told['pid']}, up {_duration(told['uptime'])}\n"
+        f"  workers  {workers} ({places[0]} processes x {places[1]} threads)"
     )
 
 
-def _workers(queue: BaseQueue) -> str:
-    if not isinstance(queue, LeasedQueue):
+def _of_queue(told: Report) -> list[str]:
+    if told["problem"]:
+        return [f"  queue    {told['name']}: {told['problem']}"]
+    waiting, delayed = told["ready"], told["delayed"]
+    parts = [f"{waiting} waiting (how many of them are not yet due is unknown)"]
+    if delayed is not None:
+        parts = [f"{waiting + delayed} waiting ({delayed} of them not yet due)"]
+    parts.append("unknown in flight" if told["leased"] is None else f"{told['leased']} in flight")
+    parts.append(f"{told['dead']} dead letters")
+    lines = [", ".join(parts), _of_oldest(told), _of_workers(told["workers"])]
+    lines.append(f"{told['backend']}, {told['guarantee']}")
+    head, *rest = [line for line in lines if line]
+    return [f"  queue    {told['name']}: {head}", *(f"           {line}" for line in rest)]
+
+
+def _of_oldest(told: Report) -> str:
+    if not told["knows_oldest"]:
+        return "how old the oldest is, this backend does not know"
+    if told["oldest"] is None:
+        return ""
+    age = told["oldest_age"]
+    return f"the oldest that is due was sent {'at an unknown moment' if age is None else f'{_duration(age)} ago'}"
+
+
+def _of_workers(workers: list[Report] | None) -> str:
+    if workers is None:
         return "this backend does not know who takes its messages"
-    count = len(queue.owners())
-    if not count:
+    if not workers:
         return "no worker is registered: nobody takes these messages"
-    return f"{count} worker processes registered, on all machines (one that died stays until its lease ends)"
+    text = f"{len(workers)} worker processes registered, on all machines"
+    if any(worker["beating"] is None for worker in workers):
+        return (
+            f"{text} (one that died stays until its lease ends; --watch {WATCHED:g} shows which of them beat)"
+        )
+    silent = [worker["owner"] for worker in workers if not worker["beating"]]
+    if not silent:
+        return f"{text}, and all of them beat"
+    more = ", ..." if len(silent) > _MOST_NAMES else ""
+    return (
+        f"{text}: {len(workers) - len(silent)} beat, and of {len(silent)} no beat was seen "
+        f"({', '.join(silent[:_MOST_NAMES])}{more}): dead, or with a longer lease than the time that was watched"
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    return "for an unknown time" if seconds is None else str(timedelta(seconds=int(seconds)))
