@@ -35,8 +35,9 @@ from hypothesis.stateful import (
 
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.exceptions import OwnerLost
-from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, new_id
+from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot, new_id
 from djutils.testing.contract_lines import until
+from djutils.testing.contract_looking import STATES
 from djutils.testing.contract_model import Kept, Model
 
 STEPS = int(os.environ.get("DJUTILS_PROPERTY_STEPS", "1000"))
@@ -292,6 +293,12 @@ class QueueMachine(RuleBasedStateMachine):
         stats = self.model.stats()
         assert len(self.queue) == stats.ready + stats.delayed
         assert self.queue.owners() == self.model.beats
+        if self.queue.supports_peek:
+            pages = (self.queue.peek(state, count=10_000, data=True) for state in STATES)
+            seen = [one for page in pages for one in page]
+            for one in seen:
+                self.meet(one.id, one.data or b"")
+            assert sorted(map(shown, seen)) == sorted(map(shown, self.model.messages.values()))
 
     @invariant()
     def it_counts_what_the_model_counts(self) -> None:
@@ -303,6 +310,10 @@ class QueueMachine(RuleBasedStateMachine):
 
 def tell(dead: DeadLetter | Kept) -> tuple[Any, ...]:
     return dead.id, dead.data, dead.error, dead.attempts, dead.crashes, dead.redeliveries
+
+
+def shown(message: Snapshot | Kept) -> tuple[Any, ...]:
+    return message.id, message.state, message.data, message.owner or 0, message.attempts, message.error
 
 
 class ModelContract:
