@@ -90,8 +90,8 @@ class Consumer:
         """Send a signal to the supervisor."""
         self._process.send_signal(number)
 
-    def exit_code(self, timeout: float = 20.0) -> int:
-        """Wait for its end, and for the end of all its processes."""
+    def exit_code(self, timeout: float = 40.0) -> int:
+        """Wait for its end, and for the end of all its processes; by default for longer than its grace period."""
         wait_until(lambda: self._process.poll() is not None, timeout, why=self.log)
         wait_until(lambda: not self.members(), why=lambda: f"left behind: {self.members()}\n{self.log()}")
         return int(self._process.returncode)
