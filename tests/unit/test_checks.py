@@ -48,7 +48,7 @@ def test_a_setting_that_nearly_has_the_name_of_ours_is_answered_with_that_name(
 
 
 @pytest.mark.parametrize(
-    "name", ["EMAIL_BACKEND", "CELERY_QUEUE_NAMES", "RQ_QUEUES", "SQS_QUEUE_NAME", "MAX_ATTEMPTS"]
+    "name", ["SESSION_BACKEND", "CELERY_QUEUE_NAMES", "RQ_QUEUES", "SQS_QUEUE_NAME", "MAX_ATTEMPTS"]
 )
 def test_a_setting_of_another_package_passes(settings: Settings, name: str) -> None:
     setattr(settings, name, "x")
