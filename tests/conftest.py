@@ -16,9 +16,10 @@ from pytest_django import DjangoDbBlocker
 from tests import poolers, servers
 from tests.project.databases import from_url
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell's background job inherits that, and whatever is started here would not hear Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background job ignores both: whatever is started here would inherit that, and not hear Ctrl-C.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 S = TypeVar("S", bound=servers.Server)
 Starter = Callable[..., servers.Server]
