@@ -1,6 +1,6 @@
 from django.contrib.auth.models import User
 
-from djutils.queue.decorators import queue_command
+from djutils.queue import queue_command
 
 
 @queue_command
