@@ -120,3 +120,33 @@ def test_a_worker_that_ends_takes_no_temporary_folder_of_the_settings_away(
     assert commands.lines(site.file()) == ["True", "True"]
     assert terminal.consumer("stop").returncode == 0
     assert not list(terminal.folder.glob("made-*"))
+
+
+SLOW = """
+from pathlib import Path
+from tests.project.settings import *
+from tests.waiting import wait_until
+from djutils.queue.signals import worker_started
+
+def begin(**kwargs):
+    Path("beginning").touch()
+    wait_until(Path("gate").exists)
+
+worker_started.connect(begin, weak=False)
+"""
+
+
+def test_a_worker_whose_supervisor_is_killed_while_it_starts_ends_without_a_fault(
+    site: Site, terminal: Terminal
+) -> None:
+    (site.folder / "slow.py").write_text(SLOW)
+    terminal.environment["DJANGO_SETTINGS_MODULE"] = "slow"
+    running = terminal.begin(*BY_PATH, "run", "-l", "log", "-p", "pid")
+    wait_until((terminal.folder / "beginning").exists, why=terminal.log)
+
+    running.kill()
+    running.wait()
+    (terminal.folder / "gate").touch()
+
+    wait_until(lambda: not terminal.processes(), why=terminal.log)
+    assert "cannot go on" not in terminal.log()

@@ -257,7 +257,12 @@ class Supervisor:
         # What refuses the first worker ever is a wrong configuration; later it is an outage.
         patient = self._has_come_up
         process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks, signals, patient)
-        return process.run(ready=lambda: os.write(say, b"1"))
+
+        def ready() -> None:
+            with suppress(BrokenPipeError):  # the supervisor is gone, which the process notices by itself
+                os.write(say, b"1")
+
+        return process.run(ready)
 
     def _keep_maintainer(self) -> None:
         """Replace the maintainer if it is missing; one that dies at once has to wait."""
