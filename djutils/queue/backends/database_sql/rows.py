@@ -23,9 +23,14 @@ _LONGEST_KEY = QueueKey._meta.get_field("key").max_length or 0
 
 def messages(alias: str, queue: str, state: State) -> QuerySet[QueueMessage]:
     """Return the messages of ``queue`` in ``state``."""
+    return in_state(alias, state).filter(queue=queue)
+
+
+def in_state(alias: str, state: State) -> QuerySet[QueueMessage]:
+    """Return the messages of every queue in ``state``."""
     # Written out, not a parameter: the indexes of one state serve only where the state is known.
     literal = RawSQL(str(int(state)), ())  # noqa: S611  (a number of ours)
-    return QueueMessage.objects.using(alias).filter(queue=queue, state=literal)
+    return QueueMessage.objects.using(alias).filter(state=literal)
 
 
 def by_key(alias: str, keys: Collection[int], state: State) -> QuerySet[QueueMessage]:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from django.db import connections
 from django.db.models import F, QuerySet
-from django.db.models.expressions import RawSQL
 
 from djutils.models import QueueMessage, QueueWorker, State
 
 from .errors import retry_on_deadlock
-from .rows import IDS_AT_ONCE
+from .rows import IDS_AT_ONCE, in_state
 from .settling import SettlingQueue
 
 _EVERY = 60.0
@@ -60,8 +59,7 @@ class SweepingQueue(SettlingQueue):
 
     def _lessees(self) -> Iterator[int]:
         """Return each owner that something is lent to, on any queue, by one look at the index for each."""
-        literal = RawSQL(str(int(State.LEASED)), ())  # noqa: S611  (a number of ours)
-        leased = QueueMessage.objects.using(self._using).filter(state=literal, owner__isnull=False)
+        leased = in_state(self._using, State.LEASED).filter(owner__isnull=False)
         owners = leased.order_by("owner").values_list("owner", flat=True)
         owner = owners.first()
         while owner is not None:
