@@ -16,7 +16,7 @@ from djutils.queue.message import Envelope
 
 from .base import COLUMNS, Dialect, Heard, Step, after_commit, in_order, placeholders, together
 from .doorbell import Doorbell
-from .sqlite_mending import is_of_spoilt_rows, mend, refuse_spoilt
+from .sqlite_repair import is_of_spoilt_rows, refuse_spoilt, repair
 
 _NORMAL = 1
 
@@ -103,7 +103,7 @@ class SQLiteDialect(Dialect):
         try:
             return self._acked_and_lent(connection, queue, owner, count, done)
         except OperationalError as error:
-            if not is_of_spoilt_rows(error) or not mend(connection, self.messages, queue, count):
+            if not is_of_spoilt_rows(error) or not repair(connection, self.messages, queue, count):
                 raise
         return self._acked_and_lent(connection, queue, owner, count, done)
 

@@ -48,19 +48,19 @@ def is_of_spoilt_rows(error: OperationalError) -> bool:
     return isinstance(error, SpoiltRows) or "decode to UTF-8" in str(error)
 
 
-def mend(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) -> int:
+def repair(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) -> int:
     """Make claimable what is spoilt of the next ``count`` messages of ``queue``; return how many were.
 
     A message that has lost its id gets another one: whoever runs it will refuse it, as a dead letter.
     """
-    mended = 0
+    repaired = 0
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         # A write first: a transaction that begins by reading may not be allowed to write later.
         cursor.execute(
             f"UPDATE {table} SET prio_rank = 0 WHERE queue = %s AND state = 0 AND typeof(prio_rank) <> 'integer'",
             [queue],
         )
-        mended += int(cursor.rowcount)
+        repaired += int(cursor.rowcount)
         cursor.execute(
             f"SELECT id, CAST(message_id AS BLOB), typeof(message_id), CAST(error AS BLOB), typeof(error), "
             f"CASE typeof(message) WHEN 'blob' THEN NULL ELSE CAST(message AS BLOB) END, "
@@ -72,12 +72,12 @@ def mend(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) ->
             if changes := _changes(*facts):
                 columns = ", ".join(f"{name} = %s" for name in changes)
                 cursor.execute(f"UPDATE {table} SET {columns} WHERE id = %s", [*changes.values(), key])
-                mended += 1
-    if mended:
+                repaired += 1
+    if repaired:
         logger.warning(
-            "%d rows of the queue '%s' were spoilt by another program, and are mended.", mended, queue
+            "%d rows of the queue '%s' were spoilt by another program, and are repaired.", repaired, queue
         )
-    return mended
+    return repaired
 
 
 def _changes(
