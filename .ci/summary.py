@@ -61,6 +61,8 @@ def main(folders: list[Path], only: list[str]) -> int:
             print(f"{name:24} {describe(counts)}")
             total += counts
             skipped += reasons(report)
+            if (text := folder / f"{name}.txt").exists():
+                print(f"\n{text.read_text(encoding='utf-8')}")
     if skipped:
         print("\nSkipped:")
         for reason, number in skipped.most_common():

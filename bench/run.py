@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         print("The measurements read processes as Linux shows them.", file=sys.stderr)
         return 1
     if chosen.guard:
-        return guard.main(chosen.store or list(guard.FLOORS))
+        return guard.main(chosen.store or list(guard.FLOORS), chosen.results)
     found = json.loads(chosen.found.read_text()) if chosen.found else _measured(chosen)
     text = results.render(found)
     print(text)

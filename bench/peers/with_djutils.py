@@ -27,6 +27,7 @@ PEER = {
         "redis": {
             "QUEUE_BACKEND": "djutils.queue.backends.redis_backend.RedisQueue",
             "QUEUE_CONNECTION": "URL",
+            "QUEUE_NAME": "bench",
         },
     },
     "configurations": {

@@ -157,11 +157,13 @@ class Reader:
         def shown() -> str:
             return path.read_bytes()[self._read.get(path, 0) :].decode()
 
-        until(
-            lambda: missing(expected, shown()) is None, lambda: f"{missing(expected, shown())}\n\n{shown()}"
-        )
-        rest = expected_at_end(expected, shown())
-        self._read[path] = len(path.read_bytes()) - len(rest.encode())
+        def absent() -> list[str]:
+            return [line for line, place in places(expected, shown()).items() if place is None]
+
+        until(lambda: not absent(), lambda: f"{absent()}\n\n{shown()}")
+        last = max(place for place in places(expected, shown()).values() if place is not None)
+        rest = shown().splitlines(keepends=True)[last + 1 :]
+        self._read[path] = len(path.read_bytes()) - len("".join(rest).encode())
 
 
 def pattern(line: str) -> re.Pattern[str]:
@@ -177,13 +179,16 @@ def missing(expected: str, printed: str) -> str | None:
     return None
 
 
-def expected_at_end(expected: str, printed: str) -> str:
-    """What stands in ``printed`` below everything that ``expected`` names."""
-    lines = printed.splitlines(keepends=True)
+def places(expected: str, printed: str) -> dict[str, int | None]:
+    """Return for each line of ``expected`` which one of ``printed`` it is, in any order: several processes write."""
+    lines = dict(enumerate(printed.splitlines()))
+    found: dict[str, int | None] = {}
     for line in expected.strip().splitlines():
-        while line.strip() not in {"", "..."} and lines and not pattern(line).search(lines.pop(0)):
-            pass
-    return "".join(lines)
+        if line.strip() not in {"", "..."}:
+            fits = [number for number, there in lines.items() if pattern(line).search(there)]
+            found[line] = fits[0] if fits else None
+            lines = {number: there for number, there in lines.items() if number not in fits[:1]}
+    return found
 
 
 def until(true: Callable[[], bool], explain: Callable[[], str]) -> None:
