@@ -81,8 +81,7 @@ class Executor:
             return self._turn_away(delivery, error)
         if self._lease and message.id != delivery.id:
             return self._turn_away(delivery, InvalidMessage(_OTHER_ID.format(message.id)))
-        # What was lent is due by the backend's clock, whatever ours says.
-        if message.eta is not None and not self._lease and (early := message.eta - time.time()) > 0:
+        if message.eta is not None and (early := self._early_by(message)) > 0:
             return Outcome(Action.RELEASE, delay=early)
         try:
             command_class = self._registry.get_class(message.command)
@@ -94,20 +93,15 @@ class Executor:
                 return self._refuse(command_class, message, delivery, why)
         return Context().run(self._attempt, command_class, message, delivery, pad)
 
-    def run(self, message: Message) -> Any:
-        """Run ``message`` here and now; what the command raises comes out."""
-        command = self._registry.get_command_for_message(message)
-        return Context().run(self._call, command, message)
-
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
         """Answer what is to become of a delivery whose process had to be killed because of ``error``."""
         message = decode(delivery.data, self._queue_name)
         command_class = self._registry.get_class(message.command)
         return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
 
-    def _call(self, command: Command, message: Message) -> Any:
-        self._enter(Running(message, Delivery(message.id, b"")))
-        return self._run_of(type(command))(command)
+    def _early_by(self, message: Message) -> float:
+        """Return the seconds until a message is due; 0 for what was lent, which is due by the backend's clock."""
+        return 0.0 if self._lease or message.eta is None else message.eta - time.time()
 
     def _enter(self, run: Running) -> None:
         running.set(run)
@@ -122,18 +116,17 @@ class Executor:
         try:
             command = command_class(load(message.body))
             if command_started.receivers:
-                _send(command_started, command_class, message=message)
+                send_signal(command_started, command_class, message=message)
             result = (self._runs.get(command_class) or self._run_of(command_class))(command)
-        except OwnerLost:
-            logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
-            return SETTLED
+        except OwnerLost as error:
+            return self._taken_back(message, error)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
         duration = time.perf_counter() - started
         if logger.isEnabledFor(logging.INFO):
             logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
         if command_succeeded.receivers:
-            _send(command_succeeded, command_class, message=message, duration=duration, result=result)
+            send_signal(command_succeeded, command_class, message=message, duration=duration, result=result)
         return SETTLED if command_class.atomic and self._lease else ACKED
 
     def _run_of(self, command_class: type[Command]) -> Run:
@@ -145,6 +138,10 @@ class Executor:
             layers.append(atomic)
         run = self._runs[command_class] = compose(layers, methodcaller("execute"))
         return run
+
+    def _taken_back(self, message: Message, error: BaseException) -> Outcome:
+        logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
+        return SETTLED
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
         """Return what becomes of bytes that are no command of this site; others may have a foreign key."""
@@ -161,7 +158,7 @@ class Executor:
         self, command_class: type[Command], message: Message, delivery: Delivery, why: str
     ) -> Outcome:
         logger.error("%s %s rejected: %s", message.id, message.command, why)
-        _send(command_died, command_class, message=message, exception=TooDangerous(why))
+        send_signal(command_died, command_class, message=message, exception=TooDangerous(why))
         return Outcome(Action.REJECT, error=f"{why}\n\n{delivery.error}".rstrip(), charge=0)
 
     def _fail(
@@ -181,10 +178,10 @@ class Executor:
         name = f"{message.id} {message.command}"
         if delay is None:
             logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
-            _send(command_died, command_class, message=message, exception=error)
+            send_signal(command_died, command_class, message=message, exception=error)
             return Outcome(Action.REJECT, error=text, charge=charge)
         logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
-        _send(command_retried, command_class, message=message, exception=error, delay=delay)
+        send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
         return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
 
 
@@ -202,7 +199,8 @@ def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | N
     return delay
 
 
-def _send(signal: Signal, sender: type[Command], **facts: Any) -> None:
+def send_signal(signal: Signal, sender: type[Command], **facts: Any) -> None:
+    """Send ``signal`` to its receivers, if it has any; what one of them raises is logged."""
     if signal.receivers:
         signal.send_robust(sender=sender, **facts)
 

@@ -20,13 +20,14 @@ from .backends.base import BaseQueue, LeasedQueue, new_owner
 from .command import Command, refuse_hidden
 from .command_options import DECLARED, check_options
 from .conf import settings
-from .event_loops import apart, check_caller, explain, refuse_coroutine
+from .current import Lease
+from .direct import DirectExecutor
+from .event_loops import check_caller, explain, refuse_coroutine
 from .exceptions import MessageError, NotPicklable, QueueException
-from .executor import Executor, describe
-from .message import DeadLetter, Message, Rejection, make, new_id
+from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection, make, new_id
 from .registry import registry
 from .results import Result
-from .sending import Parcel, pack, seal, send, sign
+from .sending import Parcel, announce, pack, seal, send
 
 __all__ = [
     "Invoker",
@@ -96,7 +97,7 @@ class Invoker:
         """
         queue = self._queue_of(command)
         if settings.QUEUE_EAGER:
-            return self._run_now(command, queue)
+            return _run_here(pack(command, queue))
         try:
             check_caller(queue)
             parcel = pack(command, queue)
@@ -121,7 +122,8 @@ class Invoker:
         """
         chosen = ((command, self._queue_of(command)) for command in commands)
         if settings.QUEUE_EAGER:
-            return [self._run_now(command, queue) for command, queue in list(chosen)]
+            parcels = [pack(command, queue) for command, queue in chosen]
+            return [_run_here(parcel) for parcel in parcels]
         results: list[Result] = []
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
         try:
@@ -130,8 +132,8 @@ class Invoker:
                 parcel = pack(command, queue)
                 by_queue[queue].append(parcel)
                 results.append(_result(parcel.message))
-            for queue, parcels in by_queue.items():
-                send(queue, parcels)
+            for queue, packed in by_queue.items():
+                send(queue, packed)
         except (SynchronousOnlyOperation, NotPicklable) as error:
             explain(error, None, "invoker.enqueue_many(commands)", "await invoker.aenqueue_many(commands)")
         return results
@@ -170,7 +172,8 @@ class Invoker:
         letter. The same holds for a message that is not genuine or not known (``MessageError``). If this
         process is killed meanwhile, a queue that lends hands the message to a consumer after the lease,
         and one of four methods has lost it. No one beats for the lease: where consumers run beside,
-        a command that takes longer than 30 s may run a second time.
+        a command that takes longer than 30 s may run a second time; one with ``atomic=True`` takes effect once,
+        and ``OwnerLost`` is raised if another worker has taken it over.
         """
         queue = self.queue
         refuse_coroutine(queue, "await sync_to_async(invoker.dequeue)()")
@@ -205,14 +208,17 @@ class Invoker:
     def _queue_of(self, command: Command) -> BaseQueue:
         return queues[command.queue_name] if command.queue_name else self.queue
 
-    def _run_now(self, command: Command, queue: BaseQueue) -> Result:
-        message, data = sign(command, queue)
-        _run(data, queue)
-        return _result(message)
-
 
 def _result(message: Message) -> Result:
     return make(Result, message[:3])
+
+
+def _run_here(parcel: Parcel) -> Result:
+    """Run a call instead of sending it, through the same checks, signals and limits."""
+    envelope, message, _ = parcel
+    announce([parcel])
+    DirectExecutor(message.queue).run(Delivery(envelope.id, envelope.data))
+    return _result(message)
 
 
 def _run_lent(queue: LeasedQueue) -> Result | None:
@@ -220,35 +226,33 @@ def _run_lent(queue: LeasedQueue) -> Result | None:
     queue.enroll(owner)
     try:
         for delivery in queue.receive(owner, 1).deliveries:
-            try:
-                result = _run(delivery.data, queue)
-            except Exception as error:
-                charge = 0 if isinstance(error, MessageError) else 1
-                queue.reject(owner, [Rejection(delivery.id, describe(error), charge)])
-                raise
-            queue.ack(owner, [delivery.id])
-            return result
+            settle = partial(_settle, queue, owner, delivery.id)
+            DirectExecutor(queue.name, lease=Lease(queue, owner)).run(delivery, settle)
+            return _result(codec.decode(delivery.data, queue.name))
         return None
     finally:
         queue.reap(owner, running={})
+
+
+def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
+    if outcome.action is Action.REJECT:
+        queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
+    elif outcome.action is Action.ACK:
+        queue.ack(owner, [id])
 
 
 def _run_popped(queue: BaseQueue) -> Result | None:
     data = _next_due(queue)
     if data is None:
         return None
-    try:
-        return _run(data, queue)
-    except Exception as error:
-        id = codec.message_id(data) or new_id()
-        queue.bury(DeadLetter(id, data, describe(error), datetime.now(UTC)))
-        raise
+    delivery = Delivery(codec.message_id(data) or new_id(), data)
+    DirectExecutor(queue.name).run(delivery, partial(_bury_rejected, queue, delivery))
+    return _result(codec.decode(data, queue.name))
 
 
-def _run(data: bytes, queue: BaseQueue) -> Result:
-    message = codec.decode(data, queue.name)
-    apart(partial(Executor(queue.name).run, message))
-    return _result(message)
+def _bury_rejected(queue: BaseQueue, delivery: Delivery, outcome: Outcome) -> None:
+    if outcome.action is Action.REJECT:
+        queue.bury(DeadLetter(delivery.id, delivery.data, outcome.error, datetime.now(UTC)))
 
 
 def _next_due(queue: BaseQueue) -> bytes | None:

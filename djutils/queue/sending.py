@@ -44,12 +44,6 @@ def pack(command: Command, queue: BaseQueue) -> Parcel:
         _refuse_elsewhere(command, queue)
     if type(command) not in registry.findable:
         registry.refuse_unfindable(type(command), queue)
-    message, data = sign(command, queue)
-    return seal(message, data, type(command))
-
-
-def sign(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
-    """Return the message that asks for ``command`` on ``queue``, and its bytes; errors as for ``pack``."""
     own = vars(command)
     if not own.keys().isdisjoint(CALLED):
         given = {name: own[name] for name in CALLED if own.get(name) is not None}
@@ -62,7 +56,7 @@ def sign(command: Command, queue: BaseQueue) -> tuple[Message, bytes]:
             f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
             f"{limit}; nothing was sent. Store the data and pass a reference to it."
         )
-    return message, data
+    return seal(message, data, type(command))
 
 
 def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
@@ -142,7 +136,7 @@ def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
         queue.write(parcel.envelope.data)
     elif not queue.send_once(key, parcel.envelope):
         return False
-    _announce([parcel])
+    announce([parcel])
     return True
 
 
@@ -150,7 +144,7 @@ def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels``; after an error, those that are left in the list were not sent, or may not have been."""
     if isinstance(queue, LeasedQueue):
         queue.send([parcel.envelope for parcel in parcels])
-        _announce(parcels)
+        announce(parcels)
         return
     sent = 0
     try:
@@ -158,11 +152,12 @@ def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
             queue.write(parcel.envelope.data)
             sent += 1
     finally:
-        _announce(parcels[:sent])
+        announce(parcels[:sent])
         del parcels[:sent]
 
 
-def _announce(parcels: Sequence[Parcel]) -> None:
+def announce(parcels: Sequence[Parcel]) -> None:
+    """Send the signal ``command_enqueued`` for each of ``parcels``."""
     if command_enqueued.receivers:
         # A signal cannot call its asynchronous receivers where an event loop runs.
         apart(partial(_tell, parcels))

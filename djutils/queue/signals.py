@@ -2,7 +2,8 @@
 
 The signals of a command are sent with ``sender`` = its class and ``message`` = its ``Message``.
 Receivers run in the process where it happens and must be quick; an exception in one is logged
-and changes nothing for the command.
+and changes nothing for the command. In eager mode and in ``invoker.dequeue()`` the caller's process takes
+the place of the worker.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class QueueSignal(Signal):
 
 
 command_enqueued = QueueSignal()
-"""Sent after the backend has taken the message (inside the caller's transaction, if any)."""
+"""Sent after the backend has taken the message (inside the caller's transaction, if any); in eager mode before it runs."""
 
 command_lost = QueueSignal()
 """Sent when a call was to be sent at the commit of a transaction and the queue did not take it; also ``exception``.
@@ -43,7 +44,9 @@ command_retried = QueueSignal()
 """Sent in the worker when a run failed and another will follow; also ``exception``, ``delay``."""
 
 command_died = QueueSignal()
-"""Sent in the worker when the message becomes a dead letter; also ``exception``."""
+"""Sent in the worker when the message becomes a dead letter; also ``exception``.
+
+In eager mode: when the run failed. There is no dead letter then; the caller is given the exception."""
 
 worker_started = QueueSignal()
 """Sent in the main thread of each new worker process before its first command; also ``queues``, their names.

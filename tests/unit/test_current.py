@@ -11,7 +11,7 @@ from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED
 
 from .commands_for_tests import look_at_myself
-from .helpers import make_delivery, make_envelope, make_message
+from .helpers import make_delivery, make_envelope
 
 
 def test_outside_of_a_run_there_is_none() -> None:
@@ -30,12 +30,6 @@ def test_the_fencing_token_grows_whenever_a_worker_was_lost(ran: list[Any]) -> N
         counters = {"attempts": attempts, "crashes": crashes, "redeliveries": redeliveries}
         Executor("unit").execute(make_delivery(look_at_myself, **counters))
     assert [token for _, _, _, token, _ in ran] == [1, 2, 3, 4, 5]
-
-
-def test_a_command_that_is_run_in_the_caller_sees_it_too(ran: list[Any]) -> None:
-    message = make_message(look_at_myself)
-    Executor("unit").run(message)
-    assert ran == [(message.id, "unit", 1, 1, True)]
 
 
 def test_a_command_whose_message_was_taken_back_can_find_out(memory: MemoryQueue, ran: list[Any]) -> None:

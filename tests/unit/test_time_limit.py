@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from djutils.queue.exceptions import TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Action
 
 from .commands_for_tests import spin, spin_and_go_on, spin_later
-from .helpers import make_delivery, make_message, until
+from .helpers import make_delivery, until
 
 executor = Executor("unit")
 
@@ -62,8 +61,3 @@ def test_the_hard_limit_is_noted_for_the_supervisor() -> None:
     executor.execute(make_delivery(spin, 0.0), pad)
     (deadline,) = pad.noted
     assert 0.2 <= deadline - before < 5.2
-
-
-def test_without_a_consumer_the_limit_holds_all_the_same() -> None:
-    with pytest.raises(TimeLimitExceeded):
-        executor.run(make_message(spin, 10.0))

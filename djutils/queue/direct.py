@@ -1,0 +1,67 @@
+"""Running a command here and now, for a caller who waits for it: eager mode and ``invoker.dequeue()``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from .command import Command
+from .event_loops import apart
+from .exceptions import InvalidMessage, TooDangerous
+from .executor import Executor, describe, send_signal
+from .message import Action, Delivery, Message, Outcome
+from .retry import RetryPolicy
+from .signals import command_died
+
+
+class DirectExecutor(Executor):
+    """Runs one delivery as a worker does, but once, and what the command raises is for the caller.
+
+    So a run that fails is not retried, and not logged: whoever is given the exception decides about that.
+    """
+
+    _raised: BaseException | None = None
+
+    def run(self, delivery: Delivery, settle: Callable[[Outcome], object] = lambda outcome: None) -> None:
+        """Run what was delivered, hand its outcome to ``settle``, then raise what the command raised.
+
+        What ends the process (``SystemExit``, ``KeyboardInterrupt``) comes out at once; nothing is settled then.
+        """
+        outcome = apart(partial(self.execute, delivery))
+        settle(outcome)
+        if self._raised is not None:
+            raise self._raised
+
+    def _early_by(self, message: Message) -> float:
+        return 0.0  # whoever waits for it wants it now
+
+    def _taken_back(self, message: Message, error: BaseException) -> Outcome:
+        raise error
+
+    def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
+        return self._given_up(error, describe(error), charge=0)
+
+    def _refuse(
+        self, command_class: type[Command], message: Message, delivery: Delivery, why: str
+    ) -> Outcome:
+        error = TooDangerous(why)
+        send_signal(command_died, command_class, message=message, exception=error)
+        return self._given_up(error, f"{why}\n\n{delivery.error}".rstrip(), charge=0)
+
+    def _fail(
+        self,
+        command_class: type[Command],
+        policy: RetryPolicy,
+        message: Message,
+        delivery: Delivery,
+        error: BaseException,
+        charge: int = 1,
+    ) -> Outcome:
+        if not isinstance(error, Exception):
+            raise error
+        send_signal(command_died, command_class, message=message, exception=error)
+        return self._given_up(error, describe(error), charge)
+
+    def _given_up(self, error: BaseException, text: str, charge: int) -> Outcome:
+        self._raised = error
+        return Outcome(Action.REJECT, error=text, charge=charge)
