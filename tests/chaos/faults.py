@@ -136,7 +136,8 @@ def consumer_stopped_twice(field: Field) -> None:
     field.send_more(8, 5.0)
     wait_until(lambda: any(run.key[0] >= first for run in field.history.runs()), PATIENCE, every=0.005)
     field.consumer.insist()
-    assert field.consumer.exit_code() in {0, 1}, field.consumer.log()
+    # The last SIGTERM may meet a process that has stopped and is about to exit.
+    assert field.consumer.exit_code() in {0, 1, -signal.SIGTERM}, field.consumer.log()
     field.start_consumer()
 
 

@@ -89,6 +89,27 @@ class NeighbourContract(LeasedQueueContract):
         for one in (first, second):
             queue.reap(one)
 
+    @pytest.mark.parametrize("owner", [12, None], ids=["deleted", "none"])
+    def test_what_is_lent_to_no_enrolled_owner_is_counted_and_shown(
+        self, queue: DatabaseQueue, owner: int | None
+    ) -> None:
+        first, second = new_owner(), new_owner()
+        queue.enroll(first)
+        queue.enroll(second)
+        ids = [new_id() for _ in range(3)]
+        queue.send([Envelope(id, b"data") for id in ids])
+        queue.receive(first, 2)
+        queue.receive(second, 1)
+        QueueMessage.objects.using(self.alias).filter(queue=queue.name, owner=first).update(owner=owner)
+        QueueWorker.objects.using(self.alias).filter(owner=first).delete()
+
+        if owner:  # no index finds, and so no statistic counts on every database, what names no owner at all
+            assert queue.stats().leased == 3
+        assert [one.id for one in queue.peek("leased")] == ids
+        assert {one.id for one in queue.find("", count=10)} == set(ids)
+
+        queue.reap(second)
+
     def test_a_flush_forgets_what_is_lent_to_an_owner_that_was_deleted(self, queue: DatabaseQueue) -> None:
         owner = new_owner()
         queue.enroll(owner)

@@ -31,6 +31,18 @@ def test_a_command_that_hangs_is_ended_with_its_process_and_counted_as_a_failed_
     assert consumer.stop() == 0
 
 
+def test_while_the_consumer_stops_a_command_that_hangs_is_ended_at_its_own_limit(site: Site) -> None:
+    """The grace period is for commands that may still end; this one would take all of it."""
+    commands.hang(site.file())
+    consumer = site.consumer("--grace", "600").ready()
+    wait_until(lambda: commands.lines(site.file()), why=consumer.log)
+
+    assert consumer.stop() == 0
+
+    assert "past its time limit: it is ended" in consumer.log()
+    assert site.queue.stats().leased == 0
+
+
 def test_bystanders_of_a_hanging_command_end_well(site: Site) -> None:
     consumer = site.consumer(threads=3).ready()
     commands.hang(site.file())

@@ -164,15 +164,12 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             return new
 
     def flush(self) -> None:
-        # One state after the other, and what is leased by its owners: so there are indexes.
+        # One state after the other: so there are indexes.
         with self._transaction():
             for state in (State.DELAYED, State.READY, State.DEAD):
                 self._messages(state).delete()
-            owners = self._workers().values_list("owner", flat=True)
-            for some in slices(list(owners)):
-                self._messages(State.LEASED).filter(owner__in=some).delete()
-            for lost in self._lost():
-                lost.delete()
+            for some in self._leased():
+                some.delete()
 
     def __len__(self) -> int:
         stats = self.stats()

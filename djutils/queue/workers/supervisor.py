@@ -118,6 +118,7 @@ class Supervisor:
         deadline = time.monotonic() + self._options.grace
         while self._workers and self._stops < 2 and time.monotonic() < deadline:
             self._wait(min(_LOOK_EVERY, max(0.0, deadline - time.monotonic())))
+            self._end_overdue()
         if self._workers:
             logger.warning("%d worker processes did not end and are killed.", len(self._workers))
             self._killing = True

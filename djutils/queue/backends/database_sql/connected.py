@@ -19,7 +19,7 @@ from djutils.queue.exceptions import BackendUnavailable
 from .aliases import PlacedQueue
 from .base import Dialect
 from .errors import translated_errors
-from .rows import messages
+from .rows import in_state, messages, slices
 from .vendors import dialect_of, own_settings
 
 
@@ -112,6 +112,31 @@ class ConnectedQueue(PlacedQueue):
 
     def _messages(self, state: State) -> QuerySet[QueueMessage]:
         return messages(self._using, self.name, state)
+
+    def _leased(self) -> Iterator[QuerySet[QueueMessage]]:
+        """Return what is leased, in parts for which there is an index; also what is leased to no enrolled owner."""
+        leased = self._messages(State.LEASED)
+        if not self._sql(connections[self._using]).finds_owners:
+            yield leased
+            return
+        yield leased.filter(owner=None)
+        owners = [*self._workers().values_list("owner", flat=True), *self._unenrolled()]
+        for some in slices(owners):
+            yield leased.filter(owner__in=some)
+
+    def _unenrolled(self) -> Iterator[int]:
+        """Return each owner that messages of any queue are leased to and that is not enrolled.
+
+        An operator has deleted its row, or restored one table only. One look at the index for each owner.
+        """
+        enrolled = set(QueueWorker.objects.using(self._using).values_list("owner", flat=True))
+        leased = in_state(self._using, State.LEASED).filter(owner__isnull=False)
+        owners = leased.order_by("owner").values_list("owner", flat=True)
+        owner = owners.first()
+        while owner is not None:
+            if owner not in enrolled:
+                yield owner
+            owner = owners.filter(owner__gt=owner).first()
 
     def _workers(self) -> QuerySet[QueueWorker]:
         return QueueWorker.objects.using(self._using).filter(queue=self.name)

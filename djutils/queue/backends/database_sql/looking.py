@@ -124,11 +124,6 @@ class LookingQueue(ConnectedQueue):
             ]
         return min(firsts, key=lambda one: one.id, default=None)
 
-    def _leased(self) -> Iterator[QuerySet[QueueMessage]]:
-        """Return what is leased, by its owners: so there is an index."""
-        for some in slices(list(self._workers().values_list("owner", flat=True))):
-            yield self._messages(State.LEASED).filter(owner__in=some)
-
     def _by_key(self, keys: Collection[int], data: bool) -> dict[int, QueueMessage]:
         rows = QueueMessage.objects.using(self._using)
         return {row.id: row for some in slices(keys) for row in _columns(rows.filter(id__in=some), data)}

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from django.db import connections
 from django.db.models import F, QuerySet
 
-from djutils.models import QueueMessage, QueueWorker, State
+from djutils.models import QueueMessage, State
 
 from .errors import retry_on_deadlock
-from .rows import IDS_AT_ONCE, in_state
+from .rows import IDS_AT_ONCE
 from .settling import SettlingQueue
 
 _EVERY = 60.0
@@ -52,16 +52,5 @@ class SweepingQueue(SettlingQueue):
         if not self._sql(connections[self._using]).finds_owners:
             yield leased.exclude(owner__in=self._workers().values("owner"))
             return
-        enrolled = set(QueueWorker.objects.using(self._using).values_list("owner", flat=True))
-        for owner in self._lessees():
-            if owner not in enrolled:
-                yield leased.filter(owner=owner)
-
-    def _lessees(self) -> Iterator[int]:
-        """Return each owner that something is lent to, on any queue, by one look at the index for each."""
-        leased = in_state(self._using, State.LEASED).filter(owner__isnull=False)
-        owners = leased.order_by("owner").values_list("owner", flat=True)
-        owner = owners.first()
-        while owner is not None:
-            yield owner
-            owner = owners.filter(owner__gt=owner).first()
+        for owner in self._unenrolled():
+            yield leased.filter(owner=owner)
