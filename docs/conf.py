@@ -30,6 +30,7 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
     "consumer_options",
+    "plain_links",
 ]
 exclude_patterns = ["_build", "_extensions", "examples"]
 nitpicky = True

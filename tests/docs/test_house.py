@@ -20,8 +20,17 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 # One word for one thing: a piece of work is a command. These two are Django's and other people's.
 FOREIGN_WORD = re.compile(r"(?:^|[^a-z])(?:task|job)s?(?:$|[^a-z])", re.IGNORECASE)
-FOREIGN_THING = re.compile(r"django[._-]tasks|create_task|asyncio|Celery|\brq\b|huey|dramatiq", re.IGNORECASE)
-MAY_SAY_TASK = ("djutils/contrib/django_tasks", "tests/docs/test_house.py", "bench/")
+FOREIGN_THING = re.compile(
+    r"django[._-]tasks|create_task|asyncio|Celery|\brq\b|huey|dramatiq|django-q2|background tasks for Django",
+    re.IGNORECASE,
+)
+MAY_SAY_TASK = (
+    "djutils/contrib/django_tasks",
+    "tests/docs/test_house.py",
+    "bench/",
+    # Of others, in their own words.
+    "docs/how-to/come-from-another-queue.rst",
+)
 
 # Put together from halves, so that this file does not name them either.
 NOT_OURS = re.compile(

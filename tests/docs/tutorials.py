@@ -2,7 +2,7 @@
 
 What a page says is understood like this:
 
-* a ``python`` block with a caption is a file; ``..., at the end`` means to add to it;
+* a ``python`` block below a line that is the name of a file is that file; ``..., at the end`` means to add to it;
 * a ``console`` block holds commands after ``$``, gone on with after ``>``, and below each what it prints,
   ``...`` for anything;
 * blocks of the class ``second-terminal`` are about a program that keeps running in the background,
@@ -45,6 +45,8 @@ def blocks(page: Path) -> Iterator[Block]:
             body.append(line[4:])
         options = dict(re.findall(r"^:(\w+): *(.*)$", "\n".join(body), re.MULTILINE))
         text = "\n".join(body[len(options) :]).strip("\n")
+        if named := re.fullmatch(r"``([\w./-]+)``(, .*)?:", lines[start - 2]):
+            options["caption"] = f"{named[1]}{named[2] or ''}"
         yield Block(lines[start].split()[-1], options, text)
 
 

@@ -1,0 +1,64 @@
+import os
+import tempfile
+from importlib import import_module
+
+# Read when prometheus_client is imported.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="prometheus-")
+
+import pytest
+from django.core import mail
+from django.http import HttpRequest
+
+from djutils.queue import queue_command
+
+sentry_sdk = pytest.importorskip("sentry_sdk")
+pytest.importorskip("prometheus_client")
+
+
+@queue_command(max_attempts=2)
+def fail():
+    raise ValueError("no such address")
+
+
+@queue_command(queue_name="shop")
+def send(subject):
+    mail.mail_admins(subject, "")
+
+
+@pytest.fixture
+def events():
+    found = []
+    sentry_sdk.init("https://key@sentry.invalid/1", before_send=lambda event, hint: found.append(event))
+    import_module("shop.sentry")
+    yield found
+    sentry_sdk.init()
+
+
+def test_sentry_hears_of_the_retry_and_of_the_dead_letter_with_the_name_of_the_command(db, events, drain):
+    result = fail()
+
+    with pytest.raises(ValueError, match="no such address"):
+        drain(retries=True)
+
+    retried, died = events
+    for event in events:
+        assert event["tags"]["command"] == result.command
+        assert event["contexts"]["message"]["id"] == result.id
+    assert retried["exception"]["values"][-1]["value"] == "no such address"
+    assert died["exception"]["values"][-1]["type"] == "ValueError"
+    assert died["logger"] == "djutils.queue.executor"
+    assert "command" not in sentry_sdk.get_isolation_scope()._tags
+
+
+def test_prometheus_sees_what_waits_and_what_ended(db, drain):
+    metrics = import_module("shop.metrics").metrics
+    send("one")
+    send("two")
+    before = metrics(HttpRequest()).content.decode()
+
+    drain()
+
+    after = metrics(HttpRequest()).content.decode()
+    assert 'queue_messages{queue="shop",state="ready"} 2.0' in before
+    assert 'queue_messages{queue="shop",state="ready"} 0.0' in after
+    assert f'commands_total{{command="{send.command_class.name}",outcome="succeeded"}} 2.0' in after
