@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -28,13 +29,29 @@ release = version = __import__("djutils").__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "consumer_options",
     "plain_links",
 ]
 exclude_patterns = ["_build", "_extensions", "examples"]
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", None),
+    "django": (
+        "https://docs.djangoproject.com/en/stable/",
+        "https://docs.djangoproject.com/en/stable/_objects/",
+    ),
+}
+intersphinx_timeout = 5
+# Our pages name ours; a section of the same name elsewhere is never meant.
+intersphinx_disabled_reftypes = ["std:*"]
+# Where these pages are built without a network, the names of Python and Django are plain text.
+logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(
+    lambda record: "failed to reach any of the inventories" not in str(record.msg)
+)
+
 nitpicky = True
-# Types of Python, of Django and of our own type hints: they have no page here.
+# Types of Python, of Django and of our own type hints, where no page is known of them.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!djutils\.)(\w+\.)*\w+"),
     (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$|queue\.current\.Pad).*"),
