@@ -33,7 +33,7 @@ class Bar(NamedTuple):
 
 
 def bars(found: dict[str, Any], store: str) -> list[Bar]:
-    """Answer the fastest first. ``loses``: a killed worker's command is lost, in the fastest arrangement."""
+    """Return the fastest first. ``loses``: a killed worker's command is lost, in the fastest arrangement."""
     fastest = best(found, store, "drain")
     made = {}
     for row in rows(found, store):
@@ -44,7 +44,7 @@ def bars(found: dict[str, Any], store: str) -> list[Bar]:
 
 
 def draw(found: dict[str, Any]) -> str:
-    """Answer the picture."""
+    """Return the picture."""
     lines, y = [], 0
     for store in STORES:
         if here := bars(found, store):

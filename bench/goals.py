@@ -114,7 +114,7 @@ WANTED = (
 
 
 def goals(found: dict[str, Any]) -> list[Goal]:
-    """Answer all of them, those of which nothing was measured as well."""
+    """Return all of them, those of which nothing was measured as well."""
     return [wanted.goal(found) for wanted in WANTED]
 
 

@@ -50,7 +50,7 @@ def noted() -> list[Noted]:
 
 
 def wait_for(count: int, patience: float) -> list[Noted]:
-    """Answer them when ``count`` have begun; ``TimeoutError`` after ``patience`` seconds."""
+    """Return them when ``count`` have begun; ``TimeoutError`` after ``patience`` seconds."""
     deadline = time.monotonic() + patience
     while (begun := _PATH.stat().st_size // _RECORD.size) < count:
         if time.monotonic() > deadline:

@@ -48,7 +48,7 @@ _OF_SLEEP = " Commands that sleep run in 32 threads of each worker process where
 
 
 def render(found: dict[str, Any]) -> str:
-    """Answer the whole text; ``bench.run`` has the schema of ``found``."""
+    """Return the whole text; ``bench.run`` has the schema of ``found``."""
     chapters = [_head(found), _goals(found)]
     chapters += [_store(found, store) for store in STORES if store in found["stores"]]
     chapters += [_kept(found), _versions(found), _left_out(found)]

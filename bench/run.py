@@ -70,7 +70,7 @@ _FAILURES = (Failed, OSError, subprocess.SubprocessError, psycopg.Error, Arithme
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Answer 1 when a case failed or the guard says no, else 0, whatever the figures are."""
+    """Return 1 when a case failed or the guard says no, else 0, whatever the figures are."""
     chosen = parser().parse_args(argv)
     if not is_linux():
         print("The measurements read processes as Linux shows them.", file=sys.stderr)

@@ -139,7 +139,7 @@ def _mariadb_says(store: Store, *statements: str) -> str:
 
 
 def _say(cursor: Any, statements: Sequence[str]) -> str:
-    """Answer the first value of the last answer."""
+    """Return the first value of the last answer."""
     for statement in statements:
         cursor.execute(statement)
     row = cursor.fetchone() if cursor.description else None

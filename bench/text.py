@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def aligned(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Answer the lines of a simple table; the first cell of a row must not be empty."""
+    """Return the lines of a simple table; the first cell of a row must not be empty."""
     every = [head, *rows]
     widths = [max(len(row[place]) for row in every) for place in range(len(head))]
     lines = [

@@ -1,4 +1,4 @@
-"""System checks: settings that cannot work, misspelt ones, and the other project of our name."""
+"""System checks: invalid settings, misspelt ones, and the other project with our name."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from .queue.retry import RetryPolicy, is_backoff
 from .queue.signatures import signature_of
 
 _FORMER = {"QUEUE_CLASS": "QUEUE_BACKEND", "QUEUE_ALWAYS_EAGER": "QUEUE_EAGER"}
-"""Settings of the later djutils of 2011, and what became of them."""
+"""Settings of later 2011 versions of djutils, and their present names."""
 _NEARLY = 0.85
-"""How much a name that does not begin with QUEUE_ must be like one of ours to be taken for it; 1: the same."""
+"""How similar a name that does not begin with QUEUE_ must be to one of ours to count as misspelt; 1: identical."""
 
 
 @register("djutils")
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of a ``QUEUE_*`` setting that djutils does not read, and of one that nearly has the name of such a setting."""
+    """Warn of a ``QUEUE_*`` setting that djutils does not read, and of a name that nearly matches one of ours."""
     found: list[CheckMessage] = []
     for name in dir(django_settings):
         bare = name.removeprefix("DJUTILS_")
@@ -49,7 +49,7 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 
 @register("djutils")
 def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a backend that cannot be loaded, or whose database has no such alias; nothing is connected to."""
+    """Refuse a backend that cannot be loaded, or a database alias that does not exist; no connection is made."""
     try:
         _ = queues.fresh(settings.queue_name).transaction_alias
     except ConfigurationError as error:
@@ -59,7 +59,7 @@ def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register("djutils")
 def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse values of the wrong type or range. None is shown: any of them may hold a secret."""
+    """Refuse values of the wrong type or range. Values are not shown: any of them may contain a secret."""
     return [
         Error(
             f"{name} must be {rule}. What it holds is not, and is not shown; its type is "
@@ -74,8 +74,10 @@ def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
 
 @register("djutils")
 def check_schedules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of a periodic command that runs more often than its ``crontab`` looks like."""
-    with suppress(Exception, SystemExit):  # the consumer, which cannot go on without them, says what is wrong
+    """Warn of a periodic command that runs more often than its ``crontab`` suggests."""
+    with suppress(
+        Exception, SystemExit
+    ):  # the consumer, which cannot start without them, reports what is wrong
         autodiscover()
     found: list[CheckMessage] = []
     for command_class in registry:
@@ -95,7 +97,7 @@ def check_schedules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
 @register("djutils")
 def check_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse keys that anyone could guess because they are empty."""
+    """Refuse empty keys, with which anyone could sign."""
     try:
         secrets_in_use()
     except ConfigurationError as error:
@@ -105,7 +107,7 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
 
 @register("djutils", deploy=True)
 def check_strength_of_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of keys that may be guessed."""
+    """Warn of keys that are easy to guess."""
     try:
         secrets = secrets_in_use()
     except ConfigurationError:
@@ -123,13 +125,13 @@ def check_strength_of_keys(app_configs: Sequence[AppConfig] | None, **kwargs: An
 
 @register("djutils")
 def check_distribution(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Recognise the other project whose distribution is named ``djutils``; its import name is ours as well."""
+    """Detect the other project whose distribution is named ``djutils``; it has the same import name."""
     try:
         other = distribution("djutils")
     except PackageNotFoundError:
         return []
     if any(script.name == "djutils-consumer" for script in other.entry_points):
-        return []  # ours, from the time before its distribution was named djutils-queue
+        return []  # ours, from before the distribution was renamed to djutils-queue
     ours, theirs = Path(__file__).parent, Path(str(other.locate_file("djutils")))
     if not theirs.is_dir():
         return []
@@ -147,7 +149,7 @@ def check_distribution(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 
 
 def _hint_at_text(name: str, value: Any) -> str:
-    """Return what to do with text, which is what the environment has instead of numbers."""
+    """Return what to do with text: values from the environment are text, not numbers."""
     converted = _CONVERTED.get(name)
     if not (converted and isinstance(value, str)):
         return ""
@@ -175,7 +177,7 @@ def _is_usable_backoff(value: Any) -> bool:
             RetryPolicy(2, value).delay_after(1)
     except (TypeError, OverflowError):
         return False
-    except ValueError:  # something built in, which does not say what it takes
+    except ValueError:  # a builtin without a signature
         pass
     return True
 
@@ -210,4 +212,4 @@ _CONVERTED = {
     "QUEUE_BACKOFF": "float(os.environ['NAME'])",
     "QUEUE_EAGER": "os.environ['NAME'] == 'True'",
 }
-"""How the text of an environment variable becomes the value of a setting."""
+"""How to convert the text of an environment variable to the value of a setting."""

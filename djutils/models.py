@@ -1,4 +1,4 @@
-"""The tables of DatabaseQueue. They hold bytes and counters; what the bytes mean is not known here."""
+"""The tables of DatabaseQueue. They store bytes and counters; this module does not know what the bytes mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class State(models.IntegerChoices):
-    """Where a message is in its life. Done ones are deleted."""
+    """The state of a message. Messages that are done are deleted."""
 
     READY = 0, _("ready")
     DELAYED = 1, _("delayed")
@@ -23,8 +23,8 @@ class State(models.IntegerChoices):
 class NameField(models.CharField):  # type: ignore[type-arg]  # not generic at run time
     """Names that compare character by character on every database: ``slow``, ``Slow`` and ``slow `` differ.
 
-    MariaDB and MySQL compare as their collation says, by default without regard to case, accents
-    and trailing spaces. PostgreSQL and SQLite compare exactly by themselves.
+    MariaDB and MySQL compare according to the collation, by default ignoring case, accents
+    and trailing spaces. PostgreSQL and SQLite compare exactly by default.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class NameField(models.CharField):  # type: ignore[type-arg]  # not generic at r
 
 
 class UnicodeTextField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
-    """Text that holds every character, even where the rest of a MariaDB or MySQL database cannot."""
+    """Text that can store every character, even where the rest of a MariaDB or MySQL database cannot."""
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
         every = _collation(connection, mariadb="utf8mb4_unicode_ci", mysql="utf8mb4_unicode_ci")
@@ -47,13 +47,13 @@ def _collation(connection: BaseDatabaseWrapper, *, mariadb: str, mysql: str) -> 
 
 
 class QueueMessage(models.Model):
-    """One message; ``id`` is the order of arrival."""
+    """One message; ``id`` gives the order of arrival."""
 
     id = models.BigAutoField(primary_key=True)
     message_id = NameField(_("message id"), max_length=32)
     queue = NameField(_("queue"), max_length=200)
     state = models.SmallIntegerField(_("state"), choices=State.choices, db_default=State.READY)
-    # Ascending like everything else in the index: not every database has descending indexes.
+    # Ascending like the other columns of the index: not every database has descending indexes.
     rank = models.SmallIntegerField(_("rank"), db_column="prio_rank", db_default=0)
     due = models.BigIntegerField(_("due"), null=True)
     died = models.BigIntegerField(_("died"), null=True)
@@ -68,9 +68,9 @@ class QueueMessage(models.Model):
     class Meta:
         verbose_name = _("queue message")
         verbose_name_plural = _("queue messages")
-        # Each begins with what is asked for, so that no queue pays for what lies in another one. MariaDB
-        # and MySQL make full indexes of the first two, which every message pays for. By their queue and
-        # state the first one also finds what is leased or dead, so there the other two are left out.
+        # Each index starts with the queried columns, so that no queue pays for the messages of another. MariaDB
+        # and MySQL create the first two as full indexes, which costs every insert. There the first one also finds
+        # leased and dead messages, by queue and state, so the other two are left out.
         indexes = [
             models.Index(
                 fields=["queue", "state", "rank", "id"],
@@ -83,7 +83,7 @@ class QueueMessage(models.Model):
             models.Index(fields=["owner"], name="djutils_owner", condition=Q(state=State.LEASED)),
             models.Index(fields=["queue", "died", "id"], name="djutils_dead", condition=Q(state=State.DEAD)),
         ]
-        # Not unique=True: for that Django makes a second index on PostgreSQL, for LIKE, which every claim pays for.
+        # Not unique=True: on PostgreSQL Django would add a second index for LIKE, at a cost for every claim.
         constraints = [models.UniqueConstraint(fields=["message_id"], name="djutils_message_id")]
 
     def __str__(self) -> str:
@@ -91,15 +91,20 @@ class QueueMessage(models.Model):
 
     @property
     def died_at(self) -> datetime | None:
-        """When it became a dead letter; None if it is none, or if no calendar has that date."""
+        """When it became a dead letter; None if it is not one, or if a datetime cannot represent the moment."""
         try:
             return None if self.died is None else datetime.fromtimestamp(self.died / 1000, UTC)
-        except (OverflowError, ValueError, OSError, TypeError):  # whatever another program wrote there
+        except (
+            OverflowError,
+            ValueError,
+            OSError,
+            TypeError,
+        ):  # another program may have written anything there
             return None
 
 
 class DeadLetter(QueueMessage):
-    """The messages that will not be tried again."""
+    """The messages that will not be retried."""
 
     class Meta:
         proxy = True
@@ -109,7 +114,7 @@ class DeadLetter(QueueMessage):
 
 
 class QueueWorker(models.Model):
-    """One owner: a worker process in one life, on one queue."""
+    """One owner: the lifetime of one worker process, on one queue."""
 
     owner = models.BigIntegerField(primary_key=True)
     queue = NameField(_("queue"), max_length=200)
@@ -124,7 +129,7 @@ class QueueWorker(models.Model):
 
 
 class QueueKey(models.Model):
-    """A key that ``send_once`` has seen."""
+    """A key that was used with ``send_once``."""
 
     key = NameField(_("key"), max_length=255, primary_key=True)
     used = models.BigIntegerField(_("used"))

@@ -1,7 +1,7 @@
 """The pytest plugin: the functions of ``djutils.testing`` as fixtures, and an empty MemoryQueue before each test.
 
-It is loaded in every environment that djutils is installed in. So it imports nothing of Django, and nothing of
-djutils before a test asks for it.
+It is loaded in every environment in which djutils is installed. So it does not import Django, nor anything of
+djutils before a test uses it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Empty every MemoryQueue, if there is one."""
+    """Empty every MemoryQueue, if there are any."""
     if (memory := sys.modules.get("djutils.queue.backends.memory")) is not None:
         memory.MemoryQueue.forget_all()
 
@@ -35,13 +35,13 @@ def assert_not_enqueued() -> Callable[..., Any]:
 
 @pytest.fixture
 def enqueued() -> Callable[..., Any]:
-    """``djutils.testing.enqueued``: ``enqueued()`` returns what waits."""
+    """``djutils.testing.enqueued``: ``enqueued()`` returns the waiting calls."""
     return _function("enqueued")
 
 
 @pytest.fixture
 def drain() -> Callable[..., Any]:
-    """``djutils.testing.drain``: ``drain()`` runs what waits."""
+    """``djutils.testing.drain``: ``drain()`` runs the waiting calls."""
     return _function("drain")
 
 

@@ -1,4 +1,4 @@
-"""System checks of where the queues are: shared with another project, or in an SQLite that refuses writers."""
+"""System checks of the store: one that is shared with another project, or an SQLite database that refuses writers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VERSION_OF_WAL = b"\x02\x02"
 
 @register("djutils")
 def check_shared_store(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of a queue without a name of its own in a store that other projects may use as well."""
+    """Warn of a queue without an explicit name in a store that other projects may also use."""
     queue = _default_queue()
     if settings.QUEUE_NAME or settings.QUEUE_EAGER or queue is None or isinstance(queue, MemoryQueue):
         return []
@@ -54,7 +54,7 @@ def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     alias = queue and queue.transaction_alias
     try:
         connection = connections[alias] if alias else None
-    except ImproperlyConfigured:  # its driver is not installed: Django says so where it is used
+    except ImproperlyConfigured:  # its driver is not installed: Django reports that where it is used
         return []
     if connection is None or connection.vendor != "sqlite" or connection.is_in_memory_db():  # type: ignore[attr-defined]
         return []
@@ -73,7 +73,7 @@ def check_sqlite(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
 
 
 def _default_queue() -> BaseQueue | None:
-    """Return the default queue; None if the settings cannot work, which another check says."""
+    """Return the default queue; None if the settings are invalid, which another check reports."""
     with suppress(ConfigurationError):
         queue = queues.fresh(settings.queue_name)
         _ = queue.transaction_alias
@@ -100,7 +100,7 @@ def _missing_options(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def _has_wal(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the file says that it has a write-ahead log, which it keeps once it has one."""
+    """Return whether the file is in WAL mode, which is permanent once set."""
     with suppress(OSError), Path(connection.settings_dict["NAME"]).open("rb") as file:
         return file.read(20)[18:] == _VERSION_OF_WAL
     return False

@@ -102,7 +102,7 @@ def _until(deadline: float) -> Iterator[None]:
 
 
 def _produce(how: str, seconds: float, rate: float) -> int:
-    """Answer how many were enqueued."""
+    """Return how many were enqueued."""
     count = 0
     for _ in paced(rate, seconds) if how == "paced" else _until(time.monotonic() + seconds):
         if how == "paced":

@@ -27,7 +27,7 @@ def cache() -> Path:
 
 
 def environment(module: str, folder: Path) -> Path:
-    """Answer the Python of the peer's environment, which is made unless it is there already.
+    """Return the Python of the peer's environment, which is made unless it is there already.
 
     Delete ``folder`` to have the newest releases of all peers.
     """

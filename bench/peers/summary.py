@@ -35,7 +35,7 @@ class Turn(NamedTuple):
         return {name: value for name, value in (found | late).items() if value is not None}
 
     def of(self, bare: Turn) -> dict[str, float]:
-        """Answer which part of the bare store this was."""
+        """Return which part of the bare store this was."""
         mine, other = self.enqueued, bare.enqueued
         parts = {
             "enqueue of bare": (mine.get("each per s"), other.get("each per s")),

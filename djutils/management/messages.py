@@ -1,4 +1,4 @@
-"""What can be said of one message that was looked at: in words, and as values for JSON."""
+"""Describing a message: as text, and as values for JSON."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ GONE = "gone: it has succeeded, or was discarded, or never existed"
 
 
 class Found(NamedTuple):
-    """A message where it was found."""
+    """A message and the queue where it was found."""
 
     queue: BaseQueue
     snapshot: Snapshot
     message: Message | None
-    """None: the bytes cannot be read, or were not asked for."""
+    """None: the bytes cannot be read, or were not requested."""
     problem: str = ""
     """Why they cannot be read."""
     owner_is_registered: bool | None = None
-    """Of a leased one: whether the worker process it is lent to is still registered. None: it was not asked."""
+    """If it is leased: whether the worker process that holds it is still registered. None: not checked."""
 
     @property
     def command(self) -> str:
@@ -38,10 +38,10 @@ class Found(NamedTuple):
 
 
 def known_queues(name: str | None) -> list[BaseQueue]:
-    """Return the queue of that name; without one, the project's default queue and those its commands name."""
+    """Return the queue ``name``; without a name, the project's default queue and those that its commands name."""
     if name:
         return [queues[name]]
-    # A commands.py that cannot be imported is often the very reason to look.
+    # A commands.py that cannot be imported is often the reason for using this command.
     with suppress(Exception):
         autodiscover()
     named = {command.queue_name for command in registry if command.queue_name}
@@ -49,7 +49,7 @@ def known_queues(name: str | None) -> list[BaseQueue]:
 
 
 def read(queue: BaseQueue, snapshot: Snapshot) -> Found:
-    """Return ``snapshot`` with what its header says; its payload must have been loaded."""
+    """Return ``snapshot`` with the contents of its header; its payload must have been loaded."""
     try:
         return Found(queue, snapshot, codec.decode(snapshot.data or b"", queue.name))
     except MessageError as error:
@@ -57,7 +57,7 @@ def read(queue: BaseQueue, snapshot: Snapshot) -> Found:
 
 
 def with_owners(found: Iterable[Found]) -> list[Found]:
-    """Return ``found`` with whether the owners of the leased ones are registered."""
+    """Return ``found`` with the information whether the owners of leased messages are registered."""
     asked: dict[str, set[int]] = {}
     told = []
     for one in found:
@@ -70,7 +70,7 @@ def with_owners(found: Iterable[Found]) -> list[Found]:
 
 
 def summary(found: Found) -> str:
-    """Return what has become of it, in one line."""
+    """Return what happened to the message, in one line."""
     one = found.snapshot
     match one.state:
         case "ready":
@@ -87,7 +87,7 @@ def summary(found: Found) -> str:
 
 
 def fields(found: Found) -> list[tuple[str, str]]:
-    """Return everything that is known of it, but its arguments and its error."""
+    """Return everything that is known about the message except its arguments and its error."""
     one, message = found.snapshot, found.message
     named = [("id", one.id), ("state", summary(found)), ("queue", found.queue.name)]
     named.append(("command", plain(found.command) + (f" ({plain(found.problem)})" if found.problem else "")))
@@ -102,7 +102,7 @@ def fields(found: Found) -> list[tuple[str, str]]:
 
 
 def as_json(found: Found) -> dict[str, Any]:
-    """Return what is known of it, as values for JSON: moments in ISO 8601, what is unknown as null."""
+    """Return what is known about the message, as values for JSON: times in ISO 8601, unknown values as null."""
     one, message = found.snapshot, found.message
     sent = message.enqueued_at if message else one.sent
     eta = datetime.fromtimestamp(message.eta, UTC) if message and message.eta else None
@@ -130,7 +130,7 @@ def as_json(found: Found) -> dict[str, Any]:
 
 
 def cannot_know(queue: BaseQueue) -> str:
-    """Return what to say of a message that is not among the dead letters of a queue that shows nothing else."""
+    """Return the text for a message that is not a dead letter, on a queue that can show only dead letters."""
     return (
         f"unknown: {type(queue).__name__} cannot show what waits or runs. It is not among the dead letters of"
         f" '{queue.name}'."

@@ -1,6 +1,6 @@
-"""The queue, and all that a ``commands.py`` imports: ``from djutils.queue import queue_command``.
+"""The queue, and everything that a ``commands.py`` needs: ``from djutils.queue import queue_command``.
 
-Importing it reads no setting, loads no model of djutils and connects to nothing.
+Importing it reads no setting, loads no model of djutils and opens no connection.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ __all__ = [
 def autodiscover() -> None:
     """Import every installed app's ``commands.py``, which fills the registry.
 
-    An app without one is fine; an error inside one comes out as it is.
+    An app need not have one; an error inside one is raised unchanged.
     """
     autodiscover_modules("commands")

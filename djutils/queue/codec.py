@@ -8,11 +8,11 @@ bytes     what
 4         which key signed it: the first bytes of the key's SHA-256
 16        id, a UUID of version 7
 8         when it was enqueued, in seconds since the epoch
-8         not to be run before this moment, or not a number
+8         the earliest moment to run it, or not a number
 1         priority
 4         attempt
 2         length of the header
-..        header: JSON with command and queue, the same for all calls of one command
+..        header: JSON with command and queue, identical for all calls of one command
 ..        body: the command's data, pickled with protocol 5
 32        HMAC-SHA256 over everything before it
 ========  ==========================================================================
@@ -58,7 +58,7 @@ def _header(command: str, queue: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _read_header(header: bytes) -> tuple[str, str]:
-    """Answer command and queue out of a header whose signature was verified."""
+    """Return command and queue from a header whose signature was verified."""
     try:
         fields = dict(json.loads(header))
         command, queue = fields.pop("command"), fields.pop("queue")
@@ -70,7 +70,7 @@ def _read_header(header: bytes) -> tuple[str, str]:
 
 
 def encode(message: Message) -> bytes:
-    """Answer ``message`` as signed bytes."""
+    """Return ``message`` as signed bytes."""
     id, command, queue, created, body, eta, priority, attempt = message
     key, header = site_keys().signing, _header(command, queue)
     eta = nan if eta is None else eta
@@ -80,10 +80,10 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes, queue: str) -> Message:
-    """Answer the message in ``data``; nothing in it is unpickled.
+    """Return the message in ``data``; nothing in it is unpickled.
 
-    Raises ``InvalidMessage`` unless ``data`` was signed by this site for ``queue``; ``ForeignMessage``
-    if the key is not one of ours.
+    Raises ``InvalidMessage`` unless ``data`` was signed by this site for ``queue``, and ``ForeignMessage``
+    if it was signed with an unknown key.
     """
     if data[:4] != _PREFIX or len(data) < _SHORTEST:
         raise InvalidMessage(_explain_prefix(data))
@@ -106,7 +106,7 @@ def decode(data: bytes, queue: str) -> Message:
 
 
 def message_id(data: bytes) -> str | None:
-    """Return the id that ``data`` bears, which is not verified; None for bytes that are no message."""
+    """Return the unverified id in ``data``; None for bytes that are not a message."""
     if data[:4] != _PREFIX or len(data) < _SHORTEST:
         return None
     return data[_FACTS_AT : _FACTS_AT + 16].hex()
@@ -122,7 +122,7 @@ def _explain_prefix(data: bytes) -> str:
 
 
 def dump(data: object) -> bytes:
-    """Answer ``data`` pickled; ``NotPicklable`` names the part that cannot be."""
+    """Return ``data`` pickled; raise ``NotPicklable``, which names the part that cannot be pickled."""
     try:
         return pickle.dumps(data, protocol=5)
     except Exception as error:  # a __reduce__ or __getstate__ may raise anything
@@ -130,7 +130,7 @@ def dump(data: object) -> bytes:
 
 
 def load(body: bytes) -> Any:
-    """Unpickle ``body``, which must come out of a verified message; else ``NotUnpicklable``."""
+    """Unpickle ``body``, which must come from a verified message; raise ``NotUnpicklable`` if that fails."""
     try:
         return pickle.loads(body)
     except Exception as error:  # a __setstate__ may raise anything

@@ -1,4 +1,4 @@
-"""The options of a command: which there are, and which values they take."""
+"""The options of a command, and the values they take."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .exceptions import InvalidCommand
 from .retry import is_backoff
 
 DECLARED = ("name", "queue_name", "priority", "max_attempts", "backoff", "time_limit", "atomic")
-"""Given where a command is declared."""
+"""Options given where a command is declared."""
 CALLED = ("queue_name", "priority", "run_after")
-"""Given for a single call."""
+"""Options given for a single call."""
 
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""After this no calendar of Python's goes on."""
+"""The last moment that Python's calendar can represent."""
 
 
 def due_at(run_after: datetime | timedelta) -> float:
     """Return the moment ``run_after`` means, in seconds since the epoch.
 
     A timedelta counts from now. A naive datetime is in the project's time zone, its ``fold`` respected.
-    Raises ``InvalidCommand`` for what is neither, and for a moment after the year 9999.
+    Raises ``InvalidCommand`` for any other type, and for a moment after the year 9999.
     """
     check_options({"run_after": run_after}, CALLED, "this command")
     if isinstance(run_after, timedelta):
@@ -43,7 +43,7 @@ def due_at(run_after: datetime | timedelta) -> float:
 
 
 def check_options(options: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    """Raise ``InvalidCommand`` for an option of ``where`` that is not ``known`` or whose value does not fit."""
+    """Raise ``InvalidCommand`` for an option of ``where`` that is not ``known`` or has an invalid value."""
     for option, value in options.items():
         if option not in known:
             near = get_close_matches(option, known, n=1)

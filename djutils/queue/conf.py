@@ -1,6 +1,6 @@
 """Every setting of the queue, its default and its meaning.
 
-A setting is read when it is needed, never at import, and kept until Django tells that it changed, so
+A setting is read when it is needed, never at import, and kept until Django signals that it has changed, so
 ``override_settings`` works everywhere.
 """
 
@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 
 class Setting(Generic[T]):
-    """An attribute that answers the project's own value, or ``default`` where it has none.
+    """An attribute whose value is the project's setting, or ``default`` if there is none.
 
-    Asked of the class, it answers the default. What it has found is kept in the instance, where
-    Python looks before it asks here again.
+    On the class it returns the default. A value it has read is stored in the instance, where
+    Python looks before it calls this descriptor again.
     """
 
     def __init__(self, default: T) -> None:
@@ -39,13 +39,13 @@ class Setting(Generic[T]):
 
 
 class QueueSettings:
-    """The defaults. Reading an attribute answers the project's own value where it has one."""
+    """The defaults. Reading an attribute returns the project's own value if it has one."""
 
     QUEUE_BACKEND = Setting("djutils.queue.backends.database.DatabaseQueue")
     """Dotted path of the backend that stores the queues."""
 
     QUEUE_CONNECTION = Setting("")
-    """Where the backend connects to; each backend says what it understands.
+    """Where the backend connects to; the format depends on the backend.
 
     ``DatabaseQueue`` takes a database alias, ``RedisQueue`` takes ``host:port:db`` or a URL."""
 
@@ -53,7 +53,7 @@ class QueueSettings:
     """Name of the default queue. Empty: the name of the default database, as in 2011."""
 
     QUEUE_EAGER = Setting(False)
-    """Run a command at once, in the caller, instead of sending it."""
+    """Run a command at once, in the calling process, instead of sending it."""
 
     QUEUE_MAX_ATTEMPTS = Setting(20)
     """How many runs of a command may fail before it becomes a dead letter."""
@@ -68,14 +68,14 @@ class QueueSettings:
     """Largest message in bytes, signature included. A larger one is refused at the call."""
 
     QUEUE_SIGNING_KEYS = Setting[Any](None)
-    """Keys for the messages, if not ``SECRET_KEY``: a list, the first signs, all are accepted.
+    """Keys for messages instead of ``SECRET_KEY``: a list; the first signs, all are accepted.
 
-    With it, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted."""
+If it is set, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted."""
 
     QUEUE_DEAD_LETTERS_KEPT = Setting[Any](None)
     """How long a dead letter is kept before a consumer of its queue discards it.
 
-    Seconds, a ``timedelta``, or text such as ``"30d"``; None: until someone replays or discards it."""
+    Seconds, a ``timedelta``, or text such as ``"30d"``; None: until an operator replays or discards it."""
 
     @cached_property
     def queue_name(self) -> str:

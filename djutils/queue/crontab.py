@@ -18,7 +18,7 @@ _PART = re.compile(r"(?:\*|([a-z0-9]{1,3})(?:-([a-z0-9]{1,3}))?)(?:/([0-9]{1,4})
 
 
 class _LeftOut(str):
-    """``*``, because the caller did not say anything else."""
+    """``*`` as the default: the caller left the field out."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class _Field(NamedTuple):
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int | None:
-        """Return the value that ``text`` names, or None; 7 is the Sunday after Saturday."""
+        """Return the value that ``text`` names, or None; 7 is Sunday."""
         if text in self.names:
             return self.first + self.names.index(text)
         number = int(text) if text.isdigit() else -1
@@ -40,13 +40,13 @@ class _Field(NamedTuple):
         return number if self.first <= number <= most else None
 
     def span(self, first: int, last: int) -> list[int]:
-        """Return the values from ``first`` to ``last``, past the end of the field if need be."""
+        """Return the values from ``first`` to ``last``, wrapping around the end of the field if necessary."""
         if first <= last:
             return list(range(first, last + 1))
         return [*range(first, self.last + 1), *range(self.first, last + 1)]
 
     def hint(self) -> str:
-        """Return what can be said in this field."""
+        """Return the values that this field accepts, as text."""
         names = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
         sunday = " (Sunday = 0 or 7)" if self.last == 6 else ""
         return (
@@ -69,16 +69,16 @@ _FIELDS: Mapping[str, _Field] = {
 class Crontab:
     """What ``crontab(...)`` returns: called with a datetime, it returns whether the command is due.
 
-    An aware datetime is a real minute of its own time zone, and the rule of cron decides in the
+    An aware datetime is a real minute of its own time zone, and cron's rule applies in the
     nights in which clocks are changed. A naive one is a local time of ``TIME_ZONE`` if ``USE_TZ``
-    is False, as Django hands them out then; otherwise only its fields are compared.
+    is False, as Django uses them; otherwise only its fields are compared.
     """
 
     def __init__(self, expression: str, left_out: str = "") -> None:
-        """``expression`` has the five fields of cron; ``left_out`` names those left to be ``*``."""
+        """``expression`` has the five fields of cron; ``left_out`` names the fields that default to ``*``."""
         self._expression = expression
         self.left_out = left_out
-        """Fields left out below one that is given, as a warning names them; usually empty."""
+        """Fields left out although a larger one is given, as text for a warning; usually empty."""
 
     def __call__(self, when: datetime) -> bool:
         when = when.replace(second=0, microsecond=0)
@@ -87,10 +87,10 @@ class Crontab:
         if when.tzinfo is None:
             return self._after(when - _SECOND) == when
         minute = when.astimezone(UTC)
-        # One second before: CronSim then begins with this minute, whatever the shift. From further
-        # away it steps over one in which a zone goes back by half an hour.
+        # Start one second before: CronSim then begins with this minute, whatever the shift. If it starts earlier,
+        # it skips a minute in which a zone goes back by half an hour.
         before = (minute - _SECOND).astimezone(when.tzinfo)
-        # Compared in UTC: in one zone Python takes both passes of a repeated hour for the same.
+        # Compare in UTC: within one zone Python treats both passes of a repeated hour as equal.
         return self._after(before).astimezone(UTC) == minute
 
     def __repr__(self) -> str:
@@ -99,7 +99,7 @@ class Crontab:
     def _after(self, when: datetime) -> datetime:
         """Return the first moment later than ``when`` at which the command is due."""
         moments = CronSim(self._expression, when)
-        moments.day_and = True  # cron is content with one of the two days; djutils needs both
+        moments.day_and = True  # cron requires only one of the two day fields to match; djutils requires both
         return next(moments)
 
 
@@ -111,11 +111,11 @@ def crontab(
     hour: str | int = _LEFT_OUT,
     minute: str | int = _LEFT_OUT,
 ) -> Crontab:
-    """Return a function from a datetime to whether all of these fields match its minute.
+    """Return a function that returns whether all of these fields match the minute of a datetime.
 
     Each field is ``*``, an integer, a range ``m-n``, a step ``*/n`` or ``m-n/s``, or several of
-    these with commas between them. ``*/n`` counts from the first value of the field: ``day='*/6'`` is
-    1, 7, 13, 19, 25, 31. A range may pass the end of the field: ``hour='22-2'``. Months may be
+    these separated by commas. ``*/n`` counts from the first value of the field: ``day='*/6'`` is
+    1, 7, 13, 19, 25, 31. A range may wrap around the end of the field: ``hour='22-2'``. Months may be
     written ``jan`` to ``dec`` and weekdays ``sun`` to ``sat``; Sunday is 0 and 7.
 
     >>> from datetime import datetime
@@ -130,7 +130,7 @@ def crontab(
     text = {name: _parsed(name, value) for name, value in given.items()}
     schedule = Crontab("{minute} {hour} {day} {month} {day_of_week}".format(**text), _left_out(given))
     try:
-        schedule._after(datetime(2000, 1, 1))  # noqa: DTZ001  (fields only: every day of a leap year comes)
+        schedule._after(datetime(2000, 1, 1))  # noqa: DTZ001  (only the fields matter: a leap year has every day)
     except (CronSimError, StopIteration):
         raise InvalidCommand(
             f"crontab(month={month!r}, day={day!r}) can never match: these months have no such day."
@@ -139,7 +139,7 @@ def crontab(
 
 
 def project_zone() -> tzinfo | None:
-    """Return the time zone of ``TIME_ZONE``; None if it is None, which means the machine's own."""
+    """Return the time zone of ``TIME_ZONE``; None if it is None, which means the machine's time zone."""
     return timezone.get_default_timezone() if settings.TIME_ZONE else None
 
 
@@ -153,10 +153,10 @@ def _by_name(positional: tuple[object, ...]) -> InvalidCommand:
 
 
 def _parsed(name: str, value: str | int) -> str:
-    """Return ``value`` as cron writes it, in numbers; steps over the whole field stay as they are."""
+    """Return ``value`` in cron's syntax, with numbers; steps over the whole field are unchanged."""
     parts = ["" if isinstance(value, bool) else part.strip() for part in str(value).lower().split(",")]
     texts = [_parsed_part(_FIELDS[name], f"crontab({name}={value!r})", part) for part in parts]
-    # A star comes first: by it cron tells a schedule that follows real time from one of fixed times.
+    # Stars come first: cron uses them to distinguish a schedule that follows real time from fixed times.
     return ",".join(sorted(texts, key=lambda text: not text.startswith("*")))
 
 
@@ -180,7 +180,7 @@ def _parsed_part(field: _Field, wrote: str, part: str) -> str:
 
 
 def _left_out(given: Mapping[str, str | int]) -> str:
-    """Return the names of the fields left out below the largest one that is given."""
+    """Return the names of the fields that were left out although a larger one was given."""
     levels = [("month",), ("day", "day_of_week"), ("hour",), ("minute",)]
     missing = [all(isinstance(given[name], _LeftOut) for name in names) for names in levels]
     below = missing.index(False) if False in missing else len(levels)

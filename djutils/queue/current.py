@@ -1,4 +1,4 @@
-"""The message that is being run, as seen from inside the command: ``current_message()``."""
+"""The message that is being run, as seen by the command itself: ``current_message()``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .message import Delivery, Message
 
 
 class Pad(Protocol):
-    """Where a thread notes what whoever watches its process must know."""
+    """Where a thread records what the supervisor must know."""
 
     def must_end(self, deadline: float) -> None:
-        """Note when what runs must have ended, by the monotonic clock; 0: whenever it likes."""
+        """Record when the running command must have ended, by the monotonic clock; 0: no limit."""
 
 
 class Lease(NamedTuple):
-    """Who holds what runs: an owner on a queue."""
+    """The lease of a running message: an owner on a queue."""
 
     queue: LeasedQueue
     owner: int
@@ -31,12 +31,12 @@ class Running(NamedTuple):
     message: Message
     delivery: Delivery
     lease: Lease | None = None
-    """None where nothing was lent: in eager mode, and on a queue of four methods."""
+    """None where there is no lease: in eager mode, and on a queue with four methods."""
     pad: Pad | None = None
 
 
 running: ContextVar[Running | None] = ContextVar("djutils_running", default=None)
-"""What this thread or coroutine runs."""
+"""The run in this thread or coroutine."""
 
 
 class CurrentMessage:
@@ -47,7 +47,7 @@ class CurrentMessage:
 
     @property
     def id(self) -> str:
-        """The id that the call answered."""
+        """The id that the call returned."""
         return self._run.message.id
 
     @property
@@ -57,7 +57,7 @@ class CurrentMessage:
 
     @property
     def attempt(self) -> int:
-        """The how-manieth run this is, first = 1; runs that were cut short are not counted."""
+        """Which run this is (first = 1); interrupted runs are not counted."""
         return self._run.message.attempt + self._run.delivery.attempts
 
     @property
@@ -69,8 +69,8 @@ class CurrentMessage:
     def fencing_token(self) -> int:
         """A number that grows whenever the message is taken from a worker that may still be alive.
 
-        Write it beside what the command changes elsewhere, and refuse a smaller one there: then a
-        worker that was frozen and wakes up cannot undo what its successor did (Martin Kleppmann,
+        Store it with the data that the command changes elsewhere, and reject a smaller number there: then a
+        worker that was frozen and wakes up cannot overwrite the work of its successor (Martin Kleppmann,
         'How to do distributed locking', 2016).
         """
         return self.attempt + self._run.delivery.crashes + self._run.delivery.redeliveries
@@ -78,27 +78,27 @@ class CurrentMessage:
     def still_ours(self) -> bool:
         """Ask the backend whether the message is still lent to this worker.
 
-        False after this worker was silent for longer than the lease: the command runs elsewhere
-        by now. True where nothing is lent. Raises ``BackendUnavailable`` if it cannot be asked.
+        Return False if this worker was silent for longer than the lease: the command is running elsewhere
+        by now. Return True where there are no leases. Raises ``BackendUnavailable`` if the backend cannot be reached.
         """
         lease = self._run.lease
         return lease is None or self.id in lease.queue.held(lease.owner, [self.id])
 
 
 def current_message() -> CurrentMessage | None:
-    """Answer the message that is being run here; None outside of a run, as in ``fn.call()``."""
+    """Return the message that is being run here; None outside a run, as in ``fn.call()``."""
     run = running.get()
     return None if run is None else CurrentMessage(run)
 
 
 class WithCommand(logging.Filter):
-    """A filter for a project's LOGGING that lets nothing out: it tells which command logged a record.
+    """A filter for a project's LOGGING that drops nothing: it adds to each record which command logged it.
 
-    Formatters then know ``command_id`` and ``command``, its name; both are ``-`` outside of a command.
+    Formatters can then use ``command_id`` and ``command``, its name; both are ``-`` outside a command.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add both to ``record``."""
+        """Add both attributes to ``record``."""
         run = running.get()
         record.command_id = run.message.id if run else "-"
         record.command = run.message.command if run else "-"

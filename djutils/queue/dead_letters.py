@@ -1,6 +1,6 @@
-"""Replaying and discarding dead letters, with a line in the log that says who did what.
+"""Replaying and discarding dead letters, with a log line that says who did what.
 
-The management command, the admin and the consumer do it through here.
+The management command, the admin and the consumer all use these functions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 def replay(queue: BaseQueue, ids: Collection[str] | None, by: str) -> int:
     """Put the dead letters of ``ids`` (None: all) back on ``queue`` and log it; return how many.
 
-    ``by`` says who asked for it. After ``BackendError`` some may be back.
+    ``by`` names the requester. After a ``BackendError`` some may already be back.
     """
     try:
         count = queue.replay(ids)
@@ -38,9 +38,9 @@ def replay(queue: BaseQueue, ids: Collection[str] | None, by: str) -> int:
 
 
 def discard(queue: BaseQueue, ids: Collection[str] | None, by: str, *, before: datetime | None = None) -> int:
-    """Forget the dead letters of ``ids`` (None: all) that died before ``before`` (None: ever) and log it.
+    """Delete the dead letters of ``ids`` (None: all) that died before ``before`` (None: at any time) and log it.
 
-    Return how many. ``by`` says who asked for it. After ``BackendError`` some may be gone.
+    Return how many. ``by`` names the requester. After a ``BackendError`` some may already be gone.
     """
     try:
         count = queue.discard(ids) if before is None else queue.discard(ids, before=before)
@@ -53,20 +53,20 @@ def discard(queue: BaseQueue, ids: Collection[str] | None, by: str, *, before: d
 
 
 def operator() -> str:
-    """Return who runs this process, for the log: the user, who became it by sudo, and the host."""
+    """Return who runs this process, for the log: the user, the user who called sudo, and the host."""
     uid = os.getuid()
     try:
         user = pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container may run under a number that has no name
+    except KeyError:  # a container may run under a user id that has no name
         user = f"uid {uid}"
     sudo = os.environ.get("SUDO_USER")
     return f"{user}{f' (sudo by {sudo})' if sudo else ''} on {socket.gethostname()}"
 
 
 def as_age(value: object) -> timedelta:
-    """Return ``value`` as a timedelta: it is one, or seconds, or text such as ``30d``, ``12h``, ``90m``.
+    """Return ``value`` as a timedelta; it may be one, or seconds, or text such as ``30d``, ``12h``, ``90m``.
 
-    Raises ``ValueError``, with what can be written, for anything else.
+    Raises ``ValueError``, which lists the valid forms, for anything else.
     """
     age = _age(value)
     if age is None or not timedelta(0) <= age <= _LONGEST:
@@ -109,5 +109,5 @@ def _log_failure(by: str, tried: str, queue: BaseQueue, which: str, error: Excep
 
 
 def _plain(text: str) -> str:
-    """A user name may come from anywhere: it must not begin a line of its own."""
+    """Return ``text`` on one line: a user name may come from anywhere and must not forge a log line."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""What a thread may do while an event loop runs in it: a coroutine called us."""
+"""What a thread may do while an event loop runs in it, because a coroutine called djutils."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 def apart(function: Callable[[], T]) -> T:
-    """Return ``function()``; while an event loop runs in this thread, it is called in a thread of its own.
+    """Return ``function()``; if an event loop runs in this thread, call it in a separate thread.
 
-    There it can run a loop and use the database, on connections that are closed at its end. The
-    caller's loop stands still meanwhile. What it raises comes out.
+    There it can run a loop and use the database, on connections that are closed when it ends. The
+    caller's loop is blocked meanwhile. Exceptions are raised to the caller.
     """
     if _get_running_loop() is None:
         return function()
@@ -45,14 +45,14 @@ def _use_database() -> None:
 def check_caller(queue: BaseQueue) -> None:
     """Raise Django's ``SynchronousOnlyOperation`` if a coroutine is about to use a ``queue`` in a database.
 
-    Before anything is sent: Django's own guard would speak only when another queue may have its messages already.
+    Called before anything is sent: Django's own guard would act only after messages were sent to other queues.
     """
     if _get_running_loop() is not None and queue.transaction_alias is not None:
         _use_database()
 
 
 def refuse_coroutine(queue: BaseQueue, instead: str) -> None:
-    """Raise ``QueueException`` if a coroutine is about to use a ``queue`` in a database; it can write ``instead``."""
+    """Raise ``QueueException``, which suggests ``instead``, if a coroutine is about to use a ``queue`` in a database."""
     try:
         check_caller(queue)
     except SynchronousOnlyOperation:
@@ -63,18 +63,20 @@ def refuse_coroutine(queue: BaseQueue, instead: str) -> None:
 
 
 def explain(error: Exception, command: Command | None, called: str, instead: str) -> NoReturn:
-    """Raise ``error``; or an ``EnqueueError`` if it says that a coroutine was about to use a database.
+    """Raise ``error``, or an ``EnqueueError`` if it means that a coroutine was about to use a database.
 
-    ``called`` is what was written, ``instead`` what a coroutine writes for it.
+    ``called`` is the code as written, ``instead`` is what to write in a coroutine.
     """
-    # A QuerySet among the arguments asks for its rows when it is pickled.
+    # A QuerySet among the arguments is evaluated when it is pickled.
     cause = error.__cause__ if isinstance(error, NotPicklable) else error
     if not isinstance(cause, SynchronousOnlyOperation):
         raise error
     what = "This call" if command is None else f"This call of '{command.name}'"
     name = type(command).__qualname__
     of_function = command is not None and getattr(command.function, "__qualname__", "") == name
-    if of_function and not hasattr(command, "validate_datetime"):  # a periodic function stays what it was
+    if of_function and not hasattr(
+        command, "validate_datetime"
+    ):  # a periodic function is not replaced by its decorator
         instead = f"await {name}.acall(...)' instead of '{name}(...)', and '{instead}"
     raise EnqueueError(
         f"{what} needs a database, which Django lets no coroutine use directly; nothing was sent. "

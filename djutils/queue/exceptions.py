@@ -10,18 +10,18 @@
     │   ├── NotPicklable
     │   ├── MessageTooLarge
     │   └── UnsupportedOption
-    ├── MessageError                   bytes that cannot become a command
-    │   ├── InvalidMessage             never unpickled, dead at once
-    │   │   └── ForeignMessage         left for a consumer that has its key, then dead
-    │   ├── UnknownCommand             offered again later, then dead
-    │   ├── NotUnpicklable             tried again later, then dead
-    │   └── TooDangerous               its processes died under it: not run again
+    ├── MessageError                   bytes that cannot be turned into a command
+    │   ├── InvalidMessage             never unpickled, becomes a dead letter at once
+    │   │   └── ForeignMessage         left for a consumer that has its key, then a dead letter
+    │   ├── UnknownCommand             offered again later, then a dead letter
+    │   ├── NotUnpicklable             retried later, then a dead letter
+    │   └── TooDangerous               the processes that ran it died: not run again
     ├── BackendError                   the driver's own error is its __cause__
-    │   ├── BackendUnavailable         trying again may help
-    │   └── OwnerLost                  what was lent has been taken back
+    │   ├── BackendUnavailable         calling again may help
+    │   └── OwnerLost                  the leased messages were taken back
     ├── TimeLimitExceeded              raised in a command that runs for too long
-    ├── ConsumerError                  the daemon cannot start, stop or be asked
-    └── Control                        raised by a command to steer itself
+    ├── ConsumerError                  the daemon cannot start, stop or report its status
+    └── Control                        raised by a command to decide its own fate
         ├── Retry
         └── Reject
 
@@ -48,11 +48,11 @@ class QueueException(Exception):
 
 
 class ConfigurationError(QueueException, ImproperlyConfigured):
-    """A setting of djutils cannot work as it is."""
+    """A setting of djutils is invalid."""
 
 
 class InvalidCommand(ConfigurationError):
-    """A function or class cannot be a command as it is declared."""
+    """A function or class cannot be a command as declared."""
 
 
 class EnqueueError(QueueException):
@@ -111,10 +111,10 @@ class BackendUnavailable(BackendError):
 
 
 class OwnerLost(BackendError):
-    """The backend does not know this owner: what it held was taken back.
+    """The backend does not know this owner: the messages it held were taken back.
 
-    It happens to a worker that was silent for longer than the lease. Nothing it still holds
-    may be settled any more; its commands will run elsewhere.
+    This happens to a worker that was silent for longer than the lease. It can no longer settle
+    the messages it holds; other workers will run them.
     """
 
 
@@ -131,14 +131,14 @@ class ConsumerError(QueueException):
 
 
 class Control(QueueException):
-    """A command steers what happens to itself."""
+    """A command decides what happens to itself."""
 
 
 class Retry(Control):
-    """The command asked to be tried again.
+    """The command asked to be retried.
 
-    ``delay`` is in seconds (or a timedelta); without it the command's own backoff decides. The
-    attempt is counted, so a command cannot ask for ever.
+    ``delay`` is in seconds (or a timedelta); without it the command's own backoff applies. The
+    attempt is counted, so a command cannot do this forever.
     """
 
     def __init__(self, message: str = "", *, delay: float | timedelta | None = None) -> None:
@@ -147,4 +147,4 @@ class Retry(Control):
 
 
 class Reject(Control):
-    """The command asked never to be tried again; it goes to the dead letters."""
+    """The command asked not to be retried; it becomes a dead letter."""

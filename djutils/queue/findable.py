@@ -1,4 +1,4 @@
-"""Can a consumer find a command? It imports what Django's setup and the apps' ``commands.py`` import, no more."""
+"""Whether a consumer can find a command: it imports only what Django's setup and the apps' ``commands.py`` import."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from .exceptions import InvalidCommand
 logger = logging.getLogger("djutils.queue.findable")
 
 _TYPED_IN = {None, "builtins", "__main__", "__mp_main__", "django.core.management.commands.shell"}
-"""The modules of what is typed into a shell or a notebook, or stands in the script that Python was given."""
+"""The modules of code typed into a shell or a notebook, or of the script that Python was started with."""
 _MOST = 2000
-"""How many modules are looked through, at most."""
+"""The largest number of modules to search."""
 
 
 def is_being_loaded() -> bool:
-    """Return whether every process that runs commands imports what is imported now, as far as we can see."""
+    """Return whether every consumer also imports the module that is being imported now, as far as can be seen."""
     if not apps.loading:
         return False
     return not apps.ready or any(_is_beginning(name) for name in _commands_modules())
 
 
 def refuse_unfindable(command_class: type[Command], queue: BaseQueue) -> bool:
-    """Raise ``InvalidCommand`` if no consumer can find a command; log a warning if probably none does.
+    """Raise ``InvalidCommand`` if no consumer can find a command; log a warning if probably none can.
 
-    Return whether that is settled for ``command_class``, whatever the queue.
+    Return whether the result holds for ``command_class`` on every queue.
     """
-    if isinstance(queue, MemoryQueue):  # which only this process can empty
+    if isinstance(queue, MemoryQueue):  # only this process can empty it
         return False
     name, module = command_class.name, command_class.__module__
     if module in _TYPED_IN:
@@ -82,18 +82,20 @@ def _commands_modules() -> Iterator[str]:
 
 
 def _is_beginning(name: str) -> bool:
-    """Return whether the module ``name`` is in the middle of being imported."""
+    """Return whether the module ``name`` is still being imported."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
 
 
 def _is_imported_by_consumers(name: str) -> bool:
-    """Return whether the module ``name`` is a ``commands.py``, or one leads to it.
+    """Return whether the module ``name`` is a ``commands.py``, or is imported by one.
 
-    Followed are the modules that a module has in its namespace, and those where what it has there was defined.
+    This follows the modules in a module's namespace, and the modules that define the objects in it.
     A process that only sends has not imported every ``commands.py`` yet.
     """
-    with suppress(Exception, SystemExit):  # a consumer, which cannot go on without them, says what is wrong
+    with suppress(
+        Exception, SystemExit
+    ):  # a consumer, which cannot start without them, reports what is wrong
         autodiscover_modules("commands")
     roots = {*_commands_modules(), *_settings_modules()}
     left, seen = list(roots), set(roots)
@@ -109,7 +111,7 @@ def _is_imported_by_consumers(name: str) -> bool:
 
 
 def _settings_modules() -> Iterator[str]:
-    """The module of the settings, and the packages it is in: they are imported before all apps."""
+    """Yield the settings module and its parent packages: they are imported before all apps."""
     name = os.environ.get(ENVIRONMENT_VARIABLE, "")
     while name:
         yield name
@@ -117,7 +119,7 @@ def _settings_modules() -> Iterator[str]:
 
 
 def _spells(module: ModuleType, name: str) -> bool:
-    """Return whether the source of ``module`` has ``name`` in it: ``import a.b`` leaves only ``a`` behind."""
+    """Return whether the source of ``module`` contains ``name``: ``import a.b`` adds only ``a`` to the namespace."""
     with suppress(OSError, TypeError):
         return name in inspect.getsource(module)
     return False
@@ -125,12 +127,12 @@ def _spells(module: ModuleType, name: str) -> bool:
 
 def _neighbours(module: ModuleType) -> Iterator[str]:
     for value in list(vars(module).values()):
-        # By its type: a lazy object would be evaluated to find out what it is.
+        # Not isinstance: it would evaluate a lazy object.
         is_module = issubclass(type(value), ModuleType)
         name = None
-        with suppress(Exception):  # an object may do anything when it is asked
+        with suppress(Exception):  # an object may raise anything on attribute access
             name = value.__name__ if is_module else value.__module__
-        # A package has its modules in its namespace, whoever imported them.
+        # A package has its submodules in its namespace, whichever module imported them.
         if isinstance(name, str) and not name.startswith(f"{module.__name__}.") and not _is_foreign(name):
             yield name
 

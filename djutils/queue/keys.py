@@ -1,4 +1,4 @@
-"""The keys that sign messages: where they come from, and which ones are refused."""
+"""The keys that sign messages: where they come from, and which are refused."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _NO_LIST = (
 
 
 class Key:
-    """HMAC-SHA256 under one key, both of its hashes begun once and copied for every message.
+    """HMAC-SHA256 with one key; both hashes are started once and copied for every message.
 
-    As in RFC 2104, section 4. The ``hmac`` module prepares them for every message or wraps each copy,
-    which takes twice the time that the hashing takes.
+    As in RFC 2104, section 4. The ``hmac`` module starts them for every message or wraps each copy,
+    which takes twice as long as the hashing.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -42,7 +42,7 @@ class Key:
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
     def sign(self, data: bytes) -> bytes:
-        """Return the code of ``data``."""
+        """Return the authentication code of ``data``."""
         inner = self._inner.copy()
         inner.update(data)
         outer = self._outer.copy()
@@ -51,31 +51,31 @@ class Key:
 
 
 class Keys(NamedTuple):
-    """The keys of this site, prepared."""
+    """The prepared keys of this site."""
 
     signing: Key
     accepted: dict[bytes, Key]
-    """All of them, by their id."""
+    """All keys by id."""
 
 
 @lru_cache(maxsize=1)
 def site_keys() -> Keys:
-    """Return the keys in use; raise ``ConfigurationError`` if one of them is empty or is no key."""
+    """Return the keys in use; raise ``ConfigurationError`` if one of them is empty or not a key."""
     made = [Key(hmac.digest(secret, PURPOSE, "sha256")) for secret in secrets_in_use().values()]
     return Keys(made[0], {key.id: key for key in made})
 
 
 def secrets_in_use() -> dict[str, bytes]:
-    """Return each secret by where it stands in the settings, the signing one first.
+    """Return each secret by its place in the settings, the signing one first.
 
-    Raises ``ConfigurationError`` if one of them is empty or is no key. No message holds a value.
+    Raises ``ConfigurationError`` if one of them is empty or not a key. The error never contains a value.
     """
     own = settings.QUEUE_SIGNING_KEYS
     if own is None:
         fallbacks = _listed("SECRET_KEY_FALLBACKS", django_settings.SECRET_KEY_FALLBACKS)
         try:
             named = {"SECRET_KEY": django_settings.SECRET_KEY, **fallbacks}
-        except ImproperlyConfigured:  # Django's own words when it is empty
+        except ImproperlyConfigured:  # Django's own error for an empty key
             raise ConfigurationError(_EMPTY_KEY.format(name="SECRET_KEY")) from None
     else:
         named = _listed("QUEUE_SIGNING_KEYS", own)
@@ -88,12 +88,12 @@ def secrets_in_use() -> dict[str, bytes]:
 
 
 def is_weak(secret: bytes) -> bool:
-    """Return whether ``secret`` is short, monotonous or left from ``startproject``, by Django's own measure."""
+    """Return whether ``secret`` is short, repetitive or left from ``startproject``, by Django's own criteria."""
     return len(secret) < _SHORTEST or len(set(secret)) < _FEWEST_CHARACTERS or secret.startswith(_GENERATED)
 
 
 def _listed(name: str, secrets: Any) -> dict[str, Any]:
-    # A text is a list of its letters: each of them would be a key.
+    # A string is a sequence of letters: each of them would be a key.
     if not isinstance(secrets, list | tuple):
         raise ConfigurationError(_NO_LIST.format(name=name, kind=type(secrets).__name__))
     return {f"{name}[{number}]": secret for number, secret in enumerate(secrets)}

@@ -1,4 +1,4 @@
-"""The values that travel: plain, frozen, and ignorant of every service."""
+"""The values that are passed around: plain, immutable, and independent of every service."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from enum import Enum
 from typing import Literal, NamedTuple
 
 make = tuple.__new__
-"""``make(Message, (id, ...))`` is ``Message(id, ...)`` in half the time: for what is made for each message."""
+"""``make(Message, (id, ...))`` is ``Message(id, ...)`` in half the time: for values made for every message."""
 
 
 class Message(NamedTuple):
-    """What is to be run: one requested run of one command."""
+    """One requested run of one command."""
 
     id: str
     """32 hexadecimal digits, a UUID of version 7, so that ids sort by time."""
@@ -30,11 +30,11 @@ class Message(NamedTuple):
     body: bytes
     """The pickled data of the command. Unpickled last, and only when the signature is ours."""
     eta: float | None = None
-    """Not to be run before this moment, in seconds since the epoch."""
+    """The earliest moment to run it, in seconds since the epoch."""
     priority: int = 0
     """-100 to 100; the larger runs sooner."""
     attempt: int = 1
-    """The how-manieth run this is, first = 1, as far as the message itself knows."""
+    """Which run this is (first = 1), as far as the message itself knows."""
 
     @property
     def enqueued_at(self) -> datetime:
@@ -43,7 +43,7 @@ class Message(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """What a backend is given to send: opaque bytes, and what it may know about them."""
+    """What a backend is given to send: opaque bytes, and the metadata it may use."""
 
     id: str
     data: bytes
@@ -53,7 +53,7 @@ class Envelope(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """One lending of a message to an owner."""
+    """One message lent to an owner."""
 
     id: str
     data: bytes
@@ -62,7 +62,7 @@ class Delivery(NamedTuple):
     crashes: int = 0
     """Earlier runs whose process died."""
     redeliveries: int = 0
-    """How often whoever held it was lost, host and all."""
+    """How often its owner was lost, host and all."""
     error: str = ""
     """What went wrong last time."""
     offers: int = 0
@@ -70,15 +70,15 @@ class Delivery(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one ``receive`` answers."""
+    """What one ``receive`` returns."""
 
     deliveries: list[Delivery]
     late: frozenset[str] = frozenset()
-    """Ids out of ``done`` that were no longer the owner's: they ran, and may run again."""
+    """Ids in ``done`` that were no longer the owner's: they ran, and may run again."""
 
 
 class Retrial(NamedTuple):
-    """A delivery to be tried again: when, and what went wrong this time."""
+    """A delivery to be retried: when, and what went wrong this time."""
 
     id: str
     delay: float
@@ -89,7 +89,7 @@ class Retrial(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A delivery that will not be tried again, and why."""
+    """A delivery that will not be retried, and why."""
 
     id: str
     error: str
@@ -98,7 +98,7 @@ class Rejection(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A message that will not be tried again."""
+    """A message that will not be retried."""
 
     id: str
     data: bytes
@@ -120,18 +120,18 @@ StateName = Literal["ready", "delayed", "leased", "dead"]
 
 
 class Snapshot(NamedTuple):
-    """A message as it was in its queue at one moment, read without taking it."""
+    """A message in its queue at one moment, read without taking it."""
 
     id: str
     state: StateName
     place: str = ""
-    """Where it stands among those of its state: ``peek`` goes on after it. Empty unless ``peek`` found it."""
+    """Its place among the messages of its state: ``peek`` can continue after it. Empty unless ``peek`` found it."""
     data: bytes | None = None
-    """None: it was not asked for."""
+    """None: it was not requested."""
     due: datetime | None = None
-    """Of a delayed one: when it may be lent."""
+    """If it is delayed: when it may be lent."""
     died: datetime | None = None
-    """Of a dead one: when it became a dead letter."""
+    """If it is dead: when it became a dead letter."""
     attempts: int = 0
     crashes: int = 0
     redeliveries: int = 0
@@ -139,21 +139,21 @@ class Snapshot(NamedTuple):
     error: str = ""
     """What went wrong last time, as in ``DeadLetter``."""
     owner: int | None = None
-    """Of a leased one: the worker process it is lent to. Since when is recorded nowhere."""
+    """If it is leased: the worker process it is lent to. Since when is not recorded."""
 
     @property
     def sent(self) -> datetime | None:
-        """When it was sent, as its id says; None if djutils did not make the id."""
+        """When it was sent, according to its id; None if djutils did not make the id."""
         if not _ID.fullmatch(self.id):
             return None
         try:
             return datetime.fromtimestamp(int(self.id[:12], 16) / 1000, UTC)
-        except (OverflowError, ValueError):  # a moment that no calendar has
+        except (OverflowError, ValueError):  # a moment that a datetime cannot represent
             return None
 
 
 class Stats(NamedTuple):
-    """How many messages of a queue are in which state."""
+    """The number of messages of a queue in each state."""
 
     ready: int = 0
     delayed: int = 0
@@ -169,7 +169,7 @@ class Action(Enum):
     RETRY = "retried"
     REJECT = "rejected"
     SETTLED = "settled"
-    """The backend knows already: acked in the command's own transaction, or taken back."""
+    """The backend already knows: acked in the command's own transaction, or taken back."""
 
 
 class Outcome(NamedTuple):
@@ -180,7 +180,7 @@ class Outcome(NamedTuple):
     """Seconds before it may be lent again, for RELEASE and RETRY."""
     error: str = ""
     charge: int = 1
-    """What a RETRY or a REJECT adds to its attempts: 0 if it never ran."""
+    """What a RETRY or a REJECT adds to the attempts: 0 if it never ran."""
 
 
 ACKED = Outcome(Action.ACK)
@@ -188,19 +188,19 @@ RELEASED = Outcome(Action.RELEASE)
 SETTLED = Outcome(Action.SETTLED)
 
 Running = Mapping[str, str]
-"""Ids that were running when their process died, each with what killed it."""
+"""Ids of the messages that were running when their process died, each with the cause of death."""
 
 
 def new_id(milliseconds: int | None = None) -> str:
-    """Answer a fresh id: a UUID of version 7 (RFC 9562, 5.7) as 32 hexadecimal digits.
+    """Return a new id: a UUID of version 7 (RFC 9562, 5.7) as 32 hexadecimal digits.
 
-    Without ``milliseconds`` it sorts to a quarter of a microsecond (6.2, method 3).
+    Without ``milliseconds`` it sorts with a resolution of a quarter of a microsecond (6.2, method 3).
     """
     fraction = _random.getrandbits(12)
     if milliseconds is None:
         milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
         fraction = nanoseconds * 4096 // 1_000_000
-    # The version follows the milliseconds, the variant begins the second half.
+    # The version follows the milliseconds; the variant is at the start of the second half.
     return _pack_halves(milliseconds << 16 | 7 << 12 | fraction, 1 << 63 | _random.getrandbits(62)).hex()
 
 

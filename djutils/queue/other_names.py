@@ -1,4 +1,4 @@
-"""What other queues call the things that a command function does."""
+"""The names that other queues use for the methods of a command function."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ _ADVICE = {name: write for write, names in _WRITE.items() for name in names.spli
 
 
 def what_to_write(function: str, attribute: str) -> str:
-    """Return what to write instead of ``function.attribute``, as other queues spell it; empty for any other name."""
+    """Return what to write instead of another queue's ``function.attribute``; '' for an unknown name."""
     advice = _ADVICE.get(attribute, "").format(function)
     return f"A command has no '{attribute}'. Write {advice}." if advice else ""

@@ -1,4 +1,4 @@
-"""The registry: knows every command by name, turns commands into messages and back."""
+"""The registry: finds commands by name, and turns commands into messages and back."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .message import Message, make, new_id
 
 
 class CommandRegistry:
-    """Names and the command classes behind them."""
+    """Maps names to command classes."""
 
     def __init__(self) -> None:
         self._commands: dict[str, type[Command]] = {}
         self.findable: set[type[Command]] = set()
-        """Those that a consumer finds, as far as this process can tell; the others were not looked at yet."""
+        """Commands that a consumer can find, as far as this process can tell; the others were not checked yet."""
 
     def register(self, command_class: type[Command]) -> None:
-        """Make ``command_class`` known by its name.
+        """Register ``command_class`` under its name.
 
-        Raises ``InvalidCommand`` when another one has that name; loading the same source again
+        Raises ``InvalidCommand`` if another one has that name; loading the same source again
         replaces it.
         """
         known = self._commands.get(command_class.name)
@@ -42,20 +42,20 @@ class CommandRegistry:
             self.findable.add(command_class)
 
     def unregister(self, command_class: type[Command]) -> None:
-        """Forget ``command_class``; ``UnknownCommand`` when it is not registered."""
+        """Remove ``command_class``; raise ``UnknownCommand`` if it is not registered."""
         if command_class not in self:
             raise UnknownCommand(f"'{command_class.name}' is not registered.")
         del self._commands[command_class.name]
         self.findable.discard(command_class)
 
     def mark_all_findable(self) -> None:
-        """Note that consumers find every command that is registered now: this process is one."""
+        """Note that consumers can find every command that is registered now: this process is a consumer."""
         self.findable.update(self._commands.values())
 
     def refuse_unfindable(self, command_class: type[Command], queue: BaseQueue) -> None:
         """Raise ``InvalidCommand`` if no consumer of ``queue`` can find ``command_class``.
 
-        Where that is only likely, it is logged once.
+        If that is only likely, a warning is logged once.
         """
         if command_class in self and refuse_unfindable(command_class, queue):
             self.findable.add(command_class)
@@ -74,15 +74,15 @@ class CommandRegistry:
         return len(self._commands)
 
     def get_periodic_commands(self) -> list[Command]:
-        """Return one instance of each command that is run by the clock, in the order of their names."""
+        """Return one instance of each periodic command, sorted by name."""
         return [command() for command in self if hasattr(command, "validate_datetime")]
 
     def get_message_for_command(self, command: Command, queue: str = "") -> Message:
-        """Answer a new message that asks for a run of ``command``.
+        """Return a new message that requests a run of ``command``.
 
-        ``queue`` is what it will be signed for, by default the command's own. Raises
+        ``queue`` is the queue it will be signed for, by default the command's own. Raises
         ``UnknownCommand`` for a class that is not registered, ``NotPicklable`` for data that
-        cannot travel, ``InvalidCommand`` for a ``run_after`` that is no moment.
+        cannot be pickled, ``InvalidCommand`` for an invalid ``run_after``.
         """
         if self._commands.get(command.name) is not type(command):
             raise UnknownCommand(
@@ -96,16 +96,16 @@ class CommandRegistry:
         return make(Message, facts)
 
     def get_command_for_message(self, message: Message) -> Command:
-        """Answer the command ``message`` asks for, with its data.
+        """Return the command that ``message`` requests, with its data.
 
-        The message must come out of ``codec.decode``, which verified it. Raises ``UnknownCommand``
-        before anything is unpickled, ``NotUnpicklable`` when that fails.
+        The message must come from ``codec.decode``, which verified it. Raises ``UnknownCommand``
+        before anything is unpickled, and ``NotUnpicklable`` if unpickling fails.
         """
         command_class = self.get_class(message.command)
         return command_class(load(message.body))
 
     def get_class(self, name: str) -> type[Command]:
-        """Answer the command class registered as ``name``, or raise ``UnknownCommand``."""
+        """Return the command class registered as ``name``; raise ``UnknownCommand`` if there is none."""
         try:
             return self._commands[name]
         except KeyError:

@@ -1,4 +1,4 @@
-"""When to try again, or never: pure functions from counters to a delay."""
+"""Whether and when to retry: pure functions from counters to a delay."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Backoff = float | tuple[float, float] | Callable[[int], float]
-"""Seconds before the second attempt, doubled for each one after it; with the longest wait; or a
-function from the attempt that failed (first = 1) to seconds."""
+"""Seconds before the second attempt, doubled for each later one; optionally with the longest wait; or a
+function from the failed attempt (first = 1) to seconds."""
 
 LONGEST = 3600.0
-"""The longest wait in seconds where a backoff names none."""
+"""The longest wait in seconds if a backoff does not set one."""
 
 FARTHEST = 366 * 24 * 3600.0
-"""No wait is longer than this many seconds, whatever a backoff or a ``Retry`` asks for."""
+"""No wait is longer than this many seconds, whatever a backoff or a ``Retry`` requests."""
 
 MAX_REDELIVERIES = 20
-"""How often the host may be lost under a message before it becomes a dead letter."""
+"""How often a message may lose its worker's host before it becomes a dead letter."""
 
 
 class RetryPolicy(NamedTuple):
-    """How often a command is tried, and how long it waits in between."""
+    """How often a command is tried, and how long it waits between attempts."""
 
     max_attempts: int
     backoff: Backoff
 
     def delay_after(self, attempt: int, chance: float | None = None) -> float | None:
-        """Answer the seconds to wait after failed ``attempt``, or None when it was the last one.
+        """Return the seconds to wait after the failed ``attempt``, or None if it was the last one.
 
         Exponential with a cap and equal jitter (Marc Brooker, 'Exponential Backoff And Jitter',
-        2015): between half of the delay and all of it, so that a crowd that failed together does
-        not come back together. ``chance`` is in [0, 1); by default it is drawn.
+        2015): between half of the delay and all of it, so that commands that failed together are
+        not retried together. ``chance`` is in [0, 1); by default it is random.
         """
         if attempt >= self.max_attempts:
             return None
@@ -44,15 +44,15 @@ class RetryPolicy(NamedTuple):
 
 
 UNKNOWN = RetryPolicy(max_attempts=8, backoff=(30.0, 600.0))
-"""For a name nobody here registered: during a deploy half of the fleet may be newer."""
+"""For a name that is not registered here: during a deploy half of the consumers may be newer."""
 
 
 DEFAULT = RetryPolicy(max_attempts=20, backoff=(2.0, LONGEST))
-"""For a command whose own policy makes no sense."""
+"""For a command whose own policy is invalid."""
 
 
 def as_delay(seconds: Any) -> float:
-    """Answer ``seconds`` as a wait of 0 to ``FARTHEST``; ``ValueError`` or ``TypeError`` for no number."""
+    """Return ``seconds`` limited to 0 to ``FARTHEST``; raise ``ValueError`` or ``TypeError`` if it is not a number."""
     delay = float(seconds)
     if math.isnan(delay):
         raise ValueError("nan is not a number of seconds")
@@ -60,7 +60,7 @@ def as_delay(seconds: Any) -> float:
 
 
 def is_backoff(value: Any) -> bool:
-    """Answer whether ``value`` can be the backoff of a policy."""
+    """Return whether ``value`` is a valid backoff."""
     if callable(value):
         return True
     if isinstance(value, tuple | list) and len(value) != 2:
@@ -81,7 +81,7 @@ def _is_seconds(value: Any) -> bool:
 
 
 def fatal(crashes: int, redeliveries: int, max_crashes: int) -> str:
-    """Answer why a message with these counters must not be run again, or an empty string."""
+    """Return why a message with these counters must not be run again; '' if it may."""
     if crashes >= max_crashes:
         return f"It was running in {crashes} processes that died."
     if redeliveries >= MAX_REDELIVERIES:

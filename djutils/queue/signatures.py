@@ -1,4 +1,4 @@
-"""What a function can be called with, read without needing the types it names."""
+"""The parameters of a function, read without evaluating its annotations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["signature_of"]
 if sys.version_info >= (3, 14):
     from annotationlib import Format
 
-    # Annotations are computed when they are asked for: a name that does not exist yet would be an error.
+    # Reading annotations evaluates them: a name that does not exist yet would be an error.
     signature_of = functools.partial(inspect.signature, annotation_format=Format.STRING)
 else:
     signature_of = inspect.signature

@@ -1,4 +1,4 @@
-"""What a project needs to test its commands, and the author of a backend to test the backend.
+"""What projects need to test their commands, and what authors of backends need to test a backend.
 
 ``assert_enqueued``, ``assert_not_enqueued``, ``enqueued`` and ``drain`` are for the tests of a project: as
 functions, in the mixin ``QueueAssertions``, and as pytest fixtures. ``contract`` is for backends.

@@ -1,4 +1,4 @@
-"""Whether a call waits: assertions for any test framework."""
+"""Assertions about waiting calls, for any test framework."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ Wanted = Callable[..., Any] | type[Command] | str
 
 
 def assert_enqueued(fn: Wanted, /, *args: Any, **kwargs: Any) -> Enqueued:
-    """Raise ``AssertionError`` unless a call of ``fn`` with these arguments waits; return the newest that does.
+    """Raise ``AssertionError`` unless a call of ``fn`` with these arguments waits; return the newest such call.
 
-    Without arguments, any call of ``fn``. It makes no difference whether an argument was given by position, by
-    name or by default. ``fn`` is a decorated function, a ``QueueCommand`` subclass (its argument is the data) or
-    a command's name; ``fn.using(queue_name=..., priority=...)`` asks for those too. Raises ``WrongArguments`` if
-    ``fn`` cannot be called like this, ``InvalidCommand`` if it is no command, and what ``enqueued()`` raises.
+    Without arguments, any call of ``fn`` counts. It makes no difference whether an argument was passed by position,
+    by name or by default. ``fn`` is a decorated function, a ``QueueCommand`` subclass (its argument is the data) or
+    a command's name; with ``fn.using(queue_name=..., priority=...)`` those must match as well. Raises
+    ``WrongArguments`` if ``fn`` cannot be called like this, ``InvalidCommand`` if it is not a command, and whatever
+    ``enqueued()`` raises.
     """
     wanted = _Call(fn, args, kwargs)
     waiting = enqueued()
@@ -45,7 +46,7 @@ def assert_not_enqueued(fn: Wanted, /, *args: Any, **kwargs: Any) -> None:
 
 
 class _Call:
-    """A call that a test asks for."""
+    """A call that a test expects."""
 
     def __init__(self, fn: Wanted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._class = _class_of(fn)
@@ -61,7 +62,7 @@ class _Call:
         self._shown = _shown(args, kwargs)
 
     def is_like(self, call: Enqueued) -> bool:
-        """Return whether ``call`` is one."""
+        """Return whether ``call`` matches."""
         return (
             call.command == self._class.name
             and self._queue in {None, call.queue}
@@ -94,7 +95,7 @@ def _class_of(fn: Wanted) -> type[Command]:
         return fn.command_class
     if inspect.isclass(fn) and issubclass(fn, Command):
         return fn
-    for command_class in registry:  # a periodic command is still the plain function
+    for command_class in registry:  # the decorator of a periodic command returns the plain function
         if command_class.function is fn:
             return command_class
     raise InvalidCommand(f"{fn!r} is no command, so no call of it can wait: is it under @queue_command?")

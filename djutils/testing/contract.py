@@ -1,4 +1,4 @@
-"""What every backend promises, as tests: subclass the contract of your kind and say how to make a queue.
+"""What every backend must guarantee, as tests: subclass the contract for your kind and define ``make_queue``.
 
 ::
 
@@ -8,8 +8,8 @@
         def make_queue(self, name="contract"):
             return MyQueue(name, "somewhere")
 
-A class with the four methods takes ``QueueContract``, one that lends ``LeasedQueueContract``, which
-includes it. Only pytest is needed.
+Use ``QueueContract`` for a class with the four methods, and ``LeasedQueueContract``, which includes it, for
+one with leases. Only pytest is needed.
 """
 
 from __future__ import annotations
@@ -29,4 +29,4 @@ __all__ = ["LeasedQueueContract", "QueueContract", "until"]
 class LeasedQueueContract(
     Lending, Settling, Delaying, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
 ):
-    """For any ``LeasedQueue``: everything of ``QueueContract``, and the leases."""
+    """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""

@@ -1,4 +1,4 @@
-"""What a backend that lends promises about its dead letters: found by id, forgotten by age, replayed in order."""
+"""What a leased backend guarantees for dead letters: found by id, discarded by age, replayed in order."""
 
 from __future__ import annotations
 

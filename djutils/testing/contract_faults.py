@@ -1,4 +1,4 @@
-"""What a backend promises about a call that fails in the middle: nothing is lost by it, and nothing is lent twice."""
+"""What a backend guarantees when a call fails halfway: nothing is lost, and nothing is lent twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOON = 0.001
 
 @dataclass
 class Scene:
-    """A queue with something in every state, and what may be missing from it in the end."""
+    """A queue with messages in every state, and the messages that may be missing in the end."""
 
     queue: LeasedQueue
     owner: int
@@ -29,16 +29,16 @@ class Scene:
     dead: list[str]
     sent: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
-    """What the call was to take away."""
+    """Ids that the call was meant to remove."""
     fresh: list[Envelope] = field(default_factory=list)
 
     def draft(self, **options: Any) -> list[Envelope]:
-        """Return what the call is to send; in the end it is sent again, and must be there."""
+        """Return envelopes for the call to send; in the end they are sent again, and must be there."""
         self.fresh = [Envelope(new_id(), b"fresh", **options) for _ in range(3)]
         return self.fresh
 
     def take(self, ids: Sequence[str]) -> Sequence[str]:
-        """Return ``ids``, which the call is to take away."""
+        """Return ``ids``, which the call is meant to remove."""
         self.gone.update(ids)
         return ids
 
@@ -83,13 +83,13 @@ CALLS: dict[str, Callable[[Scene], object]] = {
 
 
 class Failing(LeaseFixtures):
-    """Every step of every call fails once. A backend says how by ``failing``."""
+    """Every step of every call fails once. A backend defines how with ``failing``."""
 
     last_step = 0
-    """How many steps to let fail; 0 for as many as a call has."""
+    """The number of steps that should fail; 0 for as many as a call has."""
 
     def failing(self, queue: Any, step: int) -> AbstractContextManager[None]:
-        """Make step number ``step`` (first = 1) of every call of ``queue`` fail meanwhile."""
+        """Make step number ``step`` (first = 1) of every call of ``queue`` fail inside the context."""
         pytest.skip(
             f"{type(queue).__name__} has no steps that can fail on their own (failing is not defined)"
         )
@@ -109,7 +109,7 @@ class Failing(LeaseFixtures):
                 break
 
     def fails(self, scene: Scene, call: Callable[[Scene], object], step: int) -> bool:
-        """Return whether ``call`` failed at ``step``; what it was to send is sent again."""
+        """Return whether ``call`` failed at ``step``; then send again what it was meant to send."""
         failed = False
         with self.failing(scene.queue, step):
             try:

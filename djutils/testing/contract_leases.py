@@ -1,4 +1,4 @@
-"""What a backend promises that lends: nothing is gone before it is settled, and only by its owner."""
+"""What a leased backend guarantees: a message is removed only when its owner settles it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ids_of(deliveries: Sequence[Delivery]) -> list[str]:
 
 
 class LeaseFixtures(QueueContract):
-    """What the tests below speak in."""
+    """Fixtures and helpers of the tests below."""
 
     @pytest.fixture
     def owner(self, queue: LeasedQueue) -> int:

@@ -1,4 +1,4 @@
-"""What every backend promises: a line of messages, and dead letters beside it."""
+"""What every backend guarantees: a queue of messages, and dead letters beside it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PAYLOADS = {
 
 
 def until(answer: Callable[[], T | None], meaning: str = "it happened") -> T:
-    """Ask again and again until ``answer()`` is true, and hand it on; fail after ``PATIENCE``."""
+    """Call ``answer()`` repeatedly until it is true, and return its result; fail after ``PATIENCE`` seconds."""
     deadline = time.monotonic() + PATIENCE
     pause = threading.Event()
     while not (answered := answer()):
@@ -45,7 +45,7 @@ def until(answer: Callable[[], T | None], meaning: str = "it happened") -> T:
 
 
 def all_at_once(act: Callable[[int], T], threads: int = THREADS) -> list[T]:
-    """Run ``act(0)``, ``act(1)``, ... each in a thread, let go together; answer their answers."""
+    """Run ``act(0)``, ``act(1)``, ... each in a thread, starting together; return their results."""
     gate = threading.Barrier(threads)
 
     def go(number: int) -> T:
@@ -60,11 +60,11 @@ class QueueContract:
     """For any ``BaseQueue``."""
 
     def make_queue(self, name: str = "contract") -> Any:
-        """Answer a new queue object of that name. Every such object sees the same messages."""
+        """Return a new queue object with that name. All objects with the same name see the same messages."""
         raise NotImplementedError(f"{type(self).__name__} must define make_queue(name).")
 
     def kill(self, queue: Any, data: bytes = b"data", error: str = "it failed") -> str:
-        """Make a dead letter of a message that was sent with ``data``; answer its id."""
+        """Send a message with ``data``, make it a dead letter and return its id."""
         letter = DeadLetter(new_id(), data, error, datetime.now(UTC), attempts=1)
         queue.bury(letter)
         return letter.id
@@ -88,7 +88,7 @@ class QueueContract:
     def drain(self, queue: BaseQueue) -> list[bytes]:
         return list(iter(queue.read, None))
 
-    # The line
+    # The queue
 
     def test_what_was_written_is_read_once(self, queue: Any) -> None:
         queue.write(b"data")

@@ -1,4 +1,4 @@
-"""What a backend promises to whoever looks into it: every message is seen where it is, and none is taken."""
+"""What a backend guarantees when it is read without taking: every message is seen in its state, and none is taken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ids_seen(snapshots: list[Snapshot]) -> list[str]:
 
 
 def in_pages(queue: LeasedQueue, state: StateName, count: int, **options: Any) -> list[str]:
-    """The ids of all messages in a state, ``count`` at a time."""
+    """Return the ids of all messages in a state, read ``count`` at a time."""
     ids: list[str] = []
     after = ""
     while page := queue.peek(state, count=count, after=after, **options):
@@ -43,7 +43,7 @@ class Looking(LeaseFixtures):
             pytest.skip(f"{type(queue).__name__} cannot be looked into (supports_peek is False)")
 
     def put(self, queue: LeasedQueue, owner: int, state: StateName, count: int) -> list[str]:
-        """Put messages into a state; return their ids in the order in which they are to be seen."""
+        """Put messages into a state; return their ids in the order in which they should be seen."""
         if state == "delayed":
             return self.send(queue, count, delay=60.0)
         ids = self.send(queue, count)
@@ -208,7 +208,7 @@ class Looking(LeaseFixtures):
     def test_only_messages_of_this_queue_are_seen(self, queue: LeasedQueue, owner: int, name: str) -> None:
         neighbour: LeasedQueue = self.make_queue(f"{name}-neighbour")
         stranger = self.enroll(neighbour)
-        for state in reversed(STATES):  # what is ready would be lent
+        for state in reversed(STATES):  # otherwise the ready messages would be lent
             self.put(neighbour, stranger, state, 1)
         (id,) = (neighbour.peek("ready"))[:1]
 

@@ -1,4 +1,4 @@
-"""Any order of calls, from several owners, held against the model of the contract. Needs Hypothesis.
+"""Random sequences of calls, from several owners, compared with the model of the contract. Needs Hypothesis.
 
 ::
 
@@ -9,9 +9,9 @@
         def make_queue(self, name="contract"):
             return MyQueue(name, "somewhere")
 
-Always the same calls, unless the environment says otherwise: ``DJUTILS_PROPERTY_SEED=7`` for others,
-``DJUTILS_PROPERTY_STEPS=20000`` for more. What fails is printed as the shortest sequence that does; to
-find it may take minutes.
+The calls are always the same, unless the environment says otherwise: ``DJUTILS_PROPERTY_SEED=7`` for others,
+``DJUTILS_PROPERTY_STEPS=20000`` for more. A failure is printed as the shortest sequence that fails;
+finding it may take minutes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ OWNERS = 3
 HOUR = 3600.0
 SOON = 0.01
 CLOCKS = 0.005
-"""What the clocks of backend and test may differ by while a delay goes by, in seconds."""
+"""How much the clocks of backend and test may differ during a delay, in seconds."""
 OTHERS, UNHEARD_OF = 6, 9
 ALL = 1000
 MANY = 20
@@ -62,7 +62,7 @@ priorities = st.sampled_from([0, 0, 0, 0, 0, 1, -1, 100, -100])
 
 
 class Draft(NamedTuple):
-    """An envelope to be; ``again`` under the id of another message."""
+    """An envelope to send; with ``again``, under the id of another message."""
 
     again: int | None
     delay: float
@@ -112,7 +112,7 @@ calls = st.sampled_from([*CALLS, *OFTEN]).flatmap(
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """One queue, its model, and what may be done to both. Owners that die just never come back."""
+    """One queue, its model, and the calls made on both. Owners that die simply never return."""
 
     def __init__(self, make_queue: Callable[[str], LeasedQueue], *, prompt: bool) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.close()
         self.worker.close()
 
-    # One rule that chooses and not a rule for each: Hypothesis would leave out half of them in each run.
+    # One rule that chooses, not a rule for each call: Hypothesis would leave out half of the rules in each run.
     @rule(call=calls)
     def act(self, call: tuple[str, dict[str, Any]]) -> None:
         method, args = call
@@ -144,7 +144,7 @@ class QueueMachine(RuleBasedStateMachine):
     # What the numbers mean
 
     def pick(self, numbers: Sequence[int], first: Sequence[str] = ()) -> list[str]:
-        """Answer ids: of ``first``, from ``OTHERS`` on those sent last, and one that was never sent."""
+        """Return ids: those of ``first``, from ``OTHERS`` on the latest sent ones, and one that was never sent."""
         others = [id for id in self.sent[::-1] if id not in first]
         ids = []
         for n in numbers:
@@ -153,7 +153,7 @@ class QueueMachine(RuleBasedStateMachine):
         return ids
 
     def owner(self, number: int) -> int:
-        """Answer one that is enrolled before one that is not, and the one that holds the most first."""
+        """Return an owner: enrolled ones come first, the one that holds the most before the others."""
         return sorted(self.owners, key=lambda it: (it not in self.model.beats, -len(self.held(it))))[number]
 
     def held(self, owner: int) -> list[str]:
@@ -234,7 +234,7 @@ class QueueMachine(RuleBasedStateMachine):
         args: dict[str, list[Any]] = {
             "ack": [ids],
             "release": [ids, delay],
-            # Of the same id twice the first counts: then it is no longer the owner's.
+            # If an id is given twice the first one counts: after that it is no longer the owner's.
             "retry": [[Retrial(id, 0.0 if at else delay, f"no {at}") for at, id in enumerate(ids)]],
             "reject": [[Rejection(id, f"never {at}", charge) for at, id in enumerate(ids)]],
         }
@@ -261,7 +261,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.queue.enroll(owner)
             self.model.enroll(owner)
 
-    # Dead letters, and the whole
+    # Dead letters, and the whole queue
 
     def dead_letters(self, numbers: list[int], count: int) -> None:
         letters, ids = self.queue.dead_letters(count=ALL), self.pick(numbers, self.dead())
@@ -270,7 +270,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.dead_letters(ids) == [letter for letter in letters if letter.id in ids]
 
     def in_turn(self, letters: Sequence[DeadLetter]) -> list[Kept]:
-        """Answer the model's dead letters, the newest first; those of one moment as they came."""
+        """Return the model's dead letters, newest first; those of the same moment in the order they were listed."""
         order = {letter.id: (letter.died, -at) for at, letter in enumerate(letters)}
         dead = self.model.dead()
         assert order.keys() == {kept.id for kept in dead}
@@ -284,7 +284,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def flush(self) -> None:
         if len(self.model.messages) < MANY:
-            return  # or there would rarely be any
+            return  # otherwise there would rarely be any messages
         self.queue.flush()
         self.model.flush()
         self.written.clear()
@@ -317,10 +317,10 @@ def shown(message: Snapshot | Kept) -> tuple[Any, ...]:
 
 
 class ModelContract:
-    """For any ``LeasedQueue``: it answers every call as the model does, whatever came before."""
+    """For any ``LeasedQueue``: every call returns what the model returns, whatever came before."""
 
     prompt = True
-    """Is a message in its place the moment it is due? If not, it may be overlooked in a full batch."""
+    """Whether a message takes its place the moment it is due. If not, a full batch may overlook it."""
 
     def make_queue(self, name: str = "contract") -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define make_queue(name).")

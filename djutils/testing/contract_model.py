@@ -1,11 +1,11 @@
 """The contract of a ``LeasedQueue`` as a plain object: one dictionary, no lock, no server, no clock.
 
-It is no backend: it is told what a backend lent and says whether that was right, because the contract
-leaves some things open. Held open here, and nowhere else:
+It is not a backend: it is told what a backend lent and checks whether that was right, because the contract
+leaves some things open. These, and only these, are left open:
 
-* where in the line of its priority a message stands that was retried, replayed or delayed;
-* which of two is sooner that were given back by two calls;
-* with ``prompt=False``, how soon a backend notices what is due while there is enough without it.
+* where among the messages of its priority a retried, replayed or delayed message is placed;
+* which of two messages that were given back by two calls comes first;
+* with ``prompt=False``, how soon a backend notices due messages while there are enough others.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from itertools import count as counter
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Running, Stats
 
 FAR = 60.0
-"""A delay of more seconds than this does not end while a test runs."""
+"""A delay of more seconds than this does not end during a test."""
 
 
 class Place(Enum):
-    """Where a waiting message stands among those of its priority."""
+    """The place of a waiting message among those of its priority."""
 
     LINE = "where it was sent to, behind those before it"
     HEAD = "in front of the line: it was given back"
@@ -32,7 +32,7 @@ class Place(Enum):
 
 @dataclass
 class Kept:
-    """A message, and all that the contract knows of it."""
+    """A message, and everything the contract knows about it."""
 
     id: str
     data: bytes
@@ -43,9 +43,9 @@ class Kept:
     delay: float = 0.0
     owner: int = 0
     given_back: int = 0
-    """By which call, when ``place`` is the head."""
+    """The call that put it there, if ``place`` is the head."""
     died: int = 0
-    """By which call."""
+    """The call that killed it."""
     error: str = ""
     attempts: int = 0
     crashes: int = 0
@@ -56,12 +56,12 @@ class Kept:
         return Delivery(self.id, self.data, self.attempts, self.crashes, self.redeliveries, self.error)
 
     def wait(self, delay: float, place: Place) -> None:
-        """Wait again, or for the first time."""
+        """Put it back, or put it in for the first time."""
         self.owner, self.delay, self.place = 0, delay, place
         self.state = "delayed" if delay else "ready"
 
     def precedes(self, other: Kept) -> bool:
-        """Whether the contract has it lent before ``other``, when both are ready."""
+        """Return whether the contract requires that it is lent before ``other`` when both are ready."""
         if self.place is Place.OVERDUE:
             return False
         if self.priority != other.priority:
@@ -70,14 +70,14 @@ class Kept:
             case Place.LINE, Place.LINE:
                 return self.age < other.age
             case Place.HEAD, Place.HEAD:
-                # Ids sort by time. One that was done and sent again under its old id has two ages.
+                # Ids sort by time. A message that was done and sent again under its old id has two ages.
                 older = self.age < other.age and self.id < other.id
                 return older and self.given_back == other.given_back
         return (self.place, other.place) == (Place.HEAD, Place.LINE)
 
 
 class Model:
-    """What is known of one queue. Its methods answer what the backend's must answer."""
+    """What is known about one queue. Its methods return what the backend's must return."""
 
     def __init__(self, *, prompt: bool = True) -> None:
         self.messages: dict[str, Kept] = {}
@@ -102,13 +102,13 @@ class Model:
         return True
 
     def name(self, written: str, id: str) -> None:
-        """Call ``id`` what was ``written`` under a name of ours: the backend chose its id."""
+        """Rename the message ``written`` to ``id``, the id that the backend chose."""
         kept = self.messages.pop(written)
         kept.id = id
         self.messages[id] = kept
 
     def fall_due(self) -> bool:
-        """Let the time go by that the short delays take; answer whether there were any."""
+        """Let the short delays pass; return whether there were any."""
         due = [kept for kept in self._all("delayed") if kept.delay < FAR]
         for kept in due:
             kept.wait(0.0, self.due)
@@ -117,9 +117,9 @@ class Model:
     # Out
 
     def lend(self, owner: int, count: int, ids: Sequence[str], *, in_order: bool = True) -> list[Delivery]:
-        """Take note that ``ids`` were lent, which must be a right choice, and answer them in full.
+        """Record that ``ids`` were lent, check that this was a valid choice, and return their deliveries.
 
-        Without ``in_order`` it is only known which they were, as when the reply was lost.
+        Without ``in_order`` only the set is known, as when the reply was lost.
         """
         ready = self._all("ready")
         strangers = set(ids) - {kept.id for kept in ready}
@@ -135,7 +135,7 @@ class Model:
         return [kept.delivery for kept in lent]
 
     def read(self, data: bytes) -> None:
-        """Take note that ``data`` was read, which must be a right choice."""
+        """Record that ``data`` was read, and check that this was a valid choice."""
         ready = [kept.id for kept in self._all("ready") if kept.data == data]
         assert ready, f"read, though not ready: {data!r}"
         self.lend(0, 1, ready)
@@ -195,13 +195,13 @@ class Model:
         self.release(owner, [kept.id for kept in held], 0.0)
         return len(held)
 
-    # The whole
+    # The whole queue
 
     def flush(self) -> None:
         self.messages.clear()
 
     def dead(self, ids: Collection[str] | None = None) -> list[Kept]:
-        """Answer the dead letters, the newest first."""
+        """Return the dead letters, newest first."""
         dead = [kept for kept in self._all("dead") if ids is None or kept.id in ids]
         return sorted(dead, key=lambda kept: kept.died, reverse=True)
 

@@ -1,4 +1,4 @@
-"""What a backend that lends promises about names: they are compared exactly, and may be long."""
+"""What a leased backend guarantees for names: they are compared exactly, and may be long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ each_pair = pytest.mark.parametrize("names", ALIKE.values(), ids=ALIKE.keys())
 
 
 class Naming(LeaseFixtures):
-    """Queues, ids and keys that are nearly the same."""
+    """Queues, ids and keys with similar names."""
 
     @each_pair
     def test_queues_of_similar_names_are_strangers(self, names: Sequence[str]) -> None:

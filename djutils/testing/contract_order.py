@@ -1,4 +1,4 @@
-"""What a backend promises about the moment and the order of lending."""
+"""What a backend guarantees for the time and the order of lending."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from djutils.testing.contract_lines import until
 
 DELAY = 0.4
 EARLY = 0.005
-"""What the clocks of backend and test may differ by, in seconds."""
+"""How much the clocks of backend and test may differ, in seconds."""
 
 
 class Delaying(LeaseFixtures):
-    """Held back until it is due."""
+    """Messages held back until they are due."""
 
     @needs_delay
     def test_a_delayed_message_is_lent_when_it_is_due_and_not_before(
@@ -99,11 +99,11 @@ class Delaying(LeaseFixtures):
 
 
 class Ranking(LeaseFixtures):
-    """The larger priority sooner."""
+    """Messages of larger priority are lent sooner."""
 
     @pytest.fixture
     def ranked(self, queue: LeasedQueue) -> list[str]:
-        """Ids that wait, in the order they are to be lent."""
+        """Return waiting ids, in the order in which they should be lent."""
         priorities = [0, 7, -100, 100, 0, -1, 1, 100, -100, 7]
         envelopes = [Envelope(new_id(), b"data", priority=priority) for priority in priorities]
         for envelope in envelopes:

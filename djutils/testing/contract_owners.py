@@ -1,4 +1,4 @@
-"""What a backend promises about owners, and to many of them at once."""
+"""What a backend guarantees for owners, including many at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from djutils.testing.contract_lines import THREADS, all_at_once
 
 
 def open_here() -> tuple[int, int]:
-    """How many files, sockets among them, and threads this process has."""
+    """Return how many open files, including sockets, and threads this process has."""
     return len([*Path("/dev/fd").iterdir()]), threading.active_count()
 
 
@@ -189,7 +189,7 @@ class Owning(LeaseFixtures):
     def test_a_lost_reply_is_adopted(self, queue: LeasedQueue, owner: int, other: int) -> None:
         ids = self.send(queue, 4)
         heard = self.lend(queue, owner, 1)
-        self.lend(queue, owner, 2)  # and this reply is lost
+        self.lend(queue, owner, 2)  # pretend that this reply is lost
         self.lend(queue, other, 1)
 
         adopted = queue.adopt(owner, heard)
@@ -214,7 +214,7 @@ class Owning(LeaseFixtures):
     def test_a_closed_queue_leaves_nothing_open_to_those_who_are_forked(
         self, queue: LeasedQueue, owner: int
     ) -> None:
-        # The first one to open may make what all queues of the process share.
+        # The first queue to open may create what all queues of the process share.
         queue.open()
         queue.close()
         before = open_here()
@@ -227,7 +227,7 @@ class Owning(LeaseFixtures):
 
 
 class Sharing(LeaseFixtures):
-    """Many at once, each with its own queue object."""
+    """Many owners at once, each with its own queue object."""
 
     def test_threads_are_never_lent_the_same_and_lose_nothing(self, queue: LeasedQueue, name: str) -> None:
         each = 60

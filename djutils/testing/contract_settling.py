@@ -1,4 +1,4 @@
-"""What a backend promises about release, retry and reject, and about the fence around them."""
+"""What a backend guarantees for release, retry and reject, and for the fencing of all three."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from djutils.testing.contract_lines import until
 
 
 class Settling(LeaseFixtures):
-    """release, retry, reject, and the fence around them."""
+    """release, retry, reject, and their fencing."""
 
     @each_way_to_settle
     def test_only_the_owner_can_settle(

@@ -1,4 +1,4 @@
-"""Running what waits, here and now, as a consumer would."""
+"""Running waiting calls in a test, as a consumer would."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _MOST = 1000
 def drain(
     queue: BaseQueue | str | None = None, *, delays: bool = False, retries: bool = False
 ) -> list[Enqueued]:
-    """Run what waits on ``queue`` (None: on every queue, as for ``enqueued``), and return what ran successfully.
+    """Run the calls that wait on ``queue`` (None: every queue, as for ``enqueued``), and return those that succeeded.
 
-    As in production: by the same executor, with signals and attempts, and what the commands enqueue is run too.
-    What a command raises comes out, once its message is settled: it waits for its next attempt, or is a dead
-    letter. The rest still waits then. A transaction of Django's ``TestCase`` can go on after it, also when a
-    statement has failed; what the command wrote in it before is then undone, as far as the database demands it.
+    They run as in production: with the same executor, signals and attempts, and calls that commands enqueue also run.
+    An exception of a command is raised once its message is settled: the message waits for its next attempt, or is
+    a dead letter. The remaining calls still wait then. The transaction of a Django ``TestCase`` stays usable, even
+    if a statement has failed; what the command wrote before is then undone as far as the database requires it.
 
-    With ``retries``, a command that fails is run again, as often as its options allow, without the waiting in
-    between; only what becomes a dead letter is raised. With ``delays``, what is not yet due is run as well, in
-    the order in which it is due. The clock is not changed: a command sees the time as it is.
+    With ``retries``, a command that fails is run again, as often as its options allow, without waiting in
+    between; only the error of a dead letter is raised. With ``delays``, calls that are not yet due also run, in
+    the order in which they are due. The clock is not changed: a command sees the real time.
 
-    After 1000 runs it raises ``QueueException``: a command that enqueues itself has no end.
+    After 1000 runs it raises ``QueueException``, because a command may enqueue itself endlessly.
     """
     with ExitStack() as stack:
         return _Drain(queue, stack, delays, retries).run()
@@ -68,7 +68,7 @@ class _Drain:
         )
 
     def _next(self) -> tuple[_Reader, Delivery] | None:
-        """Return what is to run next, and who lends it."""
+        """Return the delivery to run next, and the reader it comes from."""
         if found := self._received():
             return found
         return self._received() if self._hasten() else None
@@ -82,7 +82,7 @@ class _Drain:
         return None
 
     def _hasten(self) -> bool:
-        """Make due what is due first of what is delayed and may be run; return whether there was any."""
+        """Make the delayed call that is due first, and may be run, due now; return whether there was one."""
         if not (self._delays or self._retries):
             return False
         delayed = [
@@ -106,7 +106,7 @@ class _Drain:
         reader.channel.settle([(delivery, outcome)])
         if outcome.action not in {Action.RETRY, Action.REJECT}:
             return read(reader.queue, Waiting(delivery.id, delivery.data, None, delivery.attempts))
-        # A queue of four methods knows no ids: what it delivers has one of its own.
+        # A queue with four methods does not know ids: its deliveries have separate ids.
         id = codec.message_id(delivery.data) or delivery.id
         error = self._failures.pop(id, None) or InvalidMessage(outcome.error.partition("\n")[0])
         final = outcome.action is Action.REJECT or not self._retries
@@ -120,13 +120,13 @@ class _Drain:
 
 
 class _Reader:
-    """Takes messages off one queue, and gives back what it still holds when ``stack`` is closed."""
+    """Takes messages from one queue, and gives back those it still holds when ``stack`` is closed."""
 
     def __init__(self, queue: BaseQueue, stack: ExitStack) -> None:
         self.queue = queue
         owner = new_owner()
         lease = None
-        # Not opened: a consumer takes a connection of its own, and what this test has sent is seen by its own only.
+        # Not opened: a consumer opens its own connection, but only this connection sees what this test has sent.
         if isinstance(queue, LeasedQueue):
             queue.enroll(owner)
             stack.callback(queue.reap, owner, running={})

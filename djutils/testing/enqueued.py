@@ -1,4 +1,4 @@
-"""What waits on the queues of the project, as values that a test can read and compare."""
+"""The calls that wait on the project's queues, as values that a test can read and compare."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Enqueued(NamedTuple):
     command: str
     """The command's name."""
     args: tuple[Any, ...]
-    """Its arguments; of a ``QueueCommand`` subclass, its data."""
+    """Its arguments; for a ``QueueCommand`` subclass, its data."""
     kwargs: Mapping[str, Any]
     queue: str
     """The queue it waits on."""
@@ -33,7 +33,7 @@ class Enqueued(NamedTuple):
     due: datetime | None
     """Aware, in UTC; None: now."""
     attempt: int
-    """Which run will be its next (first = 1); on Redis always 1."""
+    """The number of its next run (first = 1); on Redis always 1."""
     id: str
     """The id that the call returned."""
 
@@ -49,7 +49,7 @@ class Enqueued(NamedTuple):
 def enqueued(queue: BaseQueue | str | None = None) -> list[Enqueued]:
     """Return the calls that wait on ``queue`` (None: on every queue of the project), in the order they were made.
 
-    Nothing is taken off a queue. Every queue is the default one, those that commands name in their
+    Nothing is taken from a queue. "Every queue" means the default one, those that commands name in their
     declarations, and those that this process has sent to. A call made in a transaction that is still open does
     not count, unless the queue takes part in it. Raises ``InvalidMessage``, and unpickles nothing, for bytes
     that were not signed by this site.
@@ -60,7 +60,7 @@ def enqueued(queue: BaseQueue | str | None = None) -> list[Enqueued]:
 
 
 def chosen(queue: BaseQueue | str | None) -> list[BaseQueue]:
-    """Return the queues that ``queue`` means."""
+    """Return the queues that ``queue`` refers to."""
     if isinstance(queue, BaseQueue):
         return [queue]
     if queue is not None:
@@ -75,7 +75,7 @@ def read(queue: BaseQueue, waiting: Waiting) -> Enqueued:
     message = codec.decode(waiting.data, queue.name)
     args, kwargs = _arguments(registry.get_class(message.command), codec.load(message.body))
     due = waiting.due
-    # What the caller asked for, if that is it: a store keeps it by its own clock, and rounds it.
+    # Show the moment that the caller passed, if it still applies: the store uses its own clock, and rounds.
     if due is not None and message.eta is not None and abs(message.eta - due) < _ROUNDED:
         due = message.eta
     moment = None if due is None else datetime.fromtimestamp(due, UTC)
@@ -90,5 +90,5 @@ def _arguments(command_class: type[Command], data: Any) -> tuple[tuple[Any, ...]
 
 
 def is_a_function(command_class: type[Command]) -> bool:
-    """Return whether it was made out of a decorated function, whose arguments are its data."""
+    """Return whether the class was made from a decorated function, whose arguments are its data."""
     return command_class.function is not command_class.execute

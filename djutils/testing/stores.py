@@ -1,4 +1,4 @@
-"""What waits on a queue, seen without taking it, for each kind of backend."""
+"""Reading waiting messages without taking them, for each kind of backend."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Waiting(NamedTuple):
     due: float | None = None
     """When it is due, in seconds since the epoch; None: now."""
     attempts: int = 0
-    """Runs that failed, as far as the store tells."""
+    """Runs that failed, as far as the store shows them."""
 
 
 class View:
-    """One queue, as a test sees it; this one is for a backend that lends and that we know nothing else of."""
+    """One queue, as a test sees it; this class is for an unknown backend with leases."""
 
     def __init__(self, queue: Any) -> None:
         self.queue = queue
 
     def waiting(self) -> list[Waiting]:
-        """Return what waits, in no order; raises ``QueueException`` if it cannot be seen."""
+        """Return waiting messages in any order; raise ``QueueException`` if they cannot be seen."""
         if self.queue.stats().delayed:
             raise QueueException(
                 f"{type(self.queue).__name__} does not show what is delayed; nothing was changed. Test this with "
@@ -95,7 +95,7 @@ class _Redis(View):
         ids = [*dict.fromkeys([*call("LRANGE", "ready", 0, -1), *call("ZRANGE", "ranked", 0, -1), *due])]
         if not ids:
             return []
-        # A list may hold a copy of an id that is lent or gone.
+        # A list may contain a copy of an id whose message is lent or gone.
         found = zip(ids, call("HMGET", "messages", *ids), call("HMGET", "lent", *ids), strict=True)
         return [
             Waiting(id.decode(), data, float(due[id]) / 1e6 if id in due else None)
@@ -109,7 +109,7 @@ class _Redis(View):
 
 
 class _FourMethods(View):
-    """Goes once around: four methods cannot look without reading."""
+    """Reads every message and writes it back: four methods cannot look without reading."""
 
     def waiting(self) -> list[Waiting]:
         return [self._read(data) for data in self._around(())]
@@ -138,7 +138,7 @@ class _FourMethods(View):
 
 
 _BACKENDS = "djutils.queue.backends"
-# By name, so that a project's tests import no backend that it does not use.
+# By name, so that a project's tests do not import backends that it does not use.
 _VIEWS: dict[str, type[View]] = {
     f"{_BACKENDS}.memory.MemoryQueue": _Memory,
     f"{_BACKENDS}.database.DatabaseQueue": _Database,

@@ -1,4 +1,4 @@
-"""The transactions of a test: what waits for their commit, and how a command that fails leaves them usable."""
+"""The transactions of a test: which calls wait for their commit, and how they stay usable after a failed command."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from djutils.queue.sending import Shipment, is_only_of_a_test
 
 
 def send_what_is_committed() -> None:
-    """Send the calls that were made in the project's own transactions, as far as these have ended well.
+    """Send the calls that were made in the project's own transactions, if these have ended successfully.
 
-    In a ``TestCase`` such a transaction is a savepoint, and its hooks are never called. They stay where Django
-    looks for them: a call that is sent is not sent again.
+    In a ``TestCase`` such a transaction is a savepoint, and its hooks are never called. They stay in Django's
+    list of hooks: a call that has been sent is not sent again.
     """
     for connection in connections.all(initialized_only=True):
         if is_only_of_a_test(connection):
@@ -43,11 +43,11 @@ def _shipments(connection: BaseDatabaseWrapper) -> Iterator[tuple[Shipment, str]
 
 @contextmanager
 def spared() -> Iterator[None]:
-    """Let the test's own transactions go on, whatever statement fails inside.
+    """Keep the test's own transactions usable, whichever statement fails inside.
 
     In production a command without ``atomic`` has no transaction around it, and what it wrote before it failed
-    stays. So it is here, unless Django or PostgreSQL want the transaction rolled back: after a statement that
-    failed, or an ``atomic(savepoint=False)`` that did.
+    stays. The same holds here, unless Django or PostgreSQL require a rollback: after a failed statement, or a
+    failed ``atomic(savepoint=False)``.
     """
     of_the_test = [one for one in connections.all(initialized_only=True) if is_only_of_a_test(one)]
     savepoints = [(connection, connection.savepoint()) for connection in of_the_test]
@@ -66,6 +66,6 @@ def _release(connection: BaseDatabaseWrapper, savepoint: str) -> None:
         if not failed:
             connection.savepoint_commit(savepoint)
             return
-    except DatabaseError:  # PostgreSQL refuses all statements after one that failed
+    except DatabaseError:  # PostgreSQL refuses all statements after a failed one
         pass
     connection.savepoint_rollback(savepoint)

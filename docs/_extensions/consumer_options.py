@@ -22,7 +22,7 @@ class ConsumerOptions(SphinxDirective):
 
 
 def describe(action: Action, parser: ArgumentParser) -> str:
-    """Answer one ``option`` directive."""
+    """Return one ``option`` directive."""
     value = ""
     if action.nargs != 0:
         value = " " + (str(action.metavar or "") or value_of(action))
@@ -32,7 +32,7 @@ def describe(action: Action, parser: ArgumentParser) -> str:
 
 
 def value_of(action: Action) -> str:
-    """Answer a placeholder for the value, as ``--help`` would."""
+    """Return a placeholder for the value, as ``--help`` would."""
     return "|".join(map(str, action.choices)) if action.choices else action.dest.upper()
 
 

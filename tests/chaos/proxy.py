@@ -194,7 +194,7 @@ class Proxy:
             sink.write_eof()
 
     def _keep(self) -> float | None:
-        """Answer which share of this reply may pass; None for all of it."""
+        """Return which share of this reply may pass; None for all of it."""
         self._to_cut = [(nth - 1, keep) for nth, keep in self._to_cut]
         due = [keep for nth, keep in self._to_cut if nth <= 0]
         self._to_cut = [(nth, keep) for nth, keep in self._to_cut if nth > 0]

@@ -31,7 +31,7 @@ def start(out: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def processes_of(out: Path) -> list[str]:
-    """Answer the command lines of the processes that were started for ``out``."""
+    """Return the command lines of the processes that were started for ``out``."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("Only Linux tells which process belongs to whom.")
     mark = f"GUESTBOOK_OUT={out}".encode()

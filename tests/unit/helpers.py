@@ -33,7 +33,7 @@ def until(condition: Callable[[], T]) -> T:
 
 
 def make_message(command: Any, *args: Any, queue: str = "unit", **fields: Any) -> Message:
-    """Answer a message that asks for a run of the decorated function ``command`` with ``args``."""
+    """Return a message that asks for a run of the decorated function ``command`` with ``args``."""
     body = fields.pop("body", None) or codec.dump((args, fields.pop("kwargs", {})))
     name = command if isinstance(command, str) else command.command_class.name
     fields = {"id": new_id(), "created": time.time()} | fields
@@ -41,7 +41,7 @@ def make_message(command: Any, *args: Any, queue: str = "unit", **fields: Any) -
 
 
 def make_delivery(command: Any, *args: Any, **fields: Any) -> Delivery:
-    """Answer its delivery; the counters are those of ``Delivery``."""
+    """Return its delivery; the counters are those of ``Delivery``."""
     counters = {
         name: fields.pop(name) for name in ("attempts", "crashes", "redeliveries", "offers") if name in fields
     }
@@ -50,7 +50,7 @@ def make_delivery(command: Any, *args: Any, **fields: Any) -> Delivery:
 
 
 def make_envelope(command: Any, *args: Any, **fields: Any) -> Envelope:
-    """Answer its envelope."""
+    """Return its envelope."""
     message = make_message(command, *args, **fields)
     return Envelope(message.id, codec.encode(message))
 

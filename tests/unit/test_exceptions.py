@@ -62,8 +62,8 @@ def test_a_branch_can_be_caught_as_one(error: type[Exception], branch: type[Exce
 
 def test_without_a_message_an_error_says_the_first_paragraph_of_its_docstring() -> None:
     assert str(MessageTooLarge()) == "The message exceeds QUEUE_MAX_MESSAGE_SIZE; nothing was sent."
-    assert str(OwnerLost()) == "The backend does not know this owner: what it held was taken back."
-    assert str(Retry()) == "The command asked to be tried again."
+    assert str(OwnerLost()) == "The backend does not know this owner: the messages it held were taken back."
+    assert str(Retry()) == "The command asked to be retried."
     assert str(BackendError("another message")) == "another message"
 
 

@@ -34,7 +34,7 @@ def alias(sqlite_alias: str) -> Iterator[str]:
 
 
 def reconnect(alias: str) -> Any:
-    """Answer a connection made as a worker makes it, with the next look at its age due at once."""
+    """Return a connection made as a worker makes it, with the next look at its age due at once."""
     keep_connections()
     connections[alias].close()
     connections[alias].ensure_connection()

@@ -1,4 +1,4 @@
-"""``manage.py queue_consumer``: the consumer of a project at hand."""
+"""``manage.py queue_consumer``: run the consumer of this project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from djutils.queue.workers.streams import flush_standard_streams
 
 
 class Command(BaseCommand):
-    """Runs the commands of a queue: in the foreground, unless it is told otherwise."""
+    """Runs the commands of a queue, by default in the foreground."""
 
     help = "Run the commands of a queue; with DEBUG, begin anew when the code changes."
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         streams.make_safe()
         for name, stream in before.items():
             wrapper: OutputWrapper = getattr(self, name)
-            if wrapper._out is stream:  # not replaced by whoever called us
+            if wrapper._out is stream:  # not replaced by the caller
                 safe = OutputWrapper(getattr(sys, name))
                 safe.style_func = wrapper.style_func
                 setattr(self, name, safe)

@@ -1,4 +1,4 @@
-"""``manage.py queue_dead_letters``: look at what will not be tried again, and decide on it."""
+"""``manage.py queue_dead_letters``: list, show, replay and discard dead letters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _AT_ONCE = 200
 
 
 class Command(TakesIds):
-    """Lists, shows, replays and discards dead letters. Nothing in them is ever unpickled."""
+    """Lists, shows, replays and discards dead letters. It never unpickles their contents."""
 
     help = "List, show, replay or discard the dead letters of a queue."
 
@@ -72,7 +72,7 @@ class Command(TakesIds):
             raise CommandError(f"{type(error).__name__}: {error}") from error
 
     def _commit(self, queue: BaseQueue) -> None:
-        """Let it last where the project has switched autocommit off; a caller by ``call_command`` commits itself."""
+        """Commit if the project has switched autocommit off; a caller of ``call_command`` commits itself."""
         if self.is_alone() and (alias := queue.transaction_alias) and not connections[alias].get_autocommit():
             connections[alias].commit()
 
@@ -120,7 +120,7 @@ def _refuse_nonsense(options: dict[str, Any]) -> None:
 
 
 def _before(age: object) -> datetime | None:
-    """Return the moment before which something is that old; ``CommandError`` for what is no age."""
+    """Return the moment that is that long ago; raise ``CommandError`` for an invalid age."""
     if age is None:
         return None
     try:
@@ -130,7 +130,7 @@ def _before(age: object) -> datetime | None:
 
 
 def _died_before(queue: BaseQueue, before: datetime, count: int) -> list[DeadLetter]:
-    """Return the newest ``count`` of those that died before ``before``; few are loaded at a time."""
+    """Return the newest ``count`` dead letters that died before ``before``, loading a few at a time."""
     ids = queue.dead_ids("", max(1, queue.stats().dead))
     found: list[DeadLetter] = []
     for at in range(0, len(ids), _AT_ONCE):
@@ -141,7 +141,7 @@ def _died_before(queue: BaseQueue, before: datetime, count: int) -> list[DeadLet
 
 
 def _find(queue: BaseQueue, prefixes: Sequence[str]) -> list[str]:
-    """Return the one id that begins with each of ``prefixes``; ``CommandError`` if there is not one."""
+    """Return the id that begins with each of ``prefixes``; raise ``CommandError`` unless there is exactly one."""
     prefixes = list(dict.fromkeys(prefix.lower() for prefix in prefixes))
     return list(dict.fromkeys(_complete(queue, prefix) for prefix in prefixes))
 

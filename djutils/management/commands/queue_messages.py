@@ -1,4 +1,4 @@
-"""``manage.py queue_messages``: what has become of a call, and what is in the queues."""
+"""``manage.py queue_messages``: what happened to a call, and what is in the queues."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _ID = re.compile(r"[\w-]{1,32}")
 _IN_LIST: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
 _AT_ONCE = 200
 _MOST = 100_000
-"""How many messages of a state to look through for a command."""
+"""How many messages of a state to search for a command."""
 
 
 class Command(TakesIds):
-    """Shows messages of every state, and takes none. Nothing in them is ever unpickled."""
+    """Shows messages of every state without taking any. It never unpickles their contents."""
 
     help = "Show what has become of a call, or list the messages of the queues. Nothing is taken or changed."
 
@@ -67,10 +67,10 @@ class Command(TakesIds):
         except (QueueException, DatabaseError) as error:
             raise CommandError(f"{type(error).__name__}: {error}") from error
 
-    # One
+    # A single message
 
     def _show(self, chosen: Sequence[BaseQueue], prefixes: Sequence[str], in_json: bool) -> None:
-        """Look for all before one is shown: an ambiguous one is an error, and nothing is told."""
+        """Find all messages before showing one: if a prefix is ambiguous, nothing is shown."""
         prefixes = [*dict.fromkeys(prefix.lower() for prefix in prefixes)]
         all_found = [(prefix, _find(chosen, prefix)) for prefix in prefixes]
         if in_json:
@@ -93,7 +93,7 @@ class Command(TakesIds):
             self.stdout.write(f"\nThe last error:\n{plain(one.snapshot.error.rstrip())}")
         self.stdout.write("\n")
 
-    # Many
+    # Several messages
 
     def _list(self, chosen: Sequence[BaseQueue], options: dict[str, Any]) -> None:
         states: Sequence[StateName] = [options["state"]] if options["state"] else _IN_LIST
@@ -138,11 +138,11 @@ class Command(TakesIds):
 
 
 class _Listing:
-    """The messages of one queue in one state, perhaps those of one command only."""
+    """The messages of one queue in one state, optionally of one command."""
 
     def __init__(self, queue: BaseQueue, state: StateName, newest: bool, command: str | None) -> None:
         self.gave_up = False
-        """Whether it stopped although there may be others."""
+        """Whether it stopped although there may be more."""
         self._queue = queue
         self._state = state
         self._newest = newest
@@ -189,7 +189,7 @@ def _refuse(queue: BaseQueue) -> NoReturn:
 
 
 def _find(chosen: Sequence[BaseQueue], prefix: str) -> Found | None:
-    """Return the one message whose id begins with ``prefix``; ``CommandError`` if there are several."""
+    """Return the message whose id begins with ``prefix``; raise ``CommandError`` if there are several."""
     found = [
         read(queue, snapshot) for queue in chosen for snapshot in queue.find(prefix, LIKELY + 1, data=True)
     ]
@@ -200,7 +200,7 @@ def _find(chosen: Sequence[BaseQueue], prefix: str) -> Found | None:
 
 
 def _absence(chosen: Sequence[BaseQueue]) -> str:
-    """Return what to say of a message that is nowhere."""
+    """Return the text for a message that was not found."""
     blind = [cannot_know(queue) for queue in chosen if not queue.supports_peek]
     where = ", ".join(f"'{queue.name}'" for queue in chosen)
     return " ".join(blind) or f"{GONE} (looked for on {where}; -q names another queue)"

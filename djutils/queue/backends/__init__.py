@@ -1,4 +1,4 @@
-"""Where messages are stored: ``queues[name]`` answers a queue of the configured backend."""
+"""Where messages are stored: ``queues[name]`` is a queue of the configured backend."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Queues:
         key = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION, name)
         try:
             queue = self._made.get(key)
-        except TypeError:  # one of them cannot be a key, so it is no text either
+        except TypeError:  # an unhashable value cannot be a key, and is not text either
             queue = None
         if queue is None:
             made = self.fresh(name)
@@ -46,15 +46,15 @@ class Queues:
         return queue
 
     def made(self) -> list[BaseQueue]:
-        """Return those of the configured backend that this process has asked for."""
+        """Return the queues of the configured backend that this process has used so far."""
         configured = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION)
         with self._lock:
             return [queue for key, queue in self._made.items() if key[:2] == configured]
 
     def fresh(self, name: str) -> BaseQueue:
-        """Return an instance of its own for a caller that will ``open()`` it: a consumer.
+        """Return a new instance for a caller that will ``open()`` it: a consumer.
 
-        Raises ``ConfigurationError`` for settings that cannot work.
+        Raises ``ConfigurationError`` for invalid settings.
         """
         backend = load_backend(settings.QUEUE_BACKEND)
         for what, value in (("QUEUE_CONNECTION", settings.QUEUE_CONNECTION), ("The name of a queue", name)):
@@ -66,9 +66,9 @@ class Queues:
 
 
 def load_backend(path: Any) -> type[BaseQueue]:
-    """Return the class at dotted ``path``; ``ConfigurationError`` names the nearest one if wrong.
+    """Return the class at dotted ``path``; raise ``ConfigurationError``, with the nearest match, if there is none.
 
-    A path that was not found is not shown: what stands there may be an address with a password in it.
+    The error does not show a path that was not found: the value may be an address with a password in it.
     """
     module_path, _, class_name = str(path).rpartition(".")
     if not all(part.isidentifier() for part in module_path.split(".")):
@@ -80,12 +80,12 @@ def load_backend(path: Any) -> type[BaseQueue]:
             raise ConfigurationError(
                 f"QUEUE_BACKEND = {path!r} needs '{error.name}', which is not installed."
             ) from error
-        raise ConfigurationError(_explain(path, PROVIDED)) from None  # it says the path
+        raise ConfigurationError(_explain(path, PROVIDED)) from None  # its message names the path
     except AppRegistryNotReady as error:
         raise ConfigurationError(
             "Django is not set up in this process: call django.setup() before you call a command; nothing was sent."
         ) from error
-    except RuntimeError as error:  # Django's, for models of an app that it does not know
+    except RuntimeError as error:  # raised by Django for a model of an app that is not installed
         if apps.is_installed("djutils"):
             raise
         raise ConfigurationError(f"{explain_absence()} Nothing was sent.") from error
@@ -102,7 +102,7 @@ def load_backend(path: Any) -> type[BaseQueue]:
 
 
 def explain_absence() -> str:
-    """Return what to do about a project in which djutils is not installed."""
+    """Return what to do when djutils is not installed in the project."""
     near = [config.name for config in apps.get_app_configs() if config.name.startswith("djutils.")]
     return (
         f"djutils is not installed in the project: {f'{near[0]!r} is not an app of it; ' if near else ''}add "

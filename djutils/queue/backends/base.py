@@ -28,51 +28,51 @@ from djutils.queue.message import (
 
 
 def new_owner() -> int:
-    """Answer a token for one worker process in one life: 62 random bits, never 0."""
+    """Return a token for the lifetime of one worker process: 62 random bits, never 0."""
     return secrets.randbits(62) or 1
 
 
 def own_alias(alias: str) -> str:
-    """Answer the alias of the connection that a consumer keeps for itself to the database ``alias``."""
+    """Return the alias of a consumer's private connection to the database ``alias``."""
     return f"{alias} for djutils"
 
 
 def is_own_alias(alias: str) -> bool:
-    """Answer whether ``alias`` is one that ``own_alias`` answers."""
+    """Return whether ``alias`` is one that ``own_alias`` returns."""
     return alias.endswith(own_alias(""))
 
 
 class BaseQueue(Looking):
-    """A named line of messages: ``write``, ``read``, ``flush``, ``__len__``, as in 2011.
+    """A named queue of messages: ``write``, ``read``, ``flush``, ``__len__``, as in 2011.
 
-    A subclass with these four methods works with everything. What it cannot do is survive a kill:
-    ``read`` takes the message away, so a worker killed in mid-command loses the one it held.
+    A subclass with these four methods works with everything. It has no leases: ``read`` removes the
+    message, so a worker that is killed while it runs a command loses that message.
     """
 
     batch = 100
-    """Most messages to ask for at once: more gains little and makes the others wait."""
+    """Most messages to ask for at once: more gains little and makes other consumers wait."""
     blocking = False
-    """Can it wait for a message by itself, without being polled?"""
+    """Whether it can wait for a message by itself, without being polled."""
     supports_leases = False
-    """Can it lend a message and take it back from a dead worker?"""
+    """Whether it can lend a message and take it back from a dead worker."""
     supports_delay = False
-    """Can it hold a message back until it is due?"""
+    """Whether it can hold a message back until it is due."""
     supports_priority = False
-    """Does a message of a larger priority overtake the others?"""
+    """Whether a message of a larger priority overtakes the others."""
     transaction_alias: str | None = None
-    """The database alias whose transactions a send takes part in, if it does."""
+    """The database alias whose transactions a send takes part in, if any."""
     project_alias: str | None = None
-    """The database alias that the project's models are written to, if an ack can be part of a transaction."""
+    """The database alias that the project's models are written to, if an ack can take part in a transaction."""
 
     def __init__(self, name: str, connection: str = "") -> None:
-        """Remember the queue's name and where it lives; connect only when it is needed."""
+        """Remember the queue's name and its connection; connect only when needed."""
         self.name = name
         self.connection = connection
 
     def through(self, alias: str) -> Self | None:
-        """Return this queue as it is reached through the database ``alias``; None if it is not in that database.
+        """Return this queue as reached through the database ``alias``; None if it is not in that database.
 
-        What the returned one acks is part of the transactions of ``alias``.
+        What the returned queue acks takes part in the transactions of ``alias``.
         """
         return None
 
@@ -81,18 +81,18 @@ class BaseQueue(Looking):
         raise NotImplementedError(f"{type(self).__name__} must define write(data).")
 
     def read(self) -> bytes | None:
-        """Take the next message away and answer it, or None when there is none.
+        """Remove the next message and return it, or None when there is none.
 
-        Never raises because the queue is empty; always raises when it is broken.
+        An empty queue is not an error; a broken one always raises.
         """
         raise NotImplementedError(f"{type(self).__name__} must define read().")
 
     def flush(self) -> None:
-        """Forget every message of this queue, whatever its state."""
+        """Delete every message of this queue, whatever its state."""
         raise NotImplementedError(f"{type(self).__name__} must define flush().")
 
     def __len__(self) -> int:
-        """Answer how many messages wait: delayed ones counted, lent and dead ones not."""
+        """Return how many messages wait, including delayed ones, excluding leased and dead ones."""
         raise NotImplementedError(f"{type(self).__name__} must define __len__().")
 
     def __bool__(self) -> bool:
@@ -101,7 +101,7 @@ class BaseQueue(Looking):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
-    # What follows is derived from the four: dead letters lie in a queue of their own.
+    # What follows is built on the four methods: dead letters are kept in a separate queue.
 
     @property
     def dead(self) -> Self:
@@ -109,11 +109,11 @@ class BaseQueue(Looking):
         return type(self)(f"{self.name}.dead", self.connection)
 
     def bury(self, letter: DeadLetter) -> None:
-        """Keep ``letter`` among the dead letters."""
+        """Store ``letter`` as a dead letter."""
         self.dead.write(pack_dead_letter(letter))
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
-        """Answer up to ``count`` dead letters, the newest first, or just those of ``ids``."""
+        """Return up to ``count`` dead letters, newest first, or only those with ``ids``."""
         seen: list[DeadLetter] = []
 
         def note(letter: DeadLetter) -> bool:
@@ -127,7 +127,7 @@ class BaseQueue(Looking):
     def replay(self, ids: Collection[str] | None = None) -> int:
         """Put the dead letters of ``ids`` (None: all) back into the queue, as if never tried.
 
-        Answers how many. An id that is not there is passed over.
+        Return how many. Ids that do not exist are ignored.
         """
 
         def put_back(letter: DeadLetter) -> bool:
@@ -138,7 +138,7 @@ class BaseQueue(Looking):
         return self._go_round(put_back)
 
     def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
-        """Return the ids of up to ``count`` dead letters whose id begins with ``prefix``, the newest first."""
+        """Return the ids of up to ``count`` dead letters whose id begins with ``prefix``, newest first."""
         found: list[str] = []
 
         def note(letter: DeadLetter) -> bool:
@@ -150,23 +150,23 @@ class BaseQueue(Looking):
         return found[::-1][:count]
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
-        """Forget the dead letters of ``ids`` (None: all) that died before ``before`` (None: whenever).
+        """Delete the dead letters of ``ids`` (None: all) that died before ``before`` (None: at any time).
 
-        Return how many. ``before`` is aware.
+        Return how many. ``before`` is an aware datetime.
         """
         return self._go_round(
             lambda letter: (ids is None or letter.id in ids) and (before is None or letter.died < before)
         )
 
     def stats(self) -> Stats:
-        """Answer how many messages are in which state."""
+        """Return the number of messages in each state."""
         return Stats(ready=len(self), dead=len(self.dead))
 
     def _go_round(self, take: Callable[[DeadLetter], bool]) -> int:
-        """Read each dead letter and put it back unless ``take`` took it; answer how many it took.
+        """Read each dead letter and put it back unless ``take`` took it; return how many it took.
 
-        One at a time: four methods cannot look without reading, and if we die here, no more than
-        the one in hand is at stake.
+        One at a time: four methods cannot look without reading, and if this process dies here, only
+        the message it has just read is lost.
         """
         box, taken = self.dead, 0
         for _ in range(len(box)):
@@ -180,17 +180,17 @@ class BaseQueue(Looking):
 
 
 class LeasedQueue(BaseQueue):
-    """A queue that lends: nothing is removed before it is settled.
+    """A queue with leases: no message is removed before it is settled.
 
-    ``receive`` lends messages to an *owner*, a random token of one worker process in one life.
-    What is lent stays the owner's until it acks, releases, retries or rejects it, or until someone
-    sees that its beat counter stands still and reaps it. Every settling method is fenced by the
-    owner: it answers the ids which were still the owner's, and changes nothing for the others.
+    ``receive`` lends messages to an *owner*, a random token for the lifetime of one worker process.
+    A message stays the owner's until the owner acks, releases, retries or rejects it, or until another
+    consumer finds that the owner's beat counter no longer advances and reaps it. Every settling method
+    is fenced by the owner: it returns the ids that were still the owner's, and changes nothing for the others.
 
-    Errors of the driver come out as ``BackendError``; ``BackendUnavailable`` means that trying
-    again later may help, and then it is unknown whether the call took effect. Sending again the
-    same id, settling again and reaping again are harmless; after a failed ``receive`` ask
-    ``adopt`` what came of it.
+    Driver errors are raised as ``BackendError``; ``BackendUnavailable`` means that calling
+    again later may help, and that the call may or may not have taken effect. Sending the
+    same id again, settling again and reaping again are harmless; after a failed ``receive`` call
+    ``adopt`` to learn what was lent.
     """
 
     supports_leases = True
@@ -198,102 +198,102 @@ class LeasedQueue(BaseQueue):
     supports_priority = True
 
     def open(self) -> None:
-        """Prepare for a consumer: the caller's thread will be the only one to use this object.
+        """Prepare for a consumer: only the calling thread will use this object.
 
-        Called once, before anything is lent; a backend may take a connection of its own.
+        Called once, before anything is lent; a backend may open its own connection.
         """
 
     def close(self) -> None:
-        """Let go of every connection, file and thread: the process may fork. The next call makes new ones."""
+        """Close every connection, file and thread: the process may fork. The next call opens new ones."""
 
     def hang_up(self) -> None:
         """Break the connection on which another thread waits: its call raises ``BackendUnavailable``.
 
-        For a network that swallows everything without a word. May be called from any thread. A store
-        whose calls give up by themselves within some seconds need not do anything.
+        For a network that drops everything silently. May be called from any thread. A backend
+        whose calls time out within a few seconds need not do anything.
         """
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         """Put ``envelopes`` into the queue, all or none, in one round trip.
 
-        An id that is there already, in whatever state, is passed over.
+        An id that is already in the queue, in any state, is ignored.
         """
         raise NotImplementedError
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
         """Send ``envelope`` unless ``key`` was used on this queue within the last day; atomic.
 
-        Answers whether it was sent: of any number of callers with the same key, one hears True.
+        Return whether it was sent: of any number of callers with the same key, exactly one gets True.
         """
         raise NotImplementedError
 
     def enroll(self, owner: int) -> None:
-        """Make ``owner`` known, with a beat counter of 0."""
+        """Register ``owner`` with a beat counter of 0."""
         raise NotImplementedError
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        """Ack ``done``, lend up to ``count`` due messages, answer both in one round trip.
+        """Ack ``done`` and lend up to ``count`` due messages, in one round trip.
 
-        The largest priority first, then the oldest. An empty queue gives an empty batch; a
-        ``blocking`` backend first waits up to ``wait`` seconds for a message. Raises ``OwnerLost``
+        Messages are lent by priority, largest first, then oldest first. An empty queue gives an empty
+        batch; a ``blocking`` backend first waits up to ``wait`` seconds for a message. Raises ``OwnerLost``
         when ``owner`` is not enrolled; then nothing was acked or lent.
         """
         raise NotImplementedError
 
     def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
-        """Begin to ``receive``, and answer a function that waits for the batch; None: it cannot.
+        """Start a ``receive`` and return a function that waits for the batch; None if this is not supported.
 
-        So the store works while the caller does. The function must be called, in whatever thread,
-        before anything else is asked of this object, and raises what ``receive`` would.
+        The backend works while the caller does. The function must be called, in any thread,
+        before any other method of this object, and raises what ``receive`` would.
         """
         return None
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
-        """Done: remove these."""
+        """Remove messages that are done."""
         raise NotImplementedError
 
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
-        """Give these back without blame; with no delay they are the next to be lent."""
+        """Give messages back without charging them; with no delay they are the next to be lent."""
         raise NotImplementedError
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
-        """Give these back, each after its delay, one more attempt counted, or one more offer."""
+        """Give messages back, each after its delay, with one more attempt or one more offer counted."""
         raise NotImplementedError
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
-        """Make these dead letters, each with its error and the attempts it is charged."""
+        """Turn messages into dead letters, each with its error and the attempts to add."""
         raise NotImplementedError
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
-        """Answer what is lent to ``owner`` apart from ``known``: it came in a reply that was lost."""
+        """Return what is lent to ``owner`` except ``known``: messages whose reply was lost."""
         raise NotImplementedError
 
     def held(self, owner: int, ids: Collection[str]) -> set[str]:
-        """Answer which of these are lent to ``owner``."""
+        """Return which of ``ids`` are lent to ``owner``."""
         raise NotImplementedError
 
     def beat(self, owners: Collection[int]) -> set[int]:
-        """Advance the counters of ``owners``; answer those that are still enrolled."""
+        """Advance the beat counters of ``owners``; return the owners that are still enrolled."""
         raise NotImplementedError
 
     def owners(self) -> dict[int, int]:
-        """Answer the beat counter of everyone enrolled on this queue."""
+        """Return the beat counter of every owner enrolled on this queue."""
         raise NotImplementedError
 
     def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
-        """Strike ``owner`` off and give back all it held, to the head of the queue.
+        """Remove ``owner`` and give back everything it held, to the head of the queue.
 
-        With ``beats``, only if its counter still stands there. With ``running``, what was running
-        is charged a crash, with the reason as its error, and the bystanders nothing; without
-        (nobody knows what ran), everything is charged a redelivery. Answers how many came back.
+        With ``beats``, only if its counter still has that value. With ``running``, each message that was
+        running is charged a crash, with the reason as its error, and the others nothing; without it
+        (it is unknown what ran), every message is charged a redelivery. Return how many came back.
         """
         raise NotImplementedError
 
     def sweep(self, seconds: float = 0.05) -> int:
         """Give back messages that no owner holds and no list names; return how many came back.
 
-        Each is counted a redelivery. A chore of the maintainer: it searches for about ``seconds``
-        and goes on there when it is called again. Safe beside any other call. Returns 0 where the
+        Each is charged a redelivery. The maintainer calls this regularly: it searches for about ``seconds``
+        and continues from there when called again. Safe beside any other call. Returns 0 where the
         store cannot lose track of a message.
         """
         return 0
@@ -322,9 +322,9 @@ class LeasedQueue(BaseQueue):
         raise NotImplementedError
 
     def replay(self, ids: Collection[str] | None = None) -> int:
-        """Put the dead letters of ``ids`` (None: all) back, as if never tried; return how many.
+        """Put the dead letters of ``ids`` (None: all) back, with their counters reset; return how many.
 
-        Within their priority they are the next to be lent, in the order they were first sent.
+        Within their priority they are the next to be lent, in the order in which they were first sent.
         """
         raise NotImplementedError
 
@@ -336,7 +336,7 @@ class LeasedQueue(BaseQueue):
 
 
 def counts_of(queue: BaseQueue) -> dict[str, int | None]:
-    """Return how many messages of ``queue`` are in which state; None: it cannot know."""
+    """Return the number of messages of ``queue`` in each state; None where the backend cannot know."""
     stats = queue.stats()
     delayed = stats.delayed if queue.supports_delay else None
     leased = stats.leased if queue.supports_leases else None

@@ -22,14 +22,14 @@ from .database_sql.sweeping import SweepingQueue
 _PROMOTION_EVERY = 1.0
 _KEY_KEPT = 24 * 3600 * 1000
 _BYTES_AT_ONCE = 4 * 1024 * 1024
-"""Bytes of messages to lend at once, about; but one message at least."""
+"""About how many bytes of messages to lend at once; at least one message is lent."""
 
 
 class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
-    ``connection`` is a database alias; empty, the routers decide. Sending is an INSERT in the
-    caller's transaction: it commits with the caller's data, or is rolled back with it.
+    ``connection`` is a database alias; if empty, the routers decide. Sending is an INSERT in the
+    caller's transaction: it commits or rolls back with the caller's data.
     """
 
     batch = 250
@@ -66,7 +66,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         return batch
 
     def _wait(self, owner: int, count: int, seconds: float) -> list[Delivery]:
-        """Wait for a message, at most ``seconds``, and lend what has come."""
+        """Wait up to ``seconds`` for a message, and lend what has arrived."""
         with self._database() as connection:
             sql = self._sql(connection)
             heard = sql.wait(connection, self.name, seconds)
@@ -100,7 +100,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         return answer
 
     def _has_something(self, owner: int) -> bool:
-        """Look before claiming: on a queue that was empty it is nearly always the end of it."""
+        """Look before claiming: a queue that was empty nearly always still is."""
         with self._database() as connection:
             look = self._sql(connection).look(connection, self.name, owner)
         if not look.enrolled:
@@ -113,14 +113,14 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             return self._sql(connection).step(connection, self.name, owner, count, done)
 
     def _batch(self, owner: int, step: Step, count: int, done: Collection[str]) -> Batch:
-        """Return what came of ``step``, and what has become due meanwhile."""
+        """Return the batch that ``step`` lent, and messages that have become due meanwhile."""
         if not step.enrolled:
             raise OwnerLost
         lent = step.deliveries
         if step.partial and len(lent) < count:
             lent += self._step(owner, count - len(lent), ()).deliveries
-        # Looked for when there is room, and now and then although there is none: what is due
-        # may outrank what is ready.
+        # Check for due messages when the batch is not full, and now and then even when it is: a due
+        # message may have a higher priority than those that are ready.
         room = len(lent) < count and step.due
         if room or time.monotonic() - self._promoted > _PROMOTION_EVERY:
             self._promoted = time.monotonic()
@@ -146,7 +146,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             waiting = self._messages(State.READY)
             while (first := waiting.order_by("rank", "id").values_list("id", "message").first()) is not None:
                 id, message = first
-                # Whoever's DELETE counts has it; the others look again.
+                # The process whose DELETE counted a row has the message; the others look again.
                 if by_key(self._using, [id], State.READY).delete()[0]:
                     return bytes(message)
         return None
@@ -164,7 +164,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             return new
 
     def flush(self) -> None:
-        # One state after the other: so there are indexes.
+        # One state after the other: each statement can use an index.
         with self._transaction():
             for state in (State.DELAYED, State.READY, State.DEAD):
                 self._messages(state).delete()
@@ -178,5 +178,5 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
     def stats(self) -> Stats:
         with self._database() as connection:
             counts = self._sql(connection).count(connection, self.name)
-        # What is due but not promoted yet waits for nothing but the next receive.
+        # Due messages that are not promoted yet count as ready: the next receive promotes them.
         return Stats(counts.ready + counts.due, counts.delayed - counts.due, counts.leased, counts.dead)

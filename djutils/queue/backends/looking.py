@@ -1,4 +1,4 @@
-"""Reading a queue without taking anything: what every backend can be asked, and what four methods can tell."""
+"""Reading a queue without taking anything: what every backend offers, and what four methods can show."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Place(NamedTuple):
-    """Where a message stands among those of its state, as ``Snapshot.place`` says it."""
+    """The position of a message among those of its state, as given in ``Snapshot.place``."""
 
     line: int
-    """Which of the lines that make up the state."""
+    """Which of the ordered lists that make up the state."""
     key: str
-    """By what the line is ordered."""
+    """The sort key in that list."""
     id: str
-    """What decides between equal keys."""
+    """The tie-breaker between equal keys."""
 
     def __str__(self) -> str:
         return ":".join(map(str, self))
 
     @classmethod
     def of(cls, text: str) -> Place:
-        """Return what ``str`` made text of; ``ValueError`` for anything else."""
+        """Parse what ``str`` produced; raise ``ValueError`` for anything else."""
         line, _, rest = text.partition(":")
         key, _, id = rest.partition(":")
         if not (_LINE.fullmatch(line) and _KEY.fullmatch(key) and id):
@@ -41,12 +41,12 @@ class Place(NamedTuple):
 class Looking:
     """Looks into a queue. A backend that can show every message sets ``supports_peek`` and defines all three.
 
-    What stands here is what can be told without that: the dead letters, one page slowly, and of
-    the others nothing. Nothing is never told as "none": it raises ``BackendError``.
+    The methods here do what is possible without that: they show the dead letters, slowly, one page at a time.
+    For the other states they raise ``BackendError`` instead of returning an empty list.
     """
 
     supports_peek = False
-    """Can it show what waits and what is lent, without taking it?"""
+    """Whether it can show waiting and leased messages without taking them."""
 
     def peek(
         self,
@@ -59,13 +59,13 @@ class Looking:
     ) -> list[Snapshot]:
         """Return up to ``count`` messages that are in ``state``; an empty list is the end.
 
-        Ready ones in the order they will be lent, as long as nothing else comes; delayed ones by
-        when they are due, leased ones by when they were sent, dead ones by when they died; with ``newest`` the
-        other way round. The next page is ``after`` the ``place`` of the last one. A message that changes its
+        Ready messages come in the order in which they will be lent if no other message arrives; delayed ones by
+        due time, leased ones by when they were sent, dead ones by when they died; with ``newest`` in reverse
+        order. For the next page, pass the ``place`` of the last message as ``after``. A message that changes its
         state or place between two pages may be seen twice or not at all. With ``data`` the payloads
-        are loaded as well.
+        are also loaded.
 
-        Raises ``ValueError`` if ``after`` is no place, and ``BackendError`` where the backend
+        Raises ``ValueError`` if ``after`` is not a place, and ``BackendError`` where the backend
         cannot show messages in that state.
         """
         if state != "dead":
@@ -79,10 +79,10 @@ class Looking:
         return letters[: max(count, 0)]
 
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
-        """Return up to ``count`` messages in whatever state whose id begins with ``prefix``.
+        """Return up to ``count`` messages, in any state, whose id begins with ``prefix``.
 
-        A whole id is found at once, a beginning more slowly. None found means that there is none
-        only where ``supports_peek``; elsewhere just the dead letters were looked through.
+        A complete id is found at once, a prefix more slowly. An empty result means that there is no such message
+        only where ``supports_peek`` is true; elsewhere only the dead letters were searched.
         """
         ids = self.dead_ids(prefix, count)
         return [_snapshot(letter, data) for letter in self.dead_letters(ids, count)] if ids else []
@@ -90,8 +90,8 @@ class Looking:
     def oldest(self) -> Snapshot | None:
         """Return the ready message that was sent first, whatever its priority; None if none is ready.
 
-        One that was put back may be older than it. Raises ``BackendError`` where the backend cannot show
-        what waits.
+        A message that was put back may be older. Raises ``BackendError`` where the backend cannot show
+        waiting messages.
         """
         raise self._cannot_look()
 
@@ -101,7 +101,7 @@ class Looking:
             " can be listed."
         )
 
-    # What a queue has anyway.
+    # Methods that every queue has.
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""MemoryQueue: within one process, for tests; the readable reference of what a lease is."""
+"""MemoryQueue: within one process, for tests; the readable reference implementation of leases."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _MARK = "_empties_djutils"
 
 
 def _be_empty_before_each_test() -> None:
-    """See to it that Django's test classes, where they are in use, find every MemoryQueue empty."""
-    # Not imported: what runs no tests has no use for them.
+    """Make Django's test classes, where they are in use, start with every MemoryQueue empty."""
+    # Not imported: a process that runs no tests does not need them.
     testcases = sys.modules.get("django.test.testcases")
     if testcases is None or getattr(testcases.SimpleTestCase, _MARK, False):
         return
@@ -46,8 +46,8 @@ def _be_empty_before_each_test() -> None:
         MemoryQueue.forget_all()
         pre_setup(cls)
 
-    # Django has no hook for it, and a setUp of the project's need not call another one. This is where it
-    # empties the outbox of mails, and what pytest-django calls for its own tests.
+    # Django has no hook for this, and a project's setUp need not call super(). This is the method in which Django
+    # empties the mail outbox, and which pytest-django calls for its own tests.
     testcases.SimpleTestCase._pre_setup = classmethod(emptying)
     setattr(testcases.SimpleTestCase, _MARK, True)
 
@@ -79,7 +79,7 @@ class _Entry:
 
     @property
     def turn(self) -> tuple[float, int]:
-        """Where it stands among those of its state."""
+        """Its position among the messages of its state."""
         keys = {"ready": -self.envelope.priority, "delayed": self.due, "leased": 0}
         return keys[self.state] if self.died is None else self.died.timestamp(), self.order
 
@@ -108,7 +108,7 @@ class _Entry:
 
 @dataclass
 class _Line:
-    """The messages of one name; every MemoryQueue of that name sees the same ones."""
+    """The messages of one queue name; every MemoryQueue of that name sees the same ones."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     entries: dict[str, _Entry] = field(default_factory=dict)
@@ -117,9 +117,9 @@ class _Line:
 
 
 class MemoryQueue(LeasedQueue):
-    """Keeps messages in this process; they end with it, and before the next test.
+    """Keeps messages in this process; they are gone when it ends, and before the next test.
 
-    Django's test classes empty every queue as they empty the outbox of mails: at the start of each test. For
+    Django's test classes empty every queue as they empty the mail outbox: at the start of each test. For
     tests that are plain functions the pytest plugin of djutils does it.
     """
 
@@ -134,7 +134,7 @@ class MemoryQueue(LeasedQueue):
 
     @classmethod
     def forget_all(cls) -> None:
-        """Forget every message of every queue, whatever its state."""
+        """Delete every message of every queue, whatever its state."""
         for line in list(cls._lines.values()):
             with line.changed:
                 line.entries.clear()

@@ -1,4 +1,4 @@
-"""Dead letters as bytes: how a queue that has but four methods keeps them."""
+"""Dead letters as bytes: how a queue with only four methods stores them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pack_dead_letter(letter: DeadLetter) -> bytes:
 
 
 def unpack_dead_letter(packed: bytes) -> DeadLetter:
-    """Return the dead letter that ``pack_dead_letter`` has packed."""
+    """Return the dead letter that ``pack_dead_letter`` packed."""
     data_at = 8 + int.from_bytes(packed[4:8], "big")
     fields = json.loads(packed[8:data_at])
     fields["died"] = datetime.fromisoformat(fields["died"])

@@ -1,7 +1,7 @@
-"""RedisQueue: lists of ids, payloads in a hash, every step one script; for Redis 6.2 and Valkey.
+"""RedisQueue: lists of ids, payloads in a hash, every operation one script; for Redis 6.2 and Valkey.
 
-The keys of a queue are described on top of ``lua/common.lua``; they share one cluster hash slot. Nothing
-else runs while a script does. A script that fails in the middle leaves a copy of an id at worst, never a
+The keys of a queue are described at the top of ``lua/common.lua``; they share one cluster hash slot. Nothing
+else runs while a script does. A script that fails halfway leaves at worst a second copy of an id, never a
 message that no list names.
 """
 
@@ -39,7 +39,7 @@ _KEYS = ("messages", "ready", "ranked", "delayed", "about", "dead", "owners", "w
 _MOST_AT_ONCE = 1000
 _MOST_BYTES = 4 * 1024 * 1024
 _DAY = 24 * 3600
-# Braces mark the part of a key that decides on its slot.
+# Braces mark the part of a key that determines its slot.
 _ESCAPES = str.maketrans({"{": "%7B", "}": "%7D", "%": "%25"})
 _OWNER = re.compile(rb"[1-9][0-9]{0,18}")
 _BEATS = re.compile(rb"[0-9]{1,15}")
@@ -53,9 +53,9 @@ class RedisQueue(LeasedQueue):
     ``connection`` is ``host:port:db`` as in 2011, empty for ``localhost:6379:0``, or a URL:
     ``redis://user:password@host:port/db``, ``rediss://`` for TLS, ``unix:///path?db=0``.
 
-    The client is made by the first call and may be used by many threads. After a fork the child
-    gets connections of its own. More than 1000 messages, or more than 4 MB of them, are sent in
-    parts: if one fails, those before it are sent. Sending all of them again is harmless.
+    The client is created by the first call and may be used by many threads. After a fork the child
+    opens its own connections. More than 1000 messages, or more than 4 MB of them, are sent in
+    parts: if one part fails, the parts before it have been sent. Sending all of them again is harmless.
     """
 
     batch = 250
@@ -85,7 +85,7 @@ class RedisQueue(LeasedQueue):
     def close(self) -> None:
         self.server.close()
 
-    # In
+    # Sending
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         for part in _parts(envelopes):
@@ -98,7 +98,7 @@ class RedisQueue(LeasedQueue):
     def send_once(self, key: str, envelope: Envelope) -> bool:
         return bool(self._run("send", _DAY, *_pack(envelope), keys=(f"{self._prefix}once:{key}",)))
 
-    # Out
+    # Lending and settling
 
     def enroll(self, owner: int) -> None:
         self._run("enroll", owner)
@@ -110,7 +110,7 @@ class RedisQueue(LeasedQueue):
         late, args = batch.late, (owner, count, _MOST_BYTES)
         deadline = time.monotonic() + wait
         while not batch.deliveries and (rest := deadline - time.monotonic()) > 0:
-            # What is popped is a mere marker: if we die with it, the next look finds the message.
+            # What is popped is only a marker: if this process dies with it, the next look finds the message.
             answer = self.server.run_woken(self._wake_key, min(rest, pause), "receive", self.keys, args)
             batch, pause = self._batch(answer)
         return batch._replace(late=late)
@@ -138,9 +138,9 @@ class RedisQueue(LeasedQueue):
         return set(map(bytes.decode, self._run(script, owner, *args)))
 
     def read(self) -> bytes | None:
-        """Take the next message away and return it, or None when there is none.
+        """Remove the next message and return it, or None when there is none.
 
-        If it raises ``BackendUnavailable``, a message may have been taken away and lost.
+        If this raises ``BackendUnavailable``, a message may have been removed and lost.
         """
         data: bytes | None = self._run("read")
         return data
@@ -150,7 +150,7 @@ class RedisQueue(LeasedQueue):
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         adopted: list[Delivery] = []
         heard: list[str | bytes] = list(known)
-        # In parts: one owner may hold more than a reply should carry.
+        # In parts: one owner may hold more than one reply should carry.
         while (part := self._run("adopt", owner, _MOST_BYTES, *heard))[0]:
             adopted += self._deliveries(*part)
             heard += part[0]
@@ -166,7 +166,7 @@ class RedisQueue(LeasedQueue):
 
     def owners(self) -> dict[int, int]:
         beats = self._call("HGETALL", "owners")
-        # Anything else was not written by a consumer.
+        # Other values were not written by a consumer.
         return {
             int(owner): int(count) if _BEATS.fullmatch(count) else -1
             for owner, count in zip(beats[::2], beats[1::2], strict=True)
@@ -181,7 +181,7 @@ class RedisQueue(LeasedQueue):
     def sweep(self, seconds: float = 0.05) -> int:
         return self._sweep.go_on(seconds)
 
-    # The whole
+    # The whole queue
 
     def flush(self) -> None:
         self._run("flush")
@@ -235,7 +235,7 @@ class RedisQueue(LeasedQueue):
         return self.server.call(command, self._prefix + key, *args)
 
     def _batch(self, answer: Any) -> tuple[Batch, float]:
-        """Return the batch, and in how many seconds the next delayed message is due."""
+        """Return the batch, and the seconds until the next delayed message is due."""
         if answer is None:
             raise OwnerLost
         late, *lent, pause = answer
@@ -259,7 +259,7 @@ class RedisBlockingQueue(RedisQueue):
     """A RedisQueue whose ``read`` waits for a message, as in 2011."""
 
     def read(self) -> bytes | None:
-        """Wait for a message, take it away and return it. Never returns None."""
+        """Wait for a message, remove it and return it. Never returns None."""
         while (data := super().read()) is None:
             self.server.wait(self._wake_key, 1.0)
         return data
@@ -270,7 +270,7 @@ def _microseconds(seconds: float) -> int:
 
 
 def _bytes(error: str) -> bytes:
-    """A traceback may hold what was never proper text: file names, for one."""
+    """Return ``error`` encoded; a traceback may contain invalid text, such as file names."""
     return error.encode(errors="backslashreplace")
 
 
@@ -279,7 +279,7 @@ def _pack(envelope: Envelope) -> tuple[str, bytes, int, int]:
 
 
 def _parts(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:
-    """Divide what is sent: while a large script runs, everyone else waits."""
+    """Split what is sent: all other clients wait while a large script runs."""
     count = len(envelopes)
     if count <= _MOST_AT_ONCE and (
         count < 2 or sum(len(envelope.data) for envelope in envelopes) <= _MOST_BYTES

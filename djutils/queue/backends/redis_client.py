@@ -1,4 +1,4 @@
-"""The client of a Redis or Valkey server, and what its errors mean. The only file that knows redis-py."""
+"""The client of a Redis or Valkey server, and what its errors mean. The only file that uses redis-py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DEFAULTS = {
 _FIXED = {
     "protocol": 2,
     "decode_responses": False,
-    # redis-py's own retries would take or put twice what they believe to have failed once.
+    # redis-py's own retries would repeat a call that may have taken effect.
     "retry": Retry(NoBackoff(), 0),
     "retry_on_timeout": False,
 }
@@ -50,7 +50,7 @@ _OUTAGES = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.TryAgainError,
 )
-# The same from within a script, where only the text tells; and those that have no class.
+# The same errors inside a script, where only the text identifies them; and errors that have no class.
 _OUTAGE = re.compile(
     r"\b(ASK|BUSY|CLUSTERDOWN|EXECABORT|FAILOVER|LOADING|MASTERDOWN|MISCONF|MOVED|NOREPLICAS|OOM|READONLY"
     r"|REDIRECT|TRYAGAIN|UNBLOCKED|max number of clients reached|[Ss]cript killed by user)\b"
@@ -60,11 +60,11 @@ _DENIAL = re.compile(r"\bNOPERM\b|[Nn]o permissions|The user executing the scrip
 
 
 class _Denied(BackendError):
-    """The user that the server knows us as lacks a right."""
+    """The user that we are logged in as lacks a permission."""
 
 
 class Script(NamedTuple):
-    """A script's text, and the name that a server knows it by."""
+    """A script's text, and the SHA by which a server identifies it."""
 
     text: str
     sha: str
@@ -72,7 +72,7 @@ class Script(NamedTuple):
 
 @cache
 def _script(name: str) -> Script:
-    """Return ``lua/<name>.lua`` with what is common to all of them before it, unless it stands alone."""
+    """Return ``lua/<name>.lua`` after the common code, unless it is marked as standing alone."""
     folder = resources.files(__package__) / "lua"
     common, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
     if not text.startswith("-- alone"):
@@ -82,13 +82,13 @@ def _script(name: str) -> Script:
 
 @lru_cache(maxsize=1024)
 def _head(sha: str, keys: tuple[str, ...], count: int) -> bytes:
-    """Return how a call of a script with ``count`` arguments begins: all but the arguments."""
+    """Return the start of a call of a script with ``count`` arguments: everything but the arguments."""
     words = ("EVALSHA", sha, len(keys), *keys)
     return b"*%d\r\n" % (len(words) + count) + _bulks(words)
 
 
 def _packed(words: Sequence[Any]) -> bytes:
-    """Return a command as it travels, in RESP, the protocol of Redis."""
+    """Return a command encoded in RESP, the protocol of Redis."""
     return b"*%d\r\n" % len(words) + _bulks(words)
 
 
@@ -98,18 +98,18 @@ def _bulks(words: Sequence[Any]) -> bytes:
 
 
 class RedisClient:
-    """Sends commands and scripts to the server a ``QUEUE_CONNECTION`` names.
+    """Sends commands and scripts to the server that ``QUEUE_CONNECTION`` names.
 
-    It connects by its first call and may be used by many threads. After a fork the child gets
-    connections of its own. Every error of the driver comes out as a ``BackendError``, and no
-    connection is used again on which one came.
+    It connects on its first call and may be used by many threads. After a fork the child opens
+    its own connections. Every error of the driver is raised as a ``BackendError``, and a
+    connection on which an error occurred is not used again.
     """
 
     def __init__(self, connection: str) -> None:
         self.options, self._connection_class = _made_complete(options_of(connection))
-        # A call that waits must be answered well before the socket gives up on the answer.
+        # A blocking call must be answered well before the socket times out.
         self._longest_pause = self.options["socket_timeout"] / 2
-        # The driver's own pool and its retries take as long as the round trip itself.
+        # The driver's own pool and retries take as long as the round trip itself.
         self._idle: deque[tuple[Connection, float]] = deque()
         self._process = os.getpid()
 
@@ -120,7 +120,7 @@ class RedisClient:
 
     @property
     def user(self) -> str:
-        """The user that the server knows us as."""
+        """The user that we are logged in as."""
         return str(self.options.get("username", "default"))
 
     def check(self) -> None:
@@ -140,7 +140,7 @@ class RedisClient:
             )
 
     def check_rights(self, prefix: str) -> None:
-        """Refuse a server that does not let us do all a consumer does with the keys of ``prefix``."""
+        """Refuse a server that forbids anything a consumer does with the keys of ``prefix``."""
         if denied := self._denied(prefix):
             raise BackendError(withheld(self.address, self.user, denied))
         self.run("probe", *self._probe(prefix))
@@ -148,7 +148,7 @@ class RedisClient:
         self.call("PING")
 
     def call(self, *words: Any) -> Any:
-        """Return what the server replies to a command, such as ``call("HLEN", key)``."""
+        """Return the server's reply to a command, such as ``call("HLEN", key)``."""
         return self._read(self._send(_packed(words)))
 
     def run(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
@@ -156,18 +156,18 @@ class RedisClient:
         return self.ask(script, keys, args)()
 
     def ask(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
-        """Have ``lua/<script>.lua`` run, and return a function that waits for what it returns."""
+        """Start ``lua/<script>.lua`` and return a function that waits for its result."""
         connection = self._send(_head(self.script(script).sha, keys, len(args)) + _bulks(args))
         return partial(self._answer, connection, script, keys, args)
 
     def wait(self, marker: str, seconds: float) -> None:
-        """Sleep until there is something in the sorted set ``marker``, at most for ``seconds``."""
+        """Sleep until there is something in the sorted set ``marker``, for at most ``seconds``."""
         self._read(self._send(self._sleep(marker, seconds)))
 
     def run_woken(
         self, marker: str, seconds: float, script: str, keys: tuple[str, ...], args: Sequence[Any]
     ) -> Any:
-        """``wait``, then ``run``: both are sent at once, so who is woken has its answer already."""
+        """Do ``wait``, then ``run``: both are sent at once, so the reply is there when the wait ends."""
         call = _head(self.script(script).sha, keys, len(args)) + _bulks(args)
         connection = self._send(self._sleep(marker, seconds) + call)
         self._hear(connection)
@@ -178,21 +178,21 @@ class RedisClient:
         return _script(name)
 
     def _sleep(self, marker: str, seconds: float) -> bytes:
-        # Redis 6.2 takes 0.001 for less than a millisecond, rounds that to 0, and never wakes.
+        # Redis 6.2 treats 0.001 as less than a millisecond, rounds it to 0, and then never wakes.
         return _packed(("BZPOPMIN", marker, min(max(seconds, 0.002), self._longest_pause)))
 
     def _answer(self, connection: Connection, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
         try:
             return self._read(connection)
         except redis.exceptions.NoScriptError:
-            # A server that was restarted has forgotten the script, and has run nothing.
+            # A restarted server does not know the script any more, and has run nothing.
             connection = self._send(_packed(("EVAL", self.script(script).text, len(keys), *keys, *args)))
         except _Denied as error:
             raise self._explained(error, keys) from error.__cause__
         return self._answer(connection, script, keys, args)
 
     def _explained(self, error: BackendError, keys: tuple[str, ...]) -> BackendError:
-        """Return an error that names the rights we lack: within a script Redis 7.0 does not name them."""
+        """Return an error that names the missing permissions: inside a script Redis 7.0 does not name them."""
         if _COMMAND.search(str(error.__cause__)):
             return error
         denied = self._denied(keys[0].rpartition(":")[0] + ":")
@@ -200,7 +200,7 @@ class RedisClient:
         return BackendError(withheld(self.address, self.user, of_producers or denied))
 
     def _denied(self, prefix: str) -> list[str]:
-        """Return which commands that scripts use we may not call on the keys of ``prefix``."""
+        """Return the commands used by scripts that we may not call on the keys of ``prefix``."""
         keys, trials = self._probe(prefix)
         denied = self.call("EVAL", _script("probe").text, len(keys), *keys, *trials)
         return [command.decode() for command in denied]
@@ -209,24 +209,24 @@ class RedisClient:
         return (f"{prefix}count", f"{prefix}probe"), TRIALS
 
     def close(self) -> None:
-        """Let go of every idle connection; the next call makes a new one."""
+        """Close every idle connection; the next call opens a new one."""
         while self._idle:
             _hang_up(self._idle.pop()[0])
 
     def _send(self, request: bytes) -> Connection:
-        """Send a request and return the connection to read its reply from; until then it is ours alone."""
+        """Send a request and return the connection to read its reply from; no other call uses it until then."""
         connection = self._take()
         try:
             connection.send_packed_command((request,))  # type: ignore[no-untyped-call]
         except BaseException as error:
             self._give_up(connection, error)
-            if isinstance(error, ValueError | TypeError):  # a host or a certificate that cannot be one
+            if isinstance(error, ValueError | TypeError):  # an invalid host or certificate
                 raise BackendError(f"Redis at {self.address} cannot be connected to: {error}.") from error
             raise
         return connection
 
     def _read(self, connection: Connection) -> Any:
-        """Read the last reply that is due on ``connection``; then any call may use it."""
+        """Read the last pending reply on ``connection``; after that any call may use it."""
         answer = self._hear(connection)
         self._idle.append((connection, time.monotonic()))
         return answer
@@ -239,7 +239,7 @@ class RedisClient:
             raise
 
     def _take(self) -> Connection:
-        """Return a connection that no one uses; it connects by itself when something is sent."""
+        """Return an unused connection; it connects by itself when something is sent."""
         if self._process != os.getpid():
             self._idle, self._process = deque(), os.getpid()
         try:
@@ -251,9 +251,9 @@ class RedisClient:
         return connection
 
     def _give_up(self, connection: Connection, error: BaseException) -> None:
-        """See to it that no call uses ``connection`` again; raise the driver's errors as ours.
+        """Make sure that no call uses ``connection`` again; translate the driver's errors into ours.
 
-        Whatever the error is: a time limit may end a command anywhere, and leave a reply unread.
+        This applies to any error: a time limit may end a command anywhere, and leave a reply unread.
         """
         _hang_up(connection)
         if isinstance(error, redis.RedisError) and not isinstance(error, redis.exceptions.NoScriptError):
@@ -272,7 +272,7 @@ class RedisClient:
                 " QUEUE_CONNECTION."
             )
         if isinstance(error, _OUTAGES) or _OUTAGE.search(told):
-            # The others may lead to where this one led: to a server that is no longer the primary.
+            # The other connections may lead to the same server, which may no longer be the primary.
             self.close()
             return BackendUnavailable(
                 f"Redis at {self.address} cannot be used at the moment: {told}. Is it running, and is it the"
@@ -287,7 +287,7 @@ class RedisClient:
 
 
 def _made_complete(options: ConnectionOptions) -> tuple[ConnectionOptions, type[Connection]]:
-    """Return what ``options`` and we want of a connection, and its class; raises ``ConfigurationError``."""
+    """Return the complete options of a connection, and its class; raises ``ConfigurationError``."""
     scheme = options.pop("scheme")
     keepalive = {getattr(socket, name): _KEEPALIVE[name] for name in _KEEPALIVE if hasattr(socket, name)}
     ours = {} if scheme == "unix" else {"socket_keepalive": True, "socket_keepalive_options": keepalive}
@@ -300,7 +300,7 @@ def _made_complete(options: ConnectionOptions) -> tuple[ConnectionOptions, type[
 
 
 def _hide(secret: str | None, error: BaseException | None) -> None:
-    """Take ``secret`` out of an error and of those it came from: some servers repeat what they were sent."""
+    """Remove ``secret`` from an error and its causes: some servers repeat what they were sent."""
     while secret and error:
         error.args = tuple(str(arg).replace(secret, "***") for arg in error.args)
         error = error.__cause__ or error.__context__
@@ -311,7 +311,7 @@ def _hang_up(connection: Connection) -> None:
 
 
 def _is_usable(connection: Connection) -> bool:
-    """Return whether the server has not hung up on it meanwhile."""
+    """Return whether the server has not closed the connection meanwhile."""
     try:
         return not connection.can_read()
     except redis.ConnectionError:

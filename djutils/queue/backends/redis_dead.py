@@ -1,4 +1,4 @@
-"""The dead letters of a RedisQueue, and the ids that are none of ours."""
+"""The dead letters of a RedisQueue, and ids that djutils did not make."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PAGE = 500
 _MOST_BYTES = 4 * 1024 * 1024
 _HEX = b"0123456789abcdef"
 _LONGEST = 32
-"""Bytes that the consumer keeps of an id while its command runs."""
+"""How many bytes of an id the consumer stores while its command runs."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class RedisDeadLetters:
-    """Lists, replays and discards dead letters, a page per script so that nobody waits for long.
+    """Lists, replays and discards dead letters, one page per script so that no other client waits for long.
 
-    ``run`` runs a script on the keys of one queue, ``call`` a command on the key that it names.
+    ``run`` runs a script on the keys of one queue, ``call`` runs a command on one named key.
     """
 
     def __init__(self, queue: str, run: Callable[..., Any], call: Callable[..., Any]) -> None:
@@ -34,7 +34,7 @@ class RedisDeadLetters:
         self._call = call
 
     def listed(self, ids: Collection[str] | None, count: int) -> list[DeadLetter]:
-        """Return up to ``count`` dead letters, the newest first, or just those of ``ids``."""
+        """Return up to ``count`` dead letters, newest first, or only those with ``ids``."""
         chosen = self._newest(count) if ids is None else self._in_turn(ids)[: max(count, 0)]
         if strange := strangers(chosen):
             renamed = self.quarantine(strange)
@@ -47,7 +47,7 @@ class RedisDeadLetters:
         return letters
 
     def ids(self, prefix: str, count: int) -> list[str]:
-        """Return up to ``count`` ids of dead letters that begin with ``prefix``; none is loaded."""
+        """Return up to ``count`` ids of dead letters that begin with ``prefix``, without loading the messages."""
         found: dict[bytes, float] = {}
         literal = re.sub(r"([][*?\\^-])", r"\\\1", prefix)
         cursor, pattern = b"0", literal.encode(errors="surrogateescape") + b"*"
@@ -61,21 +61,21 @@ class RedisDeadLetters:
         return [id.decode() for id in sorted(found, key=found.__getitem__, reverse=True)[:count]]
 
     def replay(self, ids: Collection[str] | None) -> int:
-        """Put those of ``ids`` (None: all) to the head of the line, the oldest first; return how many."""
+        """Put those with ``ids`` (None: all) at the head of the queue, oldest first; return how many."""
         chosen = self._died_before("") if ids is None else _asked_for(ids)
-        # Each goes in front of the one before it.
+        # Each is put in front of the previous one.
         return sum(self._run("replay", *page) for page in _pages(sorted(chosen, reverse=True)))
 
     def discard(self, ids: Collection[str] | None, before: datetime | None) -> int:
-        """Forget those of ``ids`` (None: all) that died before ``before`` (None: ever); return how many."""
+        """Delete those with ``ids`` (None: all) that died before ``before`` (None: at any time); return how many."""
         limit = "" if before is None else str((before - _EPOCH) // _MICROSECOND)
         chosen = self._died_before(limit) if ids is None else _asked_for(ids)
         return sum(self._run("discard", limit, *page) for page in _pages(chosen))
 
     def quarantine(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Make dead letters of messages under such ids, and return the ids they get instead.
+        """Turn messages with such ids into dead letters, and return the new ids they get.
 
-        So everything that shows, replays or discards dead letters can name them.
+        With these ids they can be shown, replayed and discarded.
         """
         renamed = {id: new_id().encode() for id in ids}
         reasons = {
@@ -95,11 +95,11 @@ class RedisDeadLetters:
         return renamed
 
     def _newest(self, count: int) -> list[bytes]:
-        """Return the ids of the ``count`` newest, the newest first."""
+        """Return the ids of the ``count`` newest, newest first."""
         return self._ranked("ZREVRANGE", min(count, self._call("ZCARD", "dead")))
 
     def _died_before(self, limit: str) -> list[bytes]:
-        """Return the ids of all that died before the moment ``limit`` ('': ever), the oldest first."""
+        """Return the ids of all that died before the moment ``limit`` ('': at any time), oldest first."""
         return self._ranked("ZRANGE", self._call("ZCOUNT", "dead", "-inf", f"({limit}" if limit else "+inf"))
 
     def _ranked(self, command: str, count: int) -> list[bytes]:
@@ -108,7 +108,7 @@ class RedisDeadLetters:
         return list(dict.fromkeys(chain.from_iterable(pages)))
 
     def _in_turn(self, ids: Collection[str]) -> list[bytes]:
-        """Return those of ``ids`` that are dead letters, the newest first."""
+        """Return those of ``ids`` that are dead letters, newest first."""
         died: list[tuple[float, bytes]] = []
         for page in _pages(_asked_for(ids)):
             scores = self._call("ZMSCORE", "dead", *page)
@@ -117,7 +117,7 @@ class RedisDeadLetters:
 
 
 def strangers(ids: Collection[bytes]) -> list[bytes]:
-    """Return those of ``ids`` that no consumer should meet: more than 32 bytes, or no readable text."""
+    """Return those of ``ids`` that no consumer should receive: longer than 32 bytes, or not readable text."""
     if set(map(len, ids)) <= {32} and not b"".join(ids).translate(None, _HEX):
         return []
     return [id for id in ids if not (0 < len(id) <= _LONGEST and _is_readable(id))]
@@ -131,12 +131,12 @@ def _is_readable(id: bytes) -> bool:
 
 
 def text_of(error: bytes) -> str:
-    """Return an error as text, whatever bytes another program left in its place."""
+    """Return an error as text, even if another program has overwritten it with other bytes."""
     return error.decode(errors="backslashreplace")
 
 
 def _asked_for(ids: Iterable[str]) -> list[bytes]:
-    """Return ``ids`` as Redis has them, each once; what cannot be one names no dead letter."""
+    """Return ``ids`` as Redis stores them, without duplicates; impossible ids are dropped."""
     asked = [id.encode(errors="surrogateescape") for id in dict.fromkeys(ids)]
     strange = {*strangers(asked)}
     return [id for id in asked if id not in strange]

@@ -1,4 +1,4 @@
-"""Reading a RedisQueue without taking anything; no script goes through more than some hundred messages."""
+"""Reading a RedisQueue without taking anything; no script reads more than a few hundred messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Line(NamedTuple):
-    """A sorted set, or a part of one, or the list of what is ready."""
+    """A sorted set, or a part of one, or the list of ready messages."""
 
     key: str
     lowest: str = "-inf"
@@ -38,9 +38,9 @@ _LINES: dict[StateName, tuple[Line, ...]] = {
 
 
 class RedisLooking:
-    """Looks into one queue, a page per script so that nothing else waits for long.
+    """Looks into one queue, one page per script so that no other client waits for long.
 
-    ``run`` runs a script on the keys of the queue, ``call`` a command on the key that it names.
+    ``run`` runs a script on the keys of the queue, ``call`` runs a command on one named key.
     """
 
     def __init__(self, run: Callable[..., Any], call: Callable[..., Any]) -> None:
@@ -56,7 +56,7 @@ class RedisLooking:
             if len(found) >= count:
                 break
             places = {place.id: str(place) for place in page}
-            # An id may stand in a list although its message is gone or lent, and it may stand there twice.
+            # A list may contain an id whose message is gone or leased, and it may contain an id twice.
             for one in self.look([*map(_bytes, places)], data, count - len(found), state):
                 found.setdefault(one.id, one._replace(place=places[one.id]))
         return [*found.values()]
@@ -84,7 +84,7 @@ class RedisLooking:
         return min(self.look(ids, False, len(ids), "ready"), key=lambda one: one.id, default=None)
 
     def look(self, ids: Sequence[bytes], data: bool, count: int, state: str = "") -> list[Snapshot]:
-        """Return those of ``ids`` that are messages, up to ``count``; with ``state``, those that are in it."""
+        """Return up to ``count`` of ``ids`` that are messages; with ``state``, only those in that state."""
         found: list[Snapshot] = []
         while ids and len(found) < count:
             read, rows = self._run("look", int(data), _MOST_BYTES, *ids[: min(_PAGE, count - len(found))])
@@ -93,14 +93,14 @@ class RedisLooking:
         return found
 
     def _places(self, state: StateName, newest: bool, last: Place | None) -> Iterator[list[Place]]:
-        """Return where messages in ``state`` stand, page by page, after the place ``last``."""
+        """Yield the places of messages in ``state``, page by page, after the place ``last``."""
         lines = [*enumerate(_LINES[state])]
         for number, line in reversed(lines) if newest else lines:
             if last and (number > last.line if newest else number < last.line):
                 continue
             at = last if last and last.line == number else Place(number, "", "")
             seen: set[str] = set()
-            # A line that moves meanwhile must not lead round in a circle.
+            # A list that changes meanwhile must not make this loop endlessly.
             while (page := self._page(line, newest, at)) and not seen.issuperset(ids := {p.id for p in page}):
                 at = page[-1]
                 seen |= ids
@@ -119,7 +119,7 @@ class RedisLooking:
         return page[::-1] if newest else page
 
     def _leased(self, newest: bool, last: Place | None) -> Iterator[list[Place]]:
-        # All are found first: they are few, and in no order.
+        # All are loaded first: they are few, and in no order.
         found: set[bytes] = set()
         cursor = b"0"
         while True:
@@ -135,7 +135,7 @@ class RedisLooking:
 
 
 def _readable(ids: Sequence[bytes]) -> list[bytes]:
-    """Return ``ids`` without what no consumer should meet."""
+    """Return ``ids`` without those that no consumer should receive."""
     strange = {*strangers(ids)}
     return [id for id in dict.fromkeys(ids) if id not in strange]
 

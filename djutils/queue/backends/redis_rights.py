@@ -1,10 +1,10 @@
-"""The rights that RedisQueue needs of a server with users (ACL), and the words to grant them."""
+"""The permissions that RedisQueue needs on a server with users (ACL), and the command that grants them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-# Each with how many words follow it in the shortest call that the server does not refuse as incomplete.
+# Each with the number of arguments in the shortest call that the server does not refuse as incomplete.
 _OF_PRODUCERS = {
     "hlen": 1,
     "hmget": 2,
@@ -48,9 +48,9 @@ _OF_SCRIPTS = ("eval", "evalsha")
 _OUTSIDE_OF_SCRIPTS = ("bzpopmin", "info")
 
 PRODUCER = tuple(sorted({*_OF_CONNECTIONS, *_OF_SCRIPTS, *_OF_PRODUCERS}))
-"""What a process needs that only enqueues."""
+"""What a process that only enqueues needs."""
 CONSUMER = tuple(sorted({*PRODUCER, *_OF_CONSUMERS, *_OUTSIDE_OF_SCRIPTS}))
-"""What a consumer needs, and whatever shows or replays dead letters."""
+"""What a consumer needs, and any process that shows or replays dead letters."""
 
 
 TRIALS = tuple(f"{command} {words}" for command, words in (_OF_PRODUCERS | _OF_CONSUMERS).items())
@@ -63,7 +63,7 @@ def grant(user: str, commands: Iterable[str]) -> str:
 
 
 def withheld(address: str, user: str, commands: Sequence[str]) -> str:
-    """Return what to say when the server does not allow these commands; with none, the keys themselves."""
+    """Return the error text for a server that forbids these commands; with none, for one that forbids the keys."""
     what = f"call {', '.join(commands)} on" if commands else "touch"
     return (
         f"Redis at {address} does not let its user '{user}' {what} the keys of this"

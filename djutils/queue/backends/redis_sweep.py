@@ -1,4 +1,4 @@
-"""Finds the messages of a RedisQueue that no list names, a little at a time."""
+"""Finds messages of a RedisQueue that no list names, a few at a time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MOST_COMPARISONS = 500_000
 
 
 class RedisSweep:
-    """Gives back what would otherwise never be lent, and counts it as a redelivery.
+    """Gives back messages that would otherwise never be lent, and counts each as a redelivery.
 
     An operator may delete a key, another program may write into one, and a script may fail after it
-    took an id off the line. Each message that is given back is looked for in every list by the same
-    script that gives it back: so it cannot be anywhere else at that moment.
+    has removed an id from the list. The script that gives a message back first searches every list
+    for it: the message cannot be anywhere else at that moment.
 
-    ``run`` runs a script on the keys of one queue, ``call`` a command on the key that it names.
+    ``run`` runs a script on the keys of one queue, ``call`` runs a command on one named key.
     """
 
     def __init__(self, run: Callable[..., Any], call: Callable[..., Any]) -> None:
@@ -28,7 +28,7 @@ class RedisSweep:
         self._round = self._search()
 
     def go_on(self, seconds: float) -> int:
-        """Search for about ``seconds``, from where the last call ended; return how many came back."""
+        """Search for about ``seconds``, starting where the last call ended; return how many came back."""
         deadline, back = time.monotonic() + seconds, 0
         for came_back in self._round:
             back += came_back
@@ -38,13 +38,13 @@ class RedisSweep:
         return back
 
     def _search(self) -> Iterator[int]:
-        """Look for what is lost, in steps of few round trips; yield how many each gave back."""
+        """Look for lost messages, in steps of a few round trips; yield how many each step gave back."""
         yield from self._pages("sweep_lent")
         if not self._run("sweep_count"):
             return
         yield from self._pages("sweep_dead")
         length = self._call("LLEN", "ready")
-        # Only an id's hash is remembered, and of a long line only a part at a time.
+        # Only an id's hash is remembered, and only a part of a long list at a time.
         parts = 1 + length // _MOST_REMEMBERED
         for part in range(parts):
             waiting: set[int] = set()
@@ -57,7 +57,7 @@ class RedisSweep:
                 )
 
     def _line(self) -> Iterator[Sequence[bytes]]:
-        # From the tail: what is added meanwhile only pushes ids towards the pages that follow.
+        # From the tail: messages added meanwhile only push ids towards the following pages.
         for start in count(0, _PAGE):
             if not (ids := self._call("LRANGE", "ready", start, start + _PAGE - 1)):
                 return

@@ -1,4 +1,4 @@
-"""What a ``QUEUE_CONNECTION`` of RedisQueue says, found out without a server and without its driver."""
+"""Parsing the ``QUEUE_CONNECTION`` of RedisQueue, without a server and without its driver."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class ConnectionOptions(dict[str, Any]):
-    """What a connection is made with. It does not show its values, for one of them may be a password."""
+    """The options of a connection. Its repr hides the values, because one of them may be a password."""
 
     def __repr__(self) -> str:
         return f"<ConnectionOptions: {', '.join(self)}>"
 
 
 def options_of(connection: str) -> ConnectionOptions:
-    """Return what a connection is to be made with, and its ``scheme``; raises ``ConfigurationError``."""
+    """Return the options of a connection, including its ``scheme``; raises ``ConfigurationError``."""
     try:
         return ConnectionOptions(_from_url(connection) if "://" in connection else _as_in_2011(connection))
     except ValueError:
-        # Not its cause: a message of urllib's shows the part it stumbled over.
+        # Without its cause: urllib's message shows the part that is invalid.
         raise not_understood() from None
 
 
 def not_understood() -> ConfigurationError:
-    """Return the error that says what is understood, and shows nothing of what was given."""
+    """Return the error that lists the valid forms, and shows nothing of the given value."""
     return ConfigurationError(
         "QUEUE_CONNECTION is not understood by RedisQueue (its value is not shown: it may hold a"
         " password). Write host:port:db, or redis://user:password@host:port/db, or rediss://... for TLS,"
@@ -62,7 +62,7 @@ def _from_url(connection: str) -> dict[str, Any]:
         options["username"] = unquote(url.username)
     if url.password:
         options["password"] = unquote(url.password)
-    # Of an option given twice the first counts, as in redis-py.
+    # If an option is given twice the first counts, as in redis-py.
     for name, value in reversed(parse_qsl(url.query, keep_blank_values=True)):
         if name in _RULES:
             options[name] = _RULES[name](value)
@@ -98,7 +98,7 @@ def _yes_or_no(text: str) -> bool:
 
 
 def _word(text: str) -> str:
-    # The server refuses any other as the name of a client.
+    # The server refuses any other name for a client.
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError
     return text
@@ -122,7 +122,7 @@ _RULES: dict[str, Callable[[str], Any]] = {
     "ssl_check_hostname": _yes_or_no,
     "ssl_ciphers": str,
 }
-# So that one URL may serve other clients as well: how we speak to the server is not open to choice.
+# Accepted so that one URL can serve other clients as well; djutils does not let you choose its protocol.
 _WITHOUT_EFFECT = {
     "protocol",
     "decode_responses",

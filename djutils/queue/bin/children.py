@@ -1,4 +1,4 @@
-"""Questions that are better asked in a child process: what the answer leaves behind ends with it."""
+"""Calls that are better made in a child process: whatever they leave behind ends with it."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def _answer(question: Callable[[], Any]) -> tuple[Any, str, int]:
         return question(), "", 0
     except ConsumerError as error:
         return None, str(error), error.exit_code
-    except Exception:  # noqa: BLE001  (whatever it is, it is raised where it was asked)
+    except Exception:  # noqa: BLE001  (any error is raised again in the calling process)
         return None, traceback.format_exc(), 1

@@ -19,10 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 if __name__ == "__main__" and not __package__:
-    # Run by path: the modules beside this file must not pass for others of their names.
+    # When run by path, the modules beside this file must not shadow others with the same names.
     _here = Path(__file__).resolve().parent
     sys.path[:] = [*(entry for entry in sys.path if Path(entry) != _here), str(_here.parents[2])]
-    # Another project has our import name: its package cannot even be imported here, so it is only read.
+    # Another project has our import name: its package cannot be imported here, so only its location is read.
     _found = find_spec("djutils")
     if not (_found and _found.origin and "__version__" in Path(_found.origin).read_text(encoding="utf-8")):
         sys.stderr.write(
@@ -54,10 +54,10 @@ _INTERRUPTED = 130
 
 
 class QueueDaemon:
-    """A consumer, seen from the command line. Each action returns an exit code.
+    """A consumer, as controlled from the command line. Each action returns an exit code.
 
-    What goes wrong is raised as ``ConsumerError``, which knows its exit code; news go to ``out``
-    (stdout). News that cannot be written stop no action.
+    Failures are raised as ``ConsumerError``, which has an exit code; output goes to ``out``
+    (stdout). Output that cannot be written does not stop an action.
     """
 
     def __init__(self, options: Options, out: streams.Out | None = None, search_here: bool = False) -> None:
@@ -66,7 +66,7 @@ class QueueDaemon:
         self._project = Project(privileges.find(options.user, options.group), search_here)
 
     def start(self) -> int:
-        """Leave a daemon behind; returns when its workers are up and its pidfile is written."""
+        """Start a daemon; return when its workers are up and its pidfile is written."""
         self._refuse_to_run_twice()
         self._warn_root()
         self._project.check(self._consumer.queues)
@@ -91,10 +91,10 @@ class QueueDaemon:
         return 0
 
     def stop(self) -> int:
-        """End the daemon and every process of it, and remove its pidfile; 3 if it does not run.
+        """End the daemon and all its processes, and remove its pidfile; return 3 if it is not running.
 
-        Called by a command of that very consumer, it returns at once, and the rest is done when the
-        command has ended.
+        When a command of the same consumer calls this, it returns at once, and the consumer is stopped
+        when that command has ended.
         """
         holder = read(self._pidfile)
         if holder and holder.alive and was_started_by(holder):
@@ -103,9 +103,9 @@ class QueueDaemon:
         return self._stop()
 
     def restart(self) -> int:
-        """Stop the daemon if it runs, then start; options that are not given are those it had.
+        """Stop the daemon if it is running, then start it; options that are not given stay as they were.
 
-        One that could not start is not stopped for it.
+        If the new one could not start, the old one is not stopped.
         """
         holder = read(self._pidfile)
         if holder:
@@ -117,7 +117,7 @@ class QueueDaemon:
         return self._stop_and_start()
 
     def status(self) -> int:
-        """Say what the daemon does: 0 if it runs, 3 if not, 1 if it died and left its pidfile."""
+        """Report the daemon's state: return 0 if it is running, 3 if not, 1 if it died and left its pidfile."""
         options, holder = self._options, read(self._pidfile)
         asked = partial(report, holder, self._pidfile, options.consumer.queues, options.watch)
         told = self._project.ask(asked)
@@ -127,7 +127,7 @@ class QueueDaemon:
         return _STALE if holder else NOT_RUNNING
 
     def run(self) -> int:
-        """Consume in the foreground until a signal or the end of its terminal; return the supervisor's exit code."""
+        """Consume in the foreground until a signal arrives or the terminal closes; return the supervisor's exit code."""
         end_at_sigterm()
         self._warn_root()
         self._project.check(self._consumer.queues)
@@ -150,7 +150,7 @@ class QueueDaemon:
     # In the daemon.
 
     def _live(self, logged: int, readiness: daemonize.Readiness) -> int:
-        """Be the daemon, and say on ``readiness`` when it is up or why it will not be."""
+        """Run as the daemon, and report on ``readiness`` when it is up or why it cannot start."""
         pidfile = self._make_pidfile(self._logfile)
         with daemonize.detached(pidfile):
             pidfile.rewrite(session=os.getsid(0))
@@ -170,13 +170,13 @@ class QueueDaemon:
         return code
 
     def _move_in(self) -> None:
-        """Be who runs the commands, with the umask and the code of them."""
+        """Become the user who runs the commands, set the umask and load the project."""
         if self._options.umask is not None:
             os.umask(self._options.umask)
         self._project.move_in(self._consumer.queues)
 
     def _serve(self, pidfile: Pidfile | None, hooks: Hooks) -> int:
-        """Supervise in this process until the end."""
+        """Supervise in this process until everything has ended."""
         consumer = self._consumer
         introduce(consumer, self._options, self._project.remarks)
 
@@ -233,7 +233,7 @@ class QueueDaemon:
         return self.start()
 
     def _do_apart(self, what: str, act: Callable[[], int]) -> int:
-        """Do in the background what cannot be waited for by those who are waited for."""
+        """Do this in the background: the caller is one of the processes that ``act`` waits for."""
         preflight.close_connections()
         daemonize.apart(act, self._logfile)
         self._say(
@@ -243,19 +243,19 @@ class QueueDaemon:
         return 0
 
     def _adopt(self, holder: Holder) -> None:
-        """Take over the options of the consumer that is replaced, where others were not given."""
+        """Take over the options of the replaced consumer that were not given."""
         pidfile, before = self._pidfile, recorded_words(holder.info)
         if not holder.info:
             streams.warn(
                 f"The state file of {pidfile} says nothing: options that are not given are the defaults."
             )
         if os.geteuid() == 0 and holder.owner != 0:
-            # That user can write what he likes into his state file, but not become another by it.
+            # That user can write anything into the state file, but cannot become another user by doing so.
             before += privileges.words_of(holder.owner, holder.pid if holder.alive else 0)
         self._options = replace(self._options.over(before), pidfile=pidfile)
         self._project.account = privileges.find(self._options.user, self._options.group)
 
-    # What the command line and the settings come to.
+    # Derived from the command line and the settings.
 
     @property
     def _consumer(self) -> ConsumerOptions:
@@ -310,7 +310,7 @@ class QueueDaemon:
 
 
 def act(daemon: QueueDaemon, action: str) -> int:
-    """Do ``action`` and return the exit code."""
+    """Perform ``action`` and return the exit code."""
     actions: dict[str, Callable[[], int]] = {
         "start": daemon.start,
         "stop": daemon.stop,
@@ -322,7 +322,7 @@ def act(daemon: QueueDaemon, action: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what ``argv`` asks and return the exit code; errors are printed to stderr."""
+    """Perform the action in ``argv`` and return the exit code; errors are printed to stderr."""
     streams.make_safe()
     try:
         options = parse(argv)

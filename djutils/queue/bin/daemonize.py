@@ -1,4 +1,4 @@
-"""Becoming a daemon, and telling the terminal how it went. The only file that knows python-daemon."""
+"""Becoming a daemon, and reporting the result to the terminal. The only file that uses python-daemon."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _OPEN_FILES = "/dev/fd"
 
 
 class Readiness:
-    """The pipe on which a daemon tells whoever started it what became of it: one word, once."""
+    """The pipe on which a daemon reports, once, to the process that started it whether it is up."""
 
     def __init__(self) -> None:
         self._hear, self._say = os.pipe()
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the word is still to be said."""
+        """Whether the report has not been made yet."""
         return self._say != -1
 
     def ok(self) -> None:
-        """It is up."""
+        """Report that the daemon is up."""
         self._tell({})
 
     def failed(self, error: ConsumerError) -> None:
-        """It will not be up, for this reason. After ``ok()`` nobody listens any more."""
+        """Report why the daemon cannot start. After ``ok()`` this has no effect: the starter no longer listens."""
         self._tell({"error": str(error), "exit_code": error.exit_code})
 
     def let_go(self) -> None:
-        """Close the pipe: what a child holds open would keep its end from being heard."""
+        """Close the pipe: an end held open by a child would hide that this process has died."""
         for fd in {self._hear, self._say} - {-1}:
             os.close(fd)
         self._hear = self._say = -1
 
     def wait(self) -> None:
-        """Wait for the word: return on ok, raise what failed, ``EOFError`` if it died without one."""
+        """Wait for the report: return on success, raise the reported error, or ``EOFError`` if it died without one."""
         os.close(self._say)
         self._say = -1
         with os.fdopen(self._hear, encoding="utf-8") as pipe:
@@ -72,17 +72,17 @@ class Readiness:
 
 
 def spawn(live: Callable[[Readiness], int]) -> None:
-    """Let a child ``live`` with one end of a pipe, and wait for its word.
+    """Run ``live`` in a child with one end of a pipe, and wait for its report.
 
-    The child exits with what ``live`` answers; it never returns from here. Raises what it says
-    went wrong, ``EOFError`` if it died without a word.
+    The child exits with the code that ``live`` returns; it never returns from here. Raises the error that
+    the child reports, or ``EOFError`` if it died without a report.
     """
     readiness = Readiness()
     flush_standard_streams()
     pid = os.fork()
     if pid == 0:
         _exit_with(live, readiness)
-    leave_finalizers()  # to the daemon, which goes on using what this process made
+    leave_finalizers()  # left to the daemon, which keeps using what this process made
     try:
         readiness.wait()
     finally:
@@ -96,7 +96,7 @@ def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> NoRetu
     except ConsumerError as error:
         readiness.failed(error)
         code = error.exit_code
-    except BaseException:  # whatever it is: the terminal must hear of it, and this child must end
+    except BaseException:  # any error must reach the terminal, and this child must end
         logger.exception("The consumer failed.")
         readiness.failed(ConsumerError(f"The consumer failed:\n{traceback.format_exc()}"))
     finally:
@@ -104,14 +104,14 @@ def _exit_with(live: Callable[[Readiness], int], readiness: Readiness) -> NoRetu
 
 
 def apart(act: Callable[[], int], log: Path) -> None:
-    """Let ``act`` happen in a process that nobody waits for, in its own session; come back at once.
+    """Run ``act`` in a detached process with its own session; return at once.
 
-    What it prints goes to ``log``, if that can be opened.
+    Its output goes to ``log``, if that can be opened.
     """
     flush_standard_streams()
     pid = os.fork()
     if pid:
-        leave_finalizers()  # to the process apart
+        leave_finalizers()  # left to the detached process
         os.waitpid(pid, 0)
         return
     os.setsid()
@@ -123,7 +123,7 @@ def apart(act: Callable[[], int], log: Path) -> None:
         code = act()
     except ConsumerError as error:
         streams.warn(str(error))
-    except BaseException:  # noqa: BLE001  (nobody else would hear of it, and this process must end)
+    except BaseException:  # noqa: BLE001  (the error is reported nowhere else, and this process must end)
         streams.warn(traceback.format_exc())
     finally:
         leave(code, _TO_END)
@@ -140,32 +140,32 @@ def _lead_away(log: Path) -> None:
 def detached(pidfile: AbstractContextManager[Any]) -> AbstractContextManager[Any]:
     """Return a context in which this process is a daemon that holds ``pidfile``.
 
-    Its own session, no terminal, the same directory and umask; the standard streams lead nowhere.
-    Of the open files, those stay which this program opened itself.
+    It has its own session, no terminal, and the same directory and umask; the standard streams are /dev/null.
+    Files that this program opened itself stay open.
     """
     umask = os.umask(0o077)
     os.umask(umask)
     context: AbstractContextManager[Any] = DaemonContext(
-        detach_process=True,  # its own guess goes wrong under a shell that is process 1
-        working_directory=os.getcwd(),  # noqa: PTH109  (a str is what it wants)
+        detach_process=True,  # python-daemon guesses wrong under a shell that is process 1
+        working_directory=os.getcwd(),  # noqa: PTH109  (it expects a str)
         umask=umask,
-        prevent_core=False,  # a limit is the caller's, as in the foreground
+        prevent_core=False,  # limits are the caller's choice, as in the foreground
         pidfile=pidfile,
         files_preserve=_own_files(),
-        # SIGTERM keeps its default until the supervisor takes it: its own handler raises SystemExit.
+        # SIGTERM keeps its default until the supervisor handles it: python-daemon's handler raises SystemExit.
         signal_map=dict.fromkeys((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)),
     )
     return context
 
 
 def _own_files() -> list[int]:
-    """Return the files Python opened: unlike those inherited, they close on exec.
+    """Return the files that Python opened: unlike inherited ones, they close on exec.
 
-    To close them too would leave objects with numbers which soon belong to other files.
+    Closing them would leave objects with descriptor numbers that soon belong to other files.
     """
     found = []
     for fd in [int(name) for name in os.listdir(_OPEN_FILES)]:  # noqa: PTH208  (names are enough)
-        with suppress(OSError):  # the one that listed them
+        with suppress(OSError):  # the descriptor that listed the directory
             if fd > 2 and not os.get_inheritable(fd):
                 found.append(fd)
     return found

@@ -1,4 +1,4 @@
-"""What a consumer says in its log when it begins."""
+"""What a consumer logs when it starts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ logger = logging.getLogger("djutils.queue.bin.consumer")
 
 
 def has_leases() -> bool:
-    """Return whether the project's backend runs again what was cut off."""
+    """Return whether the project's backend runs interrupted commands again."""
     return issubclass(load_backend(settings.QUEUE_BACKEND), LeasedQueue)
 
 
 def introduce(consumer: ConsumerOptions, options: Options, remarks: Sequence[str]) -> None:
-    """Log what starts here, as whom, what it promises, and what probably is not meant."""
+    """Log what starts here, as which user, what the backend guarantees, and likely mistakes."""
     shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name != "queues")
     level = options.log_level or logging.getLevelName(logger.getEffectiveLevel())
     logger.info("djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, level)

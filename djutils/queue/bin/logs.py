@@ -1,4 +1,4 @@
-"""Where the consumer's log goes: a file that may be rotated under it, or stderr."""
+"""Where the consumer's log goes: a file that may be rotated while it is open, or stderr."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from djutils.queue.workers.project_logs import OURS, OurFilter, OurHandler, is_o
 
 CANNOT_WRITE = 73
 _LOOK_EVERY = 0.1
-"""Seconds after which a moved file is noticed, if nothing worse than information comes before."""
+"""Seconds after which a moved file is noticed, unless a warning or error is logged earlier."""
 
 
 class LogFile(OurHandler, WatchedFileHandler):
-    """The log file: any number of processes append to it, and it may be moved away at any time."""
+    """The log file: any number of processes append to it, and it may be moved at any time."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
@@ -32,16 +32,16 @@ class LogFile(OurHandler, WatchedFileHandler):
         self._looked = float("-inf")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write ``record`` at once; a log that cannot be written must not end what is logged."""
+        """Write ``record`` at once; a log that cannot be written must not stop the process."""
         try:
             now = time.monotonic()
-            # There may be a line for each of thousands of commands a second.
+            # There may be thousands of lines a second, one for each command.
             if record.levelno > logging.INFO or now - self._looked > _LOOK_EVERY:
                 self._looked = now
                 self.reopenIfNeeded()
             line = f"{self.format(record)}\n".encode(errors="backslashreplace")
             os.write(self.output.fileno(), line)
-        except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be written ends nothing)
+        except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be written stops nothing)
             self.handleError(record)
 
     def _open(self) -> TextIOWrapper:
@@ -56,17 +56,17 @@ class LogFile(OurHandler, WatchedFileHandler):
         return self.stream
 
     def take_standard_streams(self) -> None:
-        """From now on stdout and stderr lead here too, and follow a hangup."""
+        """Redirect stdout and stderr to this file, also after it was reopened."""
         self._standard = (1, 2)
         for fd in self._standard:
             os.dup2(self.output.fileno(), fd)
 
     def hangup(self) -> None:
-        """Open the file anew, as logrotate asks by SIGHUP. Fit for a signal handler: takes no lock."""
-        with suppress(OSError):  # the old file goes on
+        """Reopen the file, as logrotate requests by SIGHUP. Safe in a signal handler: takes no lock."""
+        with suppress(OSError):  # keep the old file
             fresh = open_log(Path(self.baseFilename))
             try:
-                # In place: whoever is just writing finds either the old file or the new one.
+                # In place: a thread that is writing at this moment uses either the old file or the new one.
                 if self.stream is not None:
                     os.dup2(fresh, self.stream.fileno(), inheritable=False)
                 for fd in self._standard:
@@ -76,7 +76,7 @@ class LogFile(OurHandler, WatchedFileHandler):
 
 
 class Terminal(OurHandler, logging.StreamHandler[TextIO]):
-    """The terminal, or whatever stderr leads to."""
+    """The terminal, or wherever stderr leads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,9 +84,9 @@ class Terminal(OurHandler, logging.StreamHandler[TextIO]):
 
 
 class LastResort(OurHandler):
-    """Shows on ``shown`` what would come to no handler at all, as Python itself does.
+    """Shows on ``shown`` records that have no other handler, as Python itself does.
 
-    Python no longer does so when the root logger has a handler, and it has one of ours.
+    Python does not do so when the root logger has a handler, and it has one of ours.
     """
 
     def __init__(self, shown: logging.Handler) -> None:
@@ -94,29 +94,29 @@ class LastResort(OurHandler):
         self._shown = shown
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass ``record`` on, if nobody else sees it."""
+        """Pass ``record`` on, if no other handler sees it."""
         unseen = not is_ours(record.name) and not any(project_handlers(record.name))
         if unseen and record.levelno >= self._shown.level:
             self._shown.handle(record)
 
 
 class NotForThem(OurFilter):
-    """Keeps djutils' records below a level from a handler of the project's."""
+    """Keeps djutils' records below a level from a handler of the project."""
 
     def __init__(self, below: int) -> None:
         super().__init__()
         self._below = below
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the handler is to see ``record``."""
+        """Return whether the handler should see ``record``."""
         return record.levelno >= self._below or not is_ours(record.name)
 
 
 def to_file(path: Path, level: str | None = None) -> LogFile:
-    """Send djutils' log to ``path`` as well; ``ConsumerError`` 73 when it cannot be written.
+    """Also send djutils' log to ``path``; raise ``ConsumerError`` 73 if it cannot be written.
 
-    ``level`` is what was asked for; without it the level that the project gave the logger
-    ``djutils``, else INFO.
+    ``level`` is the requested level; without it the level is the one the project gave the logger
+    ``djutils``, or INFO.
     """
     try:
         handler = LogFile(path)
@@ -140,9 +140,9 @@ def to_stderr(level: str | None = None) -> None:
 
 
 def silence_streams() -> None:
-    """Keep djutils' records from the project's handlers of stderr and stdout.
+    """Keep djutils' records from the project's handlers for stderr and stdout.
 
-    In a daemon both streams end in the log file, where our handler has already written them.
+    In a daemon both streams lead to the log file, to which our handler has already written the records.
     """
     for handler in _streams():
         handler.addFilter(NotForThem(logging.CRITICAL + 1))
@@ -154,16 +154,16 @@ def _our_loggers() -> list[logging.Logger]:
 
 
 def _wanted(asked: str | None) -> int:
-    """Return the level of our log, and have our loggers speak at all."""
+    """Return the level of our log, and enable our loggers."""
     for one in _our_loggers():
-        # A project's LOGGING switches off every logger made before it, unless it says otherwise.
+        # A project's LOGGING disables every existing logger, unless it says otherwise.
         one.disabled = False
     ours = logging.getLogger(OURS)
     return logging.getLevelNamesMapping()[asked] if asked else ours.level or logging.INFO
 
 
 def _add(handler: logging.Handler, asked: str | None) -> None:
-    """Have ``handler`` see djutils' records, and the project's handlers none that they did not see before."""
+    """Give ``handler`` djutils' records, and the project's handlers no records that they did not get before."""
     ours, wanted = logging.getLogger(OURS), _wanted(asked)
     theirs = ours.getEffectiveLevel()
     if wanted < theirs:
@@ -177,7 +177,7 @@ def _add(handler: logging.Handler, asked: str | None) -> None:
 
 
 def _streams() -> list[logging.Handler]:
-    """Return the project's handlers of djutils' records that write to the terminal."""
+    """Return the project's handlers for djutils' records that write to the terminal."""
     return [handler for handler in project_handlers(OURS) if _is_standard(handler)]
 
 

@@ -1,4 +1,4 @@
-"""The command line of the consumer: one for the script, the console script and ``manage.py``."""
+"""The command line of the consumer, shared by the script, the console script and ``manage.py``."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ class Usage(ConsumerError):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """The parsed command line."""
 
     action: str
     consumer: ConsumerOptions
-    """How it runs; ``queues`` is empty when the command line names none."""
+    """How the consumer runs; ``queues`` is empty when the command line names none."""
     logfile: Path | None = None
     pidfile: Path | None = None
     timeout: float | None = None
-    """Seconds ``stop`` waits before it kills; None: what the consumer needs, and some more."""
+    """Seconds that ``stop`` waits before it kills; None: the consumer's grace period and some more."""
     log_level: str | None = None
-    """None: what the project's LOGGING says of the logger ``djutils``, else INFO."""
+    """None: the level of the logger ``djutils`` in the project's LOGGING, or INFO."""
     watch: float | None = None
-    """Seconds in which ``status`` sees who beats; None: as many as that takes, if no consumer is known to live."""
+    """Seconds for which ``status`` watches for beats; None: as many as needed, if no consumer is known to be running."""
     format: str = "text"
-    """How ``status`` says it: ``text`` or ``json``."""
+    """The output format of ``status``: ``text`` or ``json``."""
     umask: int | None = None
     """None: the caller's."""
     user: str | None = None
     group: str | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
-    """The options that were on the command line, by their argparse name."""
+    """The options that were on the command line, by argparse name."""
     log_is_given: bool = True
-    """Whether the path of the log, or leaving it out, is the caller's choice; not when it was taken over."""
+    """Whether the caller chose the path of the log or left it out; False when it was taken over."""
 
     def over(self, words: Sequence[str]) -> Options:
-        """Return these options on top of others, given as words of a command line.
+        """Return these options merged over others, which are given as command-line words.
 
-        Raises ``Usage`` when those are no options.
+        Raises ``Usage`` if those are not valid options.
         """
         parser = _Strict(add_help=False)
         add_arguments(parser)
@@ -83,9 +83,9 @@ class Options:
         return replace(_make(self.action, {**before, **self.given}), log_is_given=not taken)
 
     def words(self, **more: Any) -> list[str]:
-        """Return how to start a consumer with these options, and ``more``, as words of a command line.
+        """Return the command-line words that start a consumer with these options and ``more``.
 
-        Without those that concern one call only: ``--pidfile``, ``--timeout``, ``--watch`` and ``--format``.
+        Options for a single call are left out: ``--pidfile``, ``--timeout``, ``--watch`` and ``--format``.
         """
         given = {**self.given, **more}
         found: list[str] = []
@@ -99,7 +99,7 @@ class Options:
 
 
 def recorded_words(info: Mapping[str, Any]) -> list[str]:
-    """Return the options that a state file, or an older pidfile, has kept, as words of a command line."""
+    """Return the options recorded in a state file, or an older pidfile, as command-line words."""
     words = info.get("options")
     if isinstance(words, list):
         return [word for word in words if isinstance(word, str)]
@@ -116,7 +116,7 @@ class _Strict(ArgumentParser):
 
 
 def parse(argv: Sequence[str] | None = None) -> Options:
-    """Return what ``argv`` says; a usage error ends the process with code 2, as argparse does."""
+    """Return the options in ``argv``; a usage error ends the process with code 2, as with argparse."""
     parser = ArgumentParser(
         description="Run the commands of a queue.",
         epilog=_EPILOG,
@@ -130,7 +130,7 @@ def parse(argv: Sequence[str] | None = None) -> Options:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Give ``parser`` every option that the script and ``manage.py`` share; None is what was not given."""
+    """Add to ``parser`` every option that the script and ``manage.py`` share; options not given are None."""
     count, natural = _whole_number(1), _whole_number(0)
     seconds, factor = _number(0.0), _number(1.0)
     add, how = parser.add_argument, ConsumerOptions(())
@@ -193,7 +193,7 @@ _WORDS = {
 
 
 def to_options(parsed: Mapping[str, Any]) -> Options:
-    """Return what argparse found; ``Usage`` when two options contradict each other."""
+    """Return the options from argparse's result; raise ``Usage`` when two of them contradict each other."""
     given = _given(parsed)
     if parsed["verbose"]:
         given["log_level"] = "DEBUG"
@@ -225,24 +225,24 @@ def _make(action: str, given: Mapping[str, Any]) -> Options:
 
 
 def default_pidfile(queues: Sequence[str], root: bool | None = None) -> Path:
-    """Return where the pidfile of a consumer of ``queues`` lies when nobody says."""
+    """Return the default path of the pidfile of a consumer of ``queues``."""
     return _home("/var/run", root) / f"djutils-{file_name(queues)}.pid"
 
 
 def default_logfile(queues: Sequence[str], root: bool | None = None) -> Path:
-    """Return where the log of a consumer of ``queues`` lies when nobody says."""
+    """Return the default path of the log of a consumer of ``queues``."""
     return _home("/var/log", root) / f"djutils-{file_name(queues)}.log"
 
 
 def file_name(queues: Sequence[str]) -> str:
-    """Return the names of ``queues`` as a part of a file name; different queues, different names."""
+    """Return the names of ``queues`` as part of a file name; different queues give different names."""
     name = "+".join(queues)
     safe = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:_LONGEST_NAME]
     return safe if safe == name else f"{safe}-{zlib.crc32(name.encode()):08x}"
 
 
 def _home(of_root: str, root: bool | None) -> Path:
-    # Not XDG_RUNTIME_DIR: it is emptied at the last logout, and cron does not have it at all.
+    # Not XDG_RUNTIME_DIR: it is emptied at the last logout, and does not exist under cron.
     if os.geteuid() == 0 if root is None else root:
         return Path(of_root)
     state = os.environ.get("XDG_STATE_HOME")
@@ -264,7 +264,7 @@ def _path(text: str) -> str:
 
 
 def _absolute(path: str) -> Path:
-    """A daemon may be elsewhere by the time it is used."""
+    """Return ``path`` as absolute: a daemon may have changed its directory when it uses the path."""
     try:
         return Path(path).expanduser().absolute()
     except (OSError, RuntimeError) as error:

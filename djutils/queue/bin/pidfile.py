@@ -1,14 +1,14 @@
-"""The pidfile, and beside it the state file: who the consumer is, whether it lives, and how it runs.
+"""The pidfile and the state file beside it: which process the consumer is, whether it is alive, and how it runs.
 
 The pidfile holds the process id and a newline, as every tool expects. The state file,
 ``<pidfile>.state``, is JSON: ``pid``, ``birth``, ``started`` (seconds since the epoch), ``queues``,
 ``processes``, ``threads``, ``workers`` (their pids) and whatever else ``stop`` and ``restart`` need.
 
-The lock on the state file is the truth: only its owner and root can open it, so no stranger can
-hold that lock. The pidfile is locked as well. That lock counts where there is no state: the file
-was removed, it may not be read, or the consumer is older than state files and keeps its JSON in
-the pidfile's second line. Everybody may read a pidfile, and lock it; it is believed only if the
-process it names is the one that holds it.
+The lock on the state file is authoritative: only its owner and root can open the file, so no other user can
+hold that lock. The pidfile is also locked. That lock counts where there is no usable state file: it
+was removed, it may not be read, or the consumer predates state files and keeps its JSON in
+the pidfile's second line. Every user may read a pidfile and lock it; it is trusted only if the
+process it names is the one that has it open.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _PAUSE = 0.02
 
 
 class Holder(NamedTuple):
-    """What a pidfile and its state file say."""
+    """The contents of a pidfile and its state file."""
 
     alive: bool
     pid: int
-    """0 if they do not say."""
+    """0 if unknown."""
     info: dict[str, Any]
     owner: int = 0
-    """The user id to which they belong."""
+    """The id of the user who owns the files."""
 
 
 class Pidfile:
-    """Takes the pidfile, keeps it locked, and removes it: a context manager.
+    """A context manager that creates the pidfile, keeps it locked, and removes it.
 
-    Entering raises ``ConsumerError``: 75 when a consumer holds it, 73 when it cannot be written.
-    A stale one is replaced. The files are given to ``owner``, a user and a group id.
+    Entering raises ``ConsumerError``: 75 if a consumer holds it, 73 if it cannot be written.
+    A stale pidfile is replaced. The files are given to ``owner``, a user id and a group id.
     """
 
     def __init__(self, path: Path, owner: tuple[int, int] | None = None, **info: Any) -> None:
@@ -79,7 +79,7 @@ class Pidfile:
         self.let_go()
 
     def let_go(self) -> None:
-        """Close the files. In a forked child, that leaves the locks to the parent alone."""
+        """Close the files. In a forked child, this leaves the locks to the parent alone."""
         for fd in {self._fd, self._state} - {-1}:
             os.close(fd)
         self._state = self._fd = -1
@@ -88,7 +88,7 @@ class Pidfile:
             self._directory = None
 
     def rewrite(self, **info: Any) -> None:
-        """Change what the state file says, in place. Raises ``OSError``; the locks are held all the same."""
+        """Update the state file in place. Raises ``OSError``; the locks are kept even then."""
         self._info.update(info)
         if self._state != -1:
             _write(self._state, json.dumps(self._info))
@@ -108,11 +108,11 @@ class Pidfile:
         self.rewrite(pid=pid, started=time.time(), birth=processes.birth(pid))
         with suppress(FileNotFoundError):
             directory.unlink(name)
-        # Complete and locked before it gets its name: nobody ever reads an empty one.
+        # Complete and locked before it gets its name: no process ever reads an empty pidfile.
         self._fd = directory.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         _lock(self._fd, fcntl.LOCK_EX)
         _write(self._fd, str(pid))
-        # Whatever the umask: everybody may ask whether it runs.
+        # Whatever the umask: every user may check whether it is running.
         os.fchmod(self._fd, 0o644)
         if self._owner:
             os.fchown(self._state, *self._owner)
@@ -122,23 +122,23 @@ class Pidfile:
 
 
 def read(path: Path) -> Holder | None:
-    """Return what the pidfile at ``path`` and its state file say; None when there is no pidfile.
+    """Return the contents of the pidfile at ``path`` and its state file; None if there is no pidfile.
 
-    Raises ``ConsumerError`` when it cannot be read, or when it belongs to another user and names a
-    process that is not a consumer of his.
+    Raises ``ConsumerError`` if it cannot be read, or if it belongs to another user and names a
+    process that is not a consumer of that user.
     """
     for _ in range(_TRIES):
         holder = _look(path)
         if holder is None or holder.pid or not holder.alive:
             return holder
-        time.sleep(_PAUSE)  # taken, but not yet written
+        time.sleep(_PAUSE)  # created, but not yet written
     return holder
 
 
 def remove_stale(path: Path) -> bool:
     """Remove the pidfile at ``path`` and its state file if no consumer holds them; return whether it did.
 
-    Raises ``ConsumerError`` when it may not be removed.
+    Raises ``ConsumerError`` if they may not be removed.
     """
     with _explained(path, "remove"), suppress(FileNotFoundError), Directory(path.parent) as directory:
         found = _look_at_pidfile(directory, path)
@@ -146,7 +146,7 @@ def remove_stale(path: Path) -> bool:
             return False
         state = _lock_state(directory, path, {os.geteuid(), 0, found.owner})
         try:
-            # Looked at again: now no consumer can start in between.
+            # Check again: now no consumer can start in between.
             if state != -1 and (found := _look_at_pidfile(directory, path)) and not found.alive:
                 directory.unlink(path.name)
                 return True
@@ -158,7 +158,7 @@ def remove_stale(path: Path) -> bool:
 
 
 def already_running(path: Path, holder: Holder | None) -> ConsumerError:
-    """Return the error that says so."""
+    """Return the error for a consumer that is already running."""
     who = f"process {holder.pid}" if holder and holder.pid else "another process"
     return ConsumerError(
         f"Already running: {who} holds the pidfile {path}. Stop it first, or run a second consumer "
@@ -168,7 +168,7 @@ def already_running(path: Path, holder: Holder | None) -> ConsumerError:
 
 
 def not_yours(path: Path, owner: int) -> ConsumerError:
-    """Return the error that says whose pidfile it is, and that nothing was done."""
+    """Return the error that names the owner of the pidfile and says that nothing was done."""
     return ConsumerError(
         f"The pidfile {path} belongs to {user(owner)} and is left alone. Act as that user, or name "
         f"another file with -p.",
@@ -177,7 +177,7 @@ def not_yours(path: Path, owner: int) -> ConsumerError:
 
 
 class _State(NamedTuple):
-    """What was seen of a state file."""
+    """What was read from a state file."""
 
     locked: bool
     info: dict[str, Any]
@@ -191,16 +191,16 @@ def _look(path: Path) -> Holder | None:
         if state and state.locked:
             return _living(state, found, path)
         if found and state and not found.info and found.pid in {0, state.info.get("pid")}:
-            # A living one would hold the lock, whoever holds that on the pidfile.
+            # A running consumer would hold this lock, whichever process holds the one on the pidfile.
             return found._replace(alive=False, info=state.info)
         return found
     return None
 
 
 def _living(state: _State, found: Holder | None, path: Path) -> Holder:
-    """Return who holds the lock on the state file."""
+    """Return the process that holds the lock on the state file."""
     pid = state.info.get("pid")
-    if not isinstance(pid, int):  # it is damaged: the pidfile may know
+    if not isinstance(pid, int):  # it is damaged: the pidfile may name the process
         pid = found.pid if found and processes.has_open(found.pid, state.file) else 0
     owner = found.owner if found else state.file.st_uid
     _refuse_planted(path, owner, pid, state.file)
@@ -208,7 +208,7 @@ def _living(state: _State, found: Holder | None, path: Path) -> Holder:
 
 
 def _look_at_pidfile(directory: Directory, path: Path) -> Holder | None:
-    """Return what the pidfile itself says; it lives if the process it names holds it and its lock."""
+    """Return the contents of the pidfile; the consumer is alive if the named process has it open and locked."""
     try:
         fd = directory.open(path.name, os.O_RDONLY)
     except FileNotFoundError:
@@ -228,7 +228,7 @@ def _look_at_pidfile(directory: Directory, path: Path) -> Holder | None:
 
 
 def _look_at_state(directory: Directory, path: Path, owner: int) -> _State | None:
-    """Return what the state file says; None if there is none, if we may not look, or if a stranger made it."""
+    """Return the state file's contents; None if it is missing, unreadable, or was made by another user."""
     try:
         fd = directory.open(path.name + STATE, os.O_RDONLY)
     except OSError:
@@ -244,7 +244,7 @@ def _look_at_state(directory: Directory, path: Path, owner: int) -> _State | Non
 
 
 def _refuse_planted(path: Path, owner: int, pid: int, file: os.stat_result) -> None:
-    """What another user wrote can only be about his own process, and only one that takes part."""
+    """Refuse another user's file, unless the process it names belongs to that user and may have the file open."""
     if owner in {os.geteuid(), 0}:
         return
     its = processes.identity(pid)
@@ -253,7 +253,7 @@ def _refuse_planted(path: Path, owner: int, pid: int, file: os.stat_result) -> N
 
 
 def _refuse_other_files(fd: int, path: Path) -> os.stat_result:
-    """A mistyped -p must not overwrite someone's file."""
+    """Refuse a file that is not a pidfile: a mistyped -p must not overwrite someone's file."""
     file = os.fstat(fd)
     regular = stat.S_ISREG(file.st_mode) and file.st_nlink < 2
     first = os.pread(fd, 64, 0).partition(b"\n")[0].strip() if regular else b"?"
@@ -265,7 +265,7 @@ def _refuse_other_files(fd: int, path: Path) -> os.stat_result:
 
 
 def _lock_state(directory: Directory, path: Path, owners: set[int]) -> int:
-    """Return a descriptor of the state file, locked; -1 if a consumer has it."""
+    """Return a descriptor of the locked state file; -1 if a consumer holds the lock."""
     name = path.name + STATE
     for _ in range(_TRIES):
         fd, locked = directory.open_or_create(name, os.O_RDWR), False
@@ -280,12 +280,12 @@ def _lock_state(directory: Directory, path: Path, owners: set[int]) -> int:
         finally:
             if not locked:
                 os.close(fd)
-        time.sleep(_PAUSE)  # someone who only reads has it for a moment
+        time.sleep(_PAUSE)  # a process that only reads it holds the lock for a moment
     return -1
 
 
 def _remove(directory: Directory, name: str, fd: int) -> None:
-    """Remove an open file; empty it where that is not allowed."""
+    """Remove an open file; empty it where removal is not allowed."""
     if fd == -1 or not directory.has(name, fd):
         return
     try:
@@ -296,7 +296,7 @@ def _remove(directory: Directory, name: str, fd: int) -> None:
 
 
 def _write(fd: int, line: str) -> None:
-    # Cut after writing: a reader never finds it empty.
+    # Truncated after writing: a reader never finds it empty.
     text = f"{line}\n".encode()
     os.pwrite(fd, text, 0)
     os.ftruncate(fd, len(text))
@@ -305,7 +305,7 @@ def _write(fd: int, line: str) -> None:
 def _parse(text: str) -> dict[str, Any]:
     info: Any = {}
     with suppress(ValueError, RecursionError):
-        # What follows the first value was left over by a rewrite going on right now.
+        # Anything after the first value is left over from a rewrite in progress.
         info = json.JSONDecoder().raw_decode(text)[0]
     return info if isinstance(info, dict) else {}
 

@@ -1,6 +1,6 @@
-"""What must hold before a consumer starts: the project loads and its backend answers.
+"""Checks before a consumer starts: the project can be loaded and its backend responds.
 
-Everything here raises ``ConsumerError`` with what to do about it.
+Every function here raises ``ConsumerError``, whose message says what to do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONFIGURATION = 78
 
 
 def default_queue() -> str:
-    """Return the project's default queue; only its settings are loaded for it."""
+    """Return the name of the project's default queue; only its settings are loaded."""
     if not (django_settings.configured or os.environ.get("DJANGO_SETTINGS_MODULE")):
         raise ConsumerError(
             "DJANGO_SETTINGS_MODULE is not set. Name the project's settings, and have the project on "
@@ -39,7 +39,7 @@ def default_queue() -> str:
         )
     try:
         return settings.queue_name
-    except Exception as error:  # settings are a program and may raise anything
+    except Exception as error:  # settings are code and may raise anything
         module = os.environ.get("DJANGO_SETTINGS_MODULE", "")
         reason = f"\n\n{traceback.format_exc()}"
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
@@ -50,22 +50,22 @@ def default_queue() -> str:
 
 
 def load_django() -> None:
-    """Set Django up, if nobody has done so."""
+    """Set Django up, unless that has been done."""
     default_queue()
     try:
         if not apps.ready:
             django.setup()
-    except Exception as error:  # an app's code
+    except Exception as error:  # an app's code may raise anything
         raise ConsumerError(f"Django cannot start:\n\n{traceback.format_exc()}", CONFIGURATION) from error
 
 
 def load_project() -> None:
-    """Set Django up, look at the settings, and import every app's ``commands.py``."""
+    """Set Django up, check the settings, and import every app's ``commands.py``."""
     load_django()
     check_settings()
     try:
         autodiscover()
-    except (Exception, SystemExit) as error:  # a commands.py is anybody's code
+    except (Exception, SystemExit) as error:  # a commands.py may raise anything
         raise ConsumerError(
             f"The commands cannot be imported:\n\n{traceback.format_exc()}", CONFIGURATION
         ) from error
@@ -73,7 +73,7 @@ def load_project() -> None:
 
 
 def check_settings() -> None:
-    """Refuse what djutils' system checks call an error, and a project djutils is not installed in."""
+    """Refuse settings that djutils' system checks call an error, and a project without djutils in INSTALLED_APPS."""
     if not apps.is_installed("djutils"):
         raise ConsumerError(explain_absence(), CONFIGURATION)
     try:
@@ -88,11 +88,11 @@ def check_settings() -> None:
 
 
 def reach_backend(names: Sequence[str]) -> None:
-    """Ask the backend something cheap about each queue.
+    """Send the backend a cheap query about each queue.
 
-    One that lends is asked here: closed, it leaves nothing but what its first use has put into
-    memory, and that is shared by all who are forked. Of another's driver nobody knows: a child
-    asks, so that none of its sockets, pools or threads is left in this process.
+    A backend with leases is queried in this process: once closed, it leaves behind only memory, which the
+    forked processes share. It is unknown what the driver of another backend leaves behind: a child process
+    queries it, so that none of its sockets, pools or threads stays in this process.
     """
     close_connections()
     try:
@@ -106,19 +106,19 @@ def reach_backend(names: Sequence[str]) -> None:
 
 
 def _ask(name: str) -> tuple[str, int] | None:
-    """Return what is wrong with the queue ``name`` and the exit code for it, or None."""
+    """Return what is wrong with the queue ``name`` and the exit code, or None."""
     try:
         queue = queues.fresh(name)
         if isinstance(queue, LeasedQueue):
             with closing(queue):
                 queue.open()
                 queue.owners()
-                queue.held(new_owner(), [new_id()])  # counting a backlog may take minutes
+                queue.held(new_owner(), [new_id()])  # counting a large backlog may take minutes
         else:
             len(queue)
     except ConfigurationError as error:
         return str(error), CONFIGURATION
-    except Exception as error:  # noqa: BLE001  (a backend may be anybody's)
+    except Exception as error:  # noqa: BLE001  (a third-party backend may raise anything)
         backend = settings.QUEUE_BACKEND.rpartition(".")[2]
         return f"The queue '{name}' is out of reach ({backend}): {type(error).__name__}: {error}", 1
     return None
@@ -134,7 +134,9 @@ def _ask_in_a_child(name: str) -> tuple[str, int] | None:
 
 def close_connections() -> None:
     """Close every database connection of this process, pools included: neither survives a fork."""
-    if not django_settings.configured:  # and asking would load them: perhaps as root, which is not asked for
+    if (
+        not django_settings.configured
+    ):  # and accessing them would load the settings, perhaps as root, which is not wanted
         return
     connections.close_all()
     for connection in connections.all(initialized_only=True):

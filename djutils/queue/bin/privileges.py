@@ -1,4 +1,4 @@
-"""Another user to run as: root starts the consumer and gives up what only root may do."""
+"""Running as another user: root starts the consumer and then gives up its privileges."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ WARNING = (
 
 
 class Account(NamedTuple):
-    """A user and a group to become."""
+    """The user and the group to become."""
 
     uid: int
     gid: int
     name: str = ""
-    """Empty: a number that no user has."""
+    """Empty for a number that belongs to no user."""
     home: str = ""
 
 
 def find(user: str | None, group: str | None) -> Account | None:
-    """Return whom ``user`` and ``group`` mean, by name or number; None to stay who we are.
+    """Return the account of ``user`` and ``group``, by name or number; None to keep the current one.
 
-    Raises ``Usage`` for those who do not exist, or if we are not root and they are others.
+    Raises ``Usage`` if they do not exist, or if they differ from ours and we are not root.
     """
     if user is None and group is None:
         return None
@@ -54,7 +54,7 @@ def find(user: str | None, group: str | None) -> Account | None:
 
 
 def become(account: Account | None) -> None:
-    """Be that user from now on, in its groups and with its home; None: stay."""
+    """Become that user, with its groups and home directory; None: change nothing."""
     if account is None:
         return
     _enter_groups(account)
@@ -65,16 +65,16 @@ def become(account: Account | None) -> None:
 
 
 def words_of(uid: int, pid: int) -> list[str]:
-    """Return the options to run as that user, in the group of his process ``pid`` (0: in his primary one)."""
+    """Return the options to run as that user, in the group of the process ``pid`` (0: in the primary group)."""
     identity = processes.identity(pid) if pid else None
     gid = identity[1] if identity and identity[0] == uid else _by_number(uid).gid
     return [f"--user={uid}", f"--group={uid if gid == -1 else gid}"]
 
 
 def ask_as(account: Account | None, question: Callable[[], T]) -> T:
-    """Return what ``question`` returns when that user asks; None: right here.
+    """Return what ``question`` returns when called as that user; None: in this process.
 
-    Raises what it raises, as a ``ConsumerError`` if it is asked in a child process.
+    Raises what it raises, as a ``ConsumerError`` if it is called in a child process.
     """
     if account is None:
         return question()
@@ -91,9 +91,9 @@ def ask_as(account: Account | None, question: Callable[[], T]) -> T:
 
 
 def prepare_log(path: Path, account: Account) -> None:
-    """Make the log at ``path`` for the user if it is not there and only root can make it.
+    """Create the log at ``path`` for the user if it does not exist and only root can create it.
 
-    One that is there is left as it is: whether the user may write it shows later.
+    An existing log is left as it is: whether the user may write to it is found out later.
     """
     with _acting_as(account), suppress(OSError):
         os.close(open_log(path))
@@ -104,7 +104,7 @@ def prepare_log(path: Path, account: Account) -> None:
 
 @contextmanager
 def _acting_as(account: Account) -> Iterator[None]:
-    """Open files with the user's rights, and be root afterwards."""
+    """Use the user's permissions inside the context, and be root again afterwards."""
     groups = os.getgroups()
     _enter_groups(account)
     os.setegid(account.gid)

@@ -15,7 +15,7 @@ _LOOK_EVERY = 0.02
 
 
 class Stat(NamedTuple):
-    """What the kernel says of a process."""
+    """What the kernel knows about a process."""
 
     name: str
     state: str
@@ -23,11 +23,11 @@ class Stat(NamedTuple):
     group: int
     session: int
     birth: str
-    """When it began, in clock ticks since boot: with the pid it names one process forever."""
+    """When it started, in clock ticks since boot: together with the pid it identifies one process forever."""
 
 
 def stat(pid: int) -> Stat | None:
-    """Return what is known of a living process; None when it is gone, or this system has no /proc."""
+    """Return what is known about a running process; None if it is gone, or this system has no /proc."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
@@ -40,20 +40,20 @@ def stat(pid: int) -> Stat | None:
 
 
 def birth(pid: int) -> str:
-    """Return what tells ``pid`` from a later process of that number; '' where nothing does."""
+    """Return a value that distinguishes ``pid`` from a later process with that number; '' where there is none."""
     found = stat(pid)
     return found.birth if found else ""
 
 
 def is_same(pid: int, born: str) -> bool:
-    """Return whether ``pid`` lives and is the process of that birth; with '' or without /proc any will do."""
+    """Return whether ``pid`` is alive and has that birth; with '' or without /proc any process matches."""
     if found := stat(pid):
         return born in {"", found.birth}
     return not _has_proc() and _session(pid) is not None
 
 
 def identity(pid: int) -> tuple[int, int] | None:
-    """Return the effective user and group id of a process; None where that cannot be known."""
+    """Return the effective user id and group id of a process; None where they cannot be known."""
     try:
         lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
     except OSError:
@@ -63,7 +63,7 @@ def identity(pid: int) -> tuple[int, int] | None:
 
 
 def has_open(pid: int, file: os.stat_result) -> bool | None:
-    """Return whether process ``pid`` holds ``file`` open; None where we may not look."""
+    """Return whether process ``pid`` has ``file`` open; None where we may not check."""
     held = _PROC / str(pid) / "fd"
     try:
         names = os.listdir(held)  # noqa: PTH208  (names are enough)
@@ -77,7 +77,7 @@ def has_open(pid: int, file: os.stat_result) -> bool | None:
 
 
 def ancestors(pid: int) -> list[int]:
-    """Return the parent of ``pid``, its parent and so on; without /proc the parent of this process only."""
+    """Return the parent of ``pid``, its parent and so on; without /proc only the parent of this process."""
     if not _has_proc():
         return [os.getppid()]
     found: list[int] = []
@@ -87,7 +87,7 @@ def ancestors(pid: int) -> list[int]:
 
 
 def everyone() -> dict[int, Stat]:
-    """Return all living processes by their pid; without /proc nothing."""
+    """Return all running processes by pid; nothing without /proc."""
     if not _has_proc():
         return {}
     pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208  (faster)
@@ -106,9 +106,9 @@ def _session(pid: int) -> int | None:
 
 
 class Process:
-    """A handle of one process that stays its own even when the pid is given away again.
+    """A handle of one process that stays valid even when the pid is reused.
 
-    ``ProcessLookupError`` when there is none. Systems without pidfd only have the pid itself.
+    Raises ``ProcessLookupError`` if there is no such process. On systems without pidfd it is only the pid.
     """
 
     def __init__(self, pid: int) -> None:
@@ -123,7 +123,7 @@ class Process:
             os.close(self._fd)
 
     def signal(self, number: int) -> None:
-        """Send signal ``number``; a process that has ended is passed over."""
+        """Send signal ``number``; ignore a process that has ended."""
         with suppress(ProcessLookupError):
             if self._fd is not None:
                 signal.pidfd_send_signal(self._fd, number)
@@ -131,7 +131,7 @@ class Process:
                 os.kill(self.pid, number)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, and return whether it came."""
+        """Wait for the process to end, and return whether it did."""
         if self._fd is not None:
             poll = select.poll()
             poll.register(self._fd, select.POLLIN)
@@ -150,7 +150,7 @@ def _open_pidfd(pid: int) -> int | None:
             return os.pidfd_open(pid)
         except ProcessLookupError:
             raise
-        except OSError:  # an old kernel, or a sandbox that does not let us
+        except OSError:  # an old kernel, or a sandbox that forbids it
             pass
     os.getsid(pid)
     return None

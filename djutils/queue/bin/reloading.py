@@ -1,4 +1,4 @@
-"""A consumer for development: begun anew whenever the code changes."""
+"""A consumer for development that restarts whenever the code changes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def was_called_as(command: str) -> bool:
-    """Answer whether this process was started as ``manage.py <command>``, and can be so again."""
+    """Return whether this process was started as ``manage.py <command>``, and can be started so again."""
     return sys.argv[1:2] == [command]
 
 
 def child_command() -> list[str]:
-    """Answer how to start this process once more, without reloading."""
+    """Return the command line that starts this process again, without reloading."""
     return [*map(str, get_child_arguments()), NO_RELOAD]
 
 
 class CodeWatcher(StatReloader):
-    """Django's own watcher of every imported file, and of the project's files yet to be imported."""
+    """Django's own watcher of every imported file, and of the project's files that are not imported yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class CodeWatcher(StatReloader):
                 self.watch_dir(app.path, "**/*.py")
 
     def changed(self) -> list[Path]:
-        """Answer what was written since the last call; the first one only looks.
+        """Return the files written since the last call; the first call only records them.
 
-        A file that was not there before counts if it is the project's.
+        A new file counts if it belongs to the project.
         """
         before, self._seen = self._seen, dict(self.snapshot_files())
         return [path for path, written in self._seen.items() if before and written > self._when(path, before)]
@@ -58,9 +58,9 @@ class CodeWatcher(StatReloader):
 
 
 class Reloader:
-    """Keeps the consumer ``command`` running as a child, a new one for every change of the code.
+    """Keeps the consumer ``command`` running as a child process, and restarts it for every change of the code.
 
-    The child has a process group of its own, so that a Ctrl-C reaches it once: through us. It
+    The child has its own process group, so that a Ctrl-C reaches it only once, through this process. It
     reads nothing from the terminal.
     """
 
@@ -71,11 +71,11 @@ class Reloader:
         self._told = False
 
     def run(self) -> int:
-        """Live until a signal ends it; answer the last child's exit code."""
+        """Run until a signal ends it; return the last child's exit code."""
         heard = [*_STOPPING]
         if (
             signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        ):  # nohup; the consumer itself hears the others always
+        ):  # nohup; the consumer itself always handles the others
             heard.remove(signal.SIGHUP)
         before = {number: signal.signal(number, self._stop) for number in heard}
         try:
@@ -115,7 +115,7 @@ class Reloader:
             self._child.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Pass it on at once: the second one ends running commands, as it does without reloading."""
+        """Pass the signal on at once: a second one ends running commands, as it does without reloading."""
         self._stopped = True
         if self._child:
             self._child.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What a consumer should say when it starts, although it can start: what probably is not meant."""
+"""Warnings when a consumer starts: things that do not prevent the start but are probably mistakes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _NO_COMMANDS = (
 
 
 def find(names: Sequence[str]) -> list[str]:
-    """Return what there is to say to the one who starts a consumer of the queues ``names``.
+    """Return warnings for the operator who starts a consumer of the queues ``names``.
 
-    The project is loaded and its backend was reached. Never raises: none of this keeps a consumer from starting.
+    The project is loaded and its backend was reached. Never raises: no warning prevents a consumer from starting.
     """
     found = _of_checks()
     if not len(registry):
         return [*found, _NO_COMMANDS]
     with suppress(Exception):
-        # Of a driver that is not ours it is unknown what it leaves behind: a child asks.
+        # It is unknown what a third-party driver leaves behind: a child process queries it.
         ask = _here if isinstance(queues.fresh(names[0]), LeasedQueue) else children.ask
         found += ask(lambda: _of_queues(names))
     return found
@@ -52,7 +52,7 @@ def _of_checks() -> list[str]:
 
 
 def _of_queues(names: Sequence[str]) -> list[str]:
-    """Return what is to be said of the queues that are emptied and of those that are not."""
+    """Return warnings about queues that do not exist and queues that no consumer empties."""
     commands: defaultdict[str, list[str]] = defaultdict(list)
     for command_class in registry:
         commands[command_class.queue_name or settings.queue_name].append(command_class.name)
@@ -83,17 +83,17 @@ def _explain_unattended(name: str, names: Sequence[str], commands: Sequence[str]
 
 
 def _is_empty(name: str) -> bool:
-    """Return whether nothing is in the queue, dead letters included; False if it cannot say."""
+    """Return whether the queue is empty, dead letters included; False if that is unknown."""
     return _asked(name, lambda queue: not any(queue.stats()), False)
 
 
 def _has_no_consumer(name: str) -> bool:
-    """Return whether no worker is registered for the queue; False if it cannot say."""
+    """Return whether no worker is registered for the queue; False if that is unknown."""
     return _asked(name, lambda queue: isinstance(queue, LeasedQueue) and not queue.owners(), False)
 
 
 def _left_waiting(name: str) -> set[str]:
-    """Return the queues, in the store of the queue ``name``, where messages wait and no worker is registered."""
+    """Return the queues in the store of ``name`` where messages wait and no worker is registered."""
 
     def look(queue: BaseQueue) -> set[str]:
         if not (isinstance(queue, LeasedQueue) and unattended.can_be_searched(queue)):

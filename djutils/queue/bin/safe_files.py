@@ -1,8 +1,8 @@
-"""Files in directories that other users can write to: opened once, and never what another user planted.
+"""Files in directories that other users can write to: opened once, and never a file that another user planted.
 
-A name is looked up component by component and opened without following a link; whatever is asked
-afterwards is asked of the descriptor. What cannot be trusted raises ``Refused``, an ``OSError``
-whose ``strerror`` says why.
+A path is resolved component by component and opened without following a link; all further checks
+use the descriptor. A file that cannot be trusted raises ``Refused``, an ``OSError``
+whose ``strerror`` gives the reason.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _OTHERS = 0o022
 
 
 class Refused(PermissionError):
-    """Another user may have planted this; it is neither read nor written."""
+    """Another user may have planted this file; it is neither read nor written."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(errno.EPERM, reason)
 
 
 class Directory:
-    """A directory, opened once: its name may lead elsewhere later, this does not. A context manager.
+    """A directory, opened once: its path may lead elsewhere later, the descriptor does not. A context manager.
 
-    Links on the way to it are followed if they belong to a user we trust. Raises ``OSError``.
+    Links in its path are followed if they belong to a trusted user. Raises ``OSError``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,16 +60,16 @@ class Directory:
         os.close(self._fd)
 
     def open(self, name: str, flags: int) -> int:
-        """Return a descriptor of the file ``name``, a new one with mode 0600; a symbolic link is an ``OSError``.
+        """Return a descriptor of the file ``name``, new files with mode 0600; raise ``OSError`` for a symbolic link.
 
-        Nothing blocks: a pipe without a reader is an ``OSError`` as well.
+        This never blocks: a pipe without a reader also raises ``OSError``.
         """
-        # In /proc/self/fd links lead to open files, which may have no name: only the kernel can follow.
+        # Links in /proc/self/fd lead to open files, which may be unnamed: only the kernel can follow them.
         follow = 0 if self.is_the_kernels else os.O_NOFOLLOW
         return os.open(name, flags | _FILE | follow, 0o600, dir_fd=self._fd)
 
     def open_or_create(self, name: str, flags: int, mode: int = 0o600) -> int:
-        """Return a descriptor of the file ``name``; a new one has ``mode``, whatever the umask."""
+        """Return a descriptor of the file ``name``; a new file has ``mode``, whatever the umask."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 return self.open(name, flags)
@@ -80,14 +80,14 @@ class Directory:
         raise Refused("it is removed and made again all the time")
 
     def has(self, name: str, fd: int) -> bool:
-        """Return whether the open file ``fd`` is still the one of that name."""
+        """Return whether the open file ``fd`` is still the file with that name."""
         try:
             return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=self._fd, follow_symlinks=False))
         except FileNotFoundError:
             return False
 
     def rename(self, name: str, other: str) -> None:
-        """Give the file ``name`` another one, and remove the file that had it."""
+        """Rename the file ``name`` to ``other``, replacing an existing file."""
         os.rename(name, other, src_dir_fd=self._fd, dst_dir_fd=self._fd)
 
     def unlink(self, name: str) -> None:
@@ -95,9 +95,9 @@ class Directory:
         os.unlink(name, dir_fd=self._fd)
 
     def link(self, name: str) -> str | None:
-        """Return where the symbolic link ``name`` leads, None if it is no link.
+        """Return the target of the symbolic link ``name``, None if it is not a link.
 
-        ``Refused`` if it belongs to a user who is not trusted here.
+        Raises ``Refused`` if the link belongs to a user who is not trusted here.
         """
         try:
             if not _PATH_ONLY:
@@ -108,20 +108,20 @@ class Directory:
             return None
         try:
             found = os.fstat(fd)
-            # Read through the descriptor: the name may be another link by now.
+            # Read through the descriptor: the name may belong to another link by now.
             return self._target("", fd, found, name) if stat.S_ISLNK(found.st_mode) else None
         finally:
             os.close(fd)
 
     @property
     def is_the_kernels(self) -> bool:
-        """Whether it is a part of /proc, where nobody can plant anything."""
+        """Whether it is part of /proc, where no user can plant files."""
         with suppress(FileNotFoundError):
             return os.fstat(self._fd).st_dev == _KERNELS.stat().st_dev
         return False
 
     def reason_to_refuse(self, file: os.stat_result) -> str:
-        """Return why ``file``, found in this directory, is not to be written; '' if it may be."""
+        """Return why ``file``, found in this directory, must not be written; '' if it may be."""
         if self.is_the_kernels or stat.S_ISCHR(file.st_mode) or not self._is_shared():
             return ""
         if not self._trusts(file.st_uid):
@@ -155,7 +155,7 @@ class Directory:
         return os.readlink(path, dir_fd=fd)
 
     def _trusts(self, owner: int) -> bool:
-        """Unlike root, an ordinary user has given away nothing to the owner of a directory he works in."""
+        """Return whether ``owner`` is trusted here: we and root are; if we are not root, so is the directory's owner."""
         us = os.geteuid()
         return owner in _trusted() or (us != 0 and owner == os.fstat(self._fd).st_uid)
 
@@ -166,14 +166,14 @@ class Directory:
 
 
 def _trusted() -> set[int]:
-    # In a user namespace root's own files may belong to nobody: who owns the root directory owns all.
+    # In a user namespace root's files may belong to another id: the owner of the root directory is trusted.
     return {os.geteuid(), 0, Path("/").stat().st_uid}
 
 
 def open_log(path: Path) -> int:
-    """Return a descriptor that appends to the log at ``path``; a new one has mode 0640, whatever the umask.
+    """Return a descriptor that appends to the log at ``path``; a new file has mode 0640, whatever the umask.
 
-    A regular file, a pipe that is being read, or a device such as ``/dev/stderr``. Raises ``OSError``.
+    The log may be a regular file, a pipe with a reader, or a device such as ``/dev/stderr``. Raises ``OSError``.
     """
     path = path.absolute()
     for _ in range(_MOST_LINKS):
@@ -186,7 +186,7 @@ def open_log(path: Path) -> int:
 
 
 def create_log(path: Path, uid: int, gid: int) -> None:
-    """Make an empty log that belongs to another user; ``OSError`` if the name is taken."""
+    """Create an empty log that belongs to another user; raise ``OSError`` if the name is taken."""
     with Directory(path.parent) as directory:
         fd = directory.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
@@ -214,7 +214,7 @@ def _open_log(directory: Directory, name: str) -> int:
 
 
 def size(path: Path) -> int:
-    """Return how many bytes are in the file at ``path``; 0 when it cannot be asked."""
+    """Return the size in bytes of the file at ``path``; 0 if it is unknown."""
     try:
         return path.stat().st_size
     except OSError:
@@ -222,7 +222,7 @@ def size(path: Path) -> int:
 
 
 def last_lines(path: Path, since: int = 0) -> list[str]:
-    """Return the last lines of a regular file, of what is after its first ``since`` bytes, and not many bytes of it."""
+    """Return the last lines of a regular file that follow its first ``since`` bytes; only the last few KiB are read."""
     try:
         fd = os.open(path, os.O_RDONLY | _FILE)
     except OSError:
@@ -233,14 +233,14 @@ def last_lines(path: Path, since: int = 0) -> list[str]:
             return []
         start = max(since, found.st_size - _LAST_BYTES)
         lines = os.pread(fd, _LAST_BYTES, start).decode(errors="replace").splitlines()
-        # The first one is not whole.
+        # The first line is incomplete.
         return lines[1 if start > since else 0 :][-_LAST_LINES:]
     finally:
         os.close(fd)
 
 
 def user(uid: int) -> str:
-    """Return the user ``uid`` in words."""
+    """Return the user ``uid`` as text for a message."""
     try:
         return f"the user {pwd.getpwuid(uid).pw_name}"
     except KeyError:

@@ -1,4 +1,4 @@
-"""What a consumer is doing, and what the store knows of its queues: as values for JSON, and in words."""
+"""What a consumer is doing, and what the store knows about its queues: as values for JSON, and as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from djutils.queue.workers.channel import LeasedChannel, PopChannel
 from djutils.queue.workers.options import ConsumerOptions
 
 WATCHED = ConsumerOptions(()).beat_every + 1.0
-"""Seconds in which every consumer that lives beats, unless it was given a longer lease."""
+"""Seconds in which every living consumer beats, unless it has a longer lease."""
 _PAUSE = 0.2
 _MOST_NAMES = 8
 
@@ -26,16 +26,16 @@ Report = dict[str, Any]
 
 
 def name(holder: Holder) -> str:
-    """Return the consumer in words."""
+    """Return the consumer as text for a message."""
     return f"process {holder.pid}" if holder.pid else "a consumer"
 
 
 def report(holder: Holder | None, path: Path, names: Sequence[str], watch: float | None) -> Report:
-    """Return what ``holder``, from the pidfile at ``path``, and the store know; what is unknown is None.
+    """Return what ``holder``, from the pidfile at ``path``, and the store know; unknown values are None.
 
-    Without a state file the queues are those of ``names``, without names the project's default queue.
-    ``watch``: for how many seconds to see whose counters advance; None: not for a consumer that is
-    known to live.
+    Without a state file the queues are ``names``, or the project's default queue if there are none.
+    ``watch`` is for how many seconds to watch which counters advance; None: do not watch if the consumer is
+    known to be running.
     """
     alive = bool(holder and holder.alive)
     info = holder.info if holder else {}
@@ -66,7 +66,7 @@ def _uptime(info: Mapping[str, Any]) -> float | None:
 
 
 def _describe(name: str) -> Report:
-    """Return what the store says of a queue; what cannot be asked has a problem instead."""
+    """Return what the store knows about a queue, or the problem if it cannot be queried."""
     told: Report = {"name": name, "problem": None}
     try:
         queue = queues[name]
@@ -83,7 +83,7 @@ def _describe(name: str) -> Report:
             "oldest_age": _age(oldest.sent) if oldest else None,
             "workers": _workers(queue),
         }
-    except Exception as error:  # noqa: BLE001  (the consumer runs all the same)
+    except Exception as error:  # noqa: BLE001  (the consumer is running even if its store cannot be queried)
         return told | {"problem": f"cannot be asked: {type(error).__name__}: {error}"}
 
 
@@ -92,7 +92,7 @@ def _age(sent: datetime | None) -> float | None:
 
 
 def _workers(queue: BaseQueue) -> list[Report] | None:
-    """Return the worker processes that are registered; None: it does not know who takes its messages."""
+    """Return the registered worker processes; None if the backend does not register them."""
     if not isinstance(queue, LeasedQueue):
         return None
     return [
@@ -102,7 +102,7 @@ def _workers(queue: BaseQueue) -> list[Report] | None:
 
 
 def _watch(described: Sequence[Report], seconds: float) -> None:
-    """See which of the registered workers beat within ``seconds``; no longer than until all have done so."""
+    """Watch for up to ``seconds`` which of the registered workers beat; end early when all have."""
     watched = {one["name"]: one["workers"] for one in described if one.get("workers")}
     deadline = time.monotonic() + seconds
     while seconds > 0 and watched:
@@ -118,11 +118,11 @@ def _watch(described: Sequence[Report], seconds: float) -> None:
 
 
 def _look_again(name: str, workers: list[Report]) -> bool:
-    """Note who has beaten or was struck off since then; return whether the store could be asked."""
+    """Note which workers have beaten or were removed since; return whether the store could be queried."""
     try:
         queue = queues[name]
         now = queue.owners() if isinstance(queue, LeasedQueue) else {}
-    except Exception:  # noqa: BLE001  (what was seen until now is told)
+    except Exception:  # noqa: BLE001  (what was seen so far is reported)
         return False
     workers[:] = [worker for worker in workers if int(worker["owner"], 16) in now]
     for worker in workers:
@@ -130,11 +130,11 @@ def _look_again(name: str, workers: list[Report]) -> bool:
     return True
 
 
-# In words
+# As text
 
 
 def in_words(told: Report) -> str:
-    """Return a report for people."""
+    """Return a report as text for people."""
     lines = [_of_consumer(told)]
     if told["problem"]:
         lines.append(f"  {told['problem']}")

@@ -1,4 +1,4 @@
-"""Ending a consumer, for certain: nothing of it is left, and nothing else was touched."""
+"""Ending a consumer reliably: none of its processes is left, and no other process is touched."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Ending(NamedTuple):
     """How a consumer ended."""
 
     warning: str = ""
-    """What had to be killed, and what that means; empty if nothing was."""
+    """What had to be killed, and the consequence; empty if nothing was killed."""
     left: Sequence[str] = ()
-    """Programs that its commands have started and that are still running: pid and name."""
+    """Programs started by its commands that are still running: pid and name."""
     orphans: Sequence[int] = ()
-    """Its worker processes that outlived it and were ended."""
+    """Its worker processes that survived it and were ended."""
 
 
 def was_started_by(holder: Holder) -> bool:
-    """Return whether this process was started by a command of that consumer, or is a part of it."""
+    """Return whether this process was started by a command of that consumer, or is part of it."""
     session = holder.info.get("session")
     ours = bool(session) and os.getsid(0) == session
     return ours or holder.pid in {os.getpid(), *processes.ancestors(os.getpid())}
 
 
 def refuse_within(holder: Holder, to_restart: bool = False) -> None:
-    """Raise ``ConsumerError`` where a consumer cannot even be ended by a process apart."""
+    """Raise ``ConsumerError`` where not even a detached process can end the consumer."""
     if os.getpid() in {holder.pid, *holder.info.get("workers", ())}:
         raise ConsumerError(
             "A worker process cannot stop the consumer it is a part of. Run djutils-consumer as a program: "
@@ -51,11 +51,11 @@ def refuse_within(holder: Holder, to_restart: bool = False) -> None:
 
 
 class _Family:
-    """The processes of a consumer, remembered: when it has ended they can no longer be told from others.
+    """The processes of a consumer, recorded while it runs: later they cannot be told apart from others.
 
-    Its own are the supervisor and what that has forked: the workers, as recorded, and the
-    maintainer, which is in its process group. All else that descends from them, or is in the
-    session that a daemon has to itself, are programs that commands have started.
+    Its own processes are the supervisor and those it has forked: the workers, as recorded, and the
+    maintainer, which is in its process group. All other descendants, and all other processes in the
+    daemon's session, are programs that commands have started.
     """
 
     def __init__(self, holder: Holder, own: Mapping[int, str]) -> None:
@@ -66,9 +66,9 @@ class _Family:
         self.workers = {pid for pid in holder.info.get("workers", ()) if isinstance(pid, int)}
 
     def remember(self) -> None:
-        """Find those that are there now."""
+        """Record the processes that exist now."""
         everyone = processes.everyone()
-        if not everyone:  # no /proc: what was recorded is all there is to know
+        if not everyone:  # no /proc: only the recorded processes are known
             self._own |= dict.fromkeys(self.workers, "")
             return
         children: dict[int, list[int]] = {}
@@ -91,11 +91,11 @@ class _Family:
             self._programs[pid] = everyone[pid].birth, everyone[pid].name
 
     def living(self) -> list[int]:
-        """Return its own processes that have not ended."""
+        """Return the consumer's own processes that have not ended."""
         return [pid for pid, born in self._own.items() if processes.is_same(pid, born)]
 
     def programs(self) -> list[str]:
-        """Return pid and name of what its commands have started and is still running."""
+        """Return pid and name of the programs started by its commands that are still running."""
         living = [(pid, name) for pid, (born, name) in self._programs.items() if processes.is_same(pid, born)]
         return [f"{pid} ({name})" for pid, name in sorted(living)]
 
@@ -104,8 +104,8 @@ def end(path: Path, timeout: float | None) -> Ending:
     """End the consumer that holds the pidfile at ``path``, and wait until none of its processes is left.
 
     After ``timeout`` seconds (None: its grace period and some more) they are killed. Programs that
-    commands have started are neither waited for nor killed. Raises ``ConsumerError`` if the consumer
-    is not ours to end.
+    commands have started are neither waited for nor killed. Raises ``ConsumerError`` if this user
+    may not end the consumer.
     """
     holder = read(path)
     if holder is None or not holder.alive:
@@ -126,7 +126,7 @@ def end(path: Path, timeout: float | None) -> Ending:
 def end_orphans(holder: Holder, timeout: float | None) -> Ending:
     """End the worker processes of a consumer that was killed, and wait for them as ``end()`` does.
 
-    They would end by themselves, when what they run has ended.
+    They would end by themselves once their running commands have ended.
     """
     births = holder.info.get("births")
     recorded = births.items() if isinstance(births, dict) else ()
@@ -142,7 +142,7 @@ def end_orphans(holder: Holder, timeout: float | None) -> Ending:
 
 
 def _is_still(path: Path, holder: Holder) -> bool:
-    """Return whether the process whose handle was just opened is the one that holds the lock."""
+    """Return whether the process whose handle was just opened is still the one that holds the lock."""
     now = read(path)
     if now is None or not now.alive or now.pid != holder.pid:
         return False
@@ -162,7 +162,7 @@ def _end(path: Path, process: processes.Process, holder: Holder, timeout: float)
 
 
 def _finish(family: _Family, holder: Holder, deadline: float, timeout: float) -> Ending:
-    """Wait for its own processes, and kill those that have not ended at the ``deadline``."""
+    """Wait for the consumer's own processes, and kill those that have not ended by the ``deadline``."""
     left = _wait_until_gone(family, deadline)
     if not left:
         return Ending(left=family.programs())
@@ -191,14 +191,14 @@ def _signal(pids: Iterable[int], family: _Family, number: int) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):
                 handles.append(stack.enter_context(processes.Process(pid)))
-        # Found again with the handle open, it is the one that was meant.
+        # If it is still found while the handle is open, the handle belongs to the right process.
         still = set(family.living())
         for handle in [handle for handle in handles if handle.pid in still]:
             handle.signal(number)
 
 
 def _is_his(pid: int, born: str, owner: int) -> bool:
-    """Return whether it is that process, and of the user who says so: root's word is believed of all."""
+    """Return whether ``pid`` is that process and belongs to ``owner``; root may name processes of any user."""
     identity = processes.identity(pid)
     return processes.is_same(pid, born) and (owner == 0 or (identity is not None and identity[0] == owner))
 

@@ -1,4 +1,4 @@
-"""The standard streams, wherever they lead: an output that cannot be written never stops an action."""
+"""The standard streams: output that cannot be written never stops an action."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from djutils.queue.workers.streams import open_standard_streams
 
 
 class Out(Protocol):
-    """Where news can be written: a stream, or what Django gives a management command."""
+    """Where output is written: a stream, or the wrapper that Django gives a management command."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -19,7 +19,7 @@ class Out(Protocol):
 
 
 class _Lenient(io.FileIO):
-    """A file that takes what it cannot write, and forgets it: a full disk, a broken pipe, a closed terminal."""
+    """A file that drops what it cannot write: on a full disk, a broken pipe, a closed terminal."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -31,7 +31,7 @@ class _Lenient(io.FileIO):
 
 
 def make_safe() -> None:
-    """Let no standard stream of this process fail; ``print`` in the project's code uses them as well.
+    """Keep the standard streams of this process from failing; ``print`` in the project's code also uses them.
 
     Streams that the caller has replaced are left alone.
     """
@@ -45,7 +45,7 @@ def make_safe() -> None:
 
 
 def say(text: str, out: Out | None = None) -> None:
-    """Write a line to ``out`` (stdout); one that cannot be written is dropped."""
+    """Write a line to ``out`` (stdout); drop it if it cannot be written."""
     stream: Out = sys.stdout if out is None else out
     with suppress(OSError, ValueError):
         try:
@@ -56,7 +56,7 @@ def say(text: str, out: Out | None = None) -> None:
 
 
 def warn(text: str) -> None:
-    """Write a line to stderr; one that cannot be written is dropped."""
+    """Write a line to stderr; drop it if it cannot be written."""
     say(text, sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Where a consumer is started: the current directory, and directories of its own."""
+"""Where a consumer is started: the current directory, and the directories it makes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from djutils.queue.exceptions import ConsumerError
 
 
 def make_importable() -> None:
-    """Let the project be found in the current directory; by root only if nobody else can write there."""
+    """Add the current directory to the import path; for root only if no other user can write there."""
     with suppress(OSError):
         here = os.getcwd()  # noqa: PTH109  (entries of sys.path are texts)
         found = Path(here).stat()
@@ -22,7 +22,7 @@ def make_importable() -> None:
 
 
 def current_directory() -> Path:
-    """Return the directory we are in; ``ConsumerError`` 73 when it has been deleted."""
+    """Return the current directory; raise ``ConsumerError`` 73 if it has been deleted."""
     try:
         return Path.cwd()
     except OSError as error:
@@ -33,7 +33,7 @@ def current_directory() -> Path:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory that is only ours, and those above it; ``ConsumerError`` 73 when that fails."""
+    """Make a private directory, and its parents; raise ``ConsumerError`` 73 if that fails."""
     try:
         for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
             missing.mkdir(exist_ok=True)

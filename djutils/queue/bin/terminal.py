@@ -1,4 +1,4 @@
-"""The terminal in front of which a consumer runs, while there is one."""
+"""The terminal of a consumer that runs in the foreground, if there is one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 def watch() -> Callable[[], bool]:
-    """Return a function that returns whether the terminal we have now has been closed.
+    """Return a function that returns whether the current terminal has been closed.
 
-    Without a terminal, or under ``nohup``, it never has.
+    Without a terminal, or under ``nohup``, it always returns False.
     """
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN or not _is_there():
         return lambda: False
@@ -18,7 +18,7 @@ def watch() -> Callable[[], bool]:
 
 
 def _is_there() -> bool:
-    # Not isatty(): a redirected stream says nothing, and one of a terminal that hung up still is one.
+    # Not isatty(): a redirected stream proves nothing, and a terminal that hung up still counts as one.
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

@@ -1,1 +1,1 @@
-"""What surrounds a run: each middleware is one file with one function."""
+"""Code that wraps a run: each middleware is one file with one function."""

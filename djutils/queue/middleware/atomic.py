@@ -1,4 +1,4 @@
-"""``@queue_command(atomic=True)``: what the command writes and its acknowledgement are one commit."""
+"""``@queue_command(atomic=True)``: the command's writes and its acknowledgement are one commit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ logger = logging.getLogger("djutils.queue.middleware.atomic")
 
 
 def atomic(command: Command, run: Run) -> Any:
-    """Run the command in a transaction of the database it writes to, and ack in the same one.
+    """Run the command in a transaction of the database it writes to, and ack in the same transaction.
 
-    Either both count or neither does, whatever is killed and whenever. Raises ``OwnerLost``, and
-    all is rolled back, when the message was taken back meanwhile: another worker runs it. Raises
-    ``ConfigurationError``, and runs nothing, when the queue is in another database.
+    Either both take effect or neither does, whatever is killed and whenever. Raises ``OwnerLost``, and
+    rolls everything back, if the message was taken back meanwhile: another worker runs it. Raises
+    ``ConfigurationError``, and runs nothing, if the queue is in another database.
     """
     now = running.get()
     if now is None or now.lease is None:
@@ -38,7 +38,7 @@ def atomic(command: Command, run: Run) -> Any:
 
 @contextmanager
 def _transaction(lease: Lease, command: Command, id: str) -> Iterator[Any]:
-    """A transaction, and the queue as it is reached in it. What fails after its commit is logged only."""
+    """Open a transaction and yield the queue as reached in it. Errors after its commit are only logged."""
     alias = command.atomic if isinstance(command.atomic, str) else lease.queue.project_alias
     queue = lease.queue.through(alias) if alias else None
     if alias is None or queue is None:
@@ -51,14 +51,14 @@ def _transaction(lease: Lease, command: Command, id: str) -> Iterator[Any]:
     nested = connection.in_atomic_block
     by_hand = not (nested or connection.get_autocommit())
     if by_hand:
-        # What checks it begins a transaction, and in one this cannot be changed.
+        # Checking the connection starts a transaction, inside which this cannot be changed.
         connection.close_if_health_check_failed()
         connection.rollback()
         connection.set_autocommit(True)
     try:
         with transaction.atomic(using=alias):
             if not nested:
-                # The first hook of this transaction: the others run after it, or stumble.
+                # The first hook of this transaction: any other hook runs, or fails, after it.
                 transaction.on_commit(lambda: committed.append(id), using=alias)
             yield queue
         if not committed and not nested:

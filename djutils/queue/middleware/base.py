@@ -1,4 +1,4 @@
-"""The onion: each middleware wraps the rest, the command is at its heart."""
+"""The onion: each middleware wraps the next; the command is in the middle."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from djutils.queue.command import Command
 
 Run = Callable[[Command], Any]
-"""Runs a command and answers what it returned."""
+"""Runs a command and returns what it returned."""
 
 Middleware = Callable[[Command, Run], Any]
-"""Does something around ``proceed(command)`` and answers what that answered."""
+"""Does something around ``proceed(command)`` and returns what that returned."""
 
 
 def compose(middleware: Sequence[Middleware], heart: Run) -> Run:
-    """Answer ``heart`` wrapped in ``middleware``, the first one outermost."""
+    """Return ``heart`` wrapped in ``middleware``, with the first one outermost."""
     return reduce(_wrapped, reversed(middleware), heart)
 
 

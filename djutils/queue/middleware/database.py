@@ -1,4 +1,4 @@
-"""Keeps the database connections of a worker's thread healthy, and open from command to command."""
+"""Keeps the database connections of a worker's thread healthy, and open between commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_AGE = 600
 
 
 class _Opened(threading.local):
-    """The connections that were opened in this thread, and when they were last looked at."""
+    """The connections that were opened in this thread, and when they were last checked."""
 
     def __init__(self) -> None:
         self.connections: dict[int, BaseDatabaseWrapper] = {}
@@ -40,15 +40,15 @@ def _note_connection(*, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         _opened.connections[id(connection)] = connection
 
 
-# To ask Django for them after each command would cost more than most of what is done here.
+# Asking Django for them after each command would cost more than everything else here.
 connection_created.connect(_note_connection)
 
 
 def keep_connections() -> None:
-    """Let this process's connections live on between commands, and be checked before use.
+    """Keep this process's connections open between commands, and check them before use.
 
-    Django's default closes them after each request: right for the web, a reconnect per command
-    here. A project that chose a CONN_MAX_AGE of its own keeps it, and a pool is left alone.
+    Django's default closes them after each request: right for the web, but a reconnect per command
+    here. A project's own CONN_MAX_AGE is respected, and a pool is left alone.
     """
     for alias, entry in connections.settings.items():
         if is_own_alias(alias):
@@ -59,7 +59,7 @@ def keep_connections() -> None:
 
 
 def database_connections(command: Command, run: Run) -> Any:
-    """Run the command on connections that work; after it, leave no transaction open and no broken connection."""
+    """Run the command on working connections; afterwards leave no open transaction and no broken connection."""
     if _opened.connections:
         _look()
     try:
@@ -70,9 +70,9 @@ def database_connections(command: Command, run: Run) -> Any:
 
 
 def _look() -> None:
-    """Have each connection checked at its next use, when the last look is older than a second.
+    """Have each connection checked at its next use if the last check is older than a second.
 
-    Before a command and not after one: between two commands may lie hours.
+    Done before a command and not after one: hours may pass between two commands.
     """
     now = time.monotonic()
     if now - _opened.checked > _CHECK_AFTER:
@@ -88,7 +88,7 @@ def _tidy(command: Command) -> None:
                 "%s left a transaction open on '%s'; it is rolled back.", command.name, connection.alias
             )
             _forget(connection)
-        elif connection.connection is not None:  # to ask one that is closed anything would open it again
+        elif connection.connection is not None:  # querying a closed connection would open it again
             _let_rest(connection)
         if connection.connection is None:
             del _opened.connections[key]
@@ -97,7 +97,7 @@ def _tidy(command: Command) -> None:
 
 
 def _let_rest(connection: BaseDatabaseWrapper) -> None:
-    """Leave nothing uncommitted on an open connection; keep it if it works, or give it back to its pool."""
+    """Roll back anything uncommitted on an open connection; keep it if it works, or return it to its pool."""
     by_hand = not connection.autocommit
     if by_hand or connection.errors_occurred:
         connection.close_if_unusable_or_obsolete()
@@ -115,7 +115,7 @@ def _is_pooled(entry: Mapping[str, Any]) -> bool:
 
 
 def _forget(connection: BaseDatabaseWrapper) -> None:
-    """Drop the connection, wrapper and all: what it believes of open blocks cannot be put right."""
+    """Drop the connection and its wrapper: the wrapper's record of open blocks cannot be corrected."""
     if connections[connection.alias] is connection:
         del connections[connection.alias]
     connection.close()

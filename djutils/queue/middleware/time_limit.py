@@ -1,8 +1,8 @@
-"""``@queue_command(time_limit=...)``: what takes too long is told so, and then killed.
+"""``@queue_command(time_limit=...)``: a command that takes too long gets an exception, and is then killed.
 
 After the soft limit ``TimeLimitExceeded`` is raised in the thread that runs the command, as soon as
-it is back in Python: a call into C that never returns is not interrupted. That is what the hard
-limit is for, which the supervisor sees to: it kills the process.
+it executes Python code again: a call into C that never returns is not interrupted. The hard
+limit covers that case: the supervisor kills the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class _Alarm:
-    """Raises ``TimeLimitExceeded`` in the thread that made it, unless it is called off before."""
+    """Raises ``TimeLimitExceeded`` in the thread that created it, unless it is cancelled first."""
 
     def __init__(self, seconds: float) -> None:
         self._thread = threading.get_ident()
@@ -41,7 +41,7 @@ class _Alarm:
                 _raise_in(ctypes.c_ulong(self._thread), ctypes.py_object(TimeLimitExceeded))
 
     def call_off(self) -> None:
-        """From here on nothing is raised, not even if it has just rung."""
+        """Cancel: from here on nothing is raised, not even if the alarm has just rung."""
         self._timer.cancel()
         with self._lock:
             self._over = True
@@ -50,7 +50,7 @@ class _Alarm:
 
 
 def time_limit(command: Command, run: Run) -> Any:
-    """Run the command; raises ``TimeLimitExceeded`` in it after its soft limit."""
+    """Run the command; raise ``TimeLimitExceeded`` in it after its soft limit."""
     soft, hard = limits_of(command.time_limit or inf)
     now = running.get()
     if now and now.pad:

@@ -8,7 +8,7 @@ from .board import Board, size_of
 
 
 class Arena:
-    """A board for each worker process that may live at the same time; all processes see all of them."""
+    """A board for each worker process that may exist at the same time; every process sees all of them."""
 
     def __init__(self, processes: int, threads: int) -> None:
         size = size_of(threads)

@@ -1,4 +1,4 @@
-"""Asking ahead: the backend lends the next batch while the last one is run."""
+"""Prefetching: the backend lends the next batch while the last one runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .runner import Finished
 
 
 class Asked(NamedTuple):
-    """A batch that was asked for before the last one was run, and what is acked with it."""
+    """A batch that was requested before the last one ran, and what is acked with it."""
 
     answer: Callable[[], list[Delivery]]
     done: list[Finished]
@@ -22,7 +22,7 @@ class Asked(NamedTuple):
 
 
 class Asking:
-    """What was asked of one feed and is not yet heard."""
+    """A request for a batch of one feed whose reply has not been read yet."""
 
     def __init__(self) -> None:
         self._asked: Asked | None = None
@@ -31,7 +31,7 @@ class Asking:
         return self._asked is not None
 
     def ask(self, feed: Feed, count: int) -> bool:
-        """Ask for up to ``count`` deliveries and ack what is done; return whether the backend can do so."""
+        """Request up to ``count`` deliveries and ack what is done; return whether the backend supports this."""
         done, now = feed.done, time.monotonic()
         answer = feed.channel.ask(count, ids(done))
         if answer is None:
@@ -40,7 +40,7 @@ class Asking:
         return True
 
     def hear(self, feed: Feed) -> tuple[list[Delivery], float]:
-        """Return what was asked for, and when; first of all, for nothing else may be asked before."""
+        """Return the requested deliveries, and when they were requested; call this before any other request."""
         asked, self._asked = self._asked, None
         if asked is None:
             return [], 0.0
@@ -53,5 +53,5 @@ class Asking:
         return deliveries, asked.at
 
     def drop(self) -> None:
-        """Nobody will hear it."""
+        """Discard the request: its reply will not be read."""
         self._asked = None

@@ -1,4 +1,4 @@
-"""Beating for the worker processes whose pumps hear the backend, and finding those that do not."""
+"""Beats for the worker processes whose pumps reach the backend, and finds those that do not."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ logger = logging.getLogger("djutils.queue.workers.beating")
 class Beating(Chore):
     """Advances the counters of the crew.
 
-    A beat says more than that a process lives: its pump has heard the backend within the lease, or
-    it runs a command, during which there may be nothing to hear. So what is lent to a process that
-    is cut off alone does not stay there: others take it when its counter has stood still for the
-    lease, and its supervisor hears of it.
+    A beat means more than that a process is alive: its pump has reached the backend within the lease, or
+    it is running a command, during which there may be nothing to send. So messages lent to a process that
+    alone has lost its connection do not stay there: others take them when its counter has not advanced for the
+    lease, and its supervisor is told.
     """
 
     name = "beating"
 
     def __init__(self, stores: Stores, crew: Crew, options: ConsumerOptions) -> None:
         self.deaf: deque[Deaf] = deque()
-        """Processes that have heard nothing for twice the lease; whoever tells the supervisor takes them."""
+        """Processes that have not reached the backend for twice the lease; the maintainer reports and removes them."""
         self._stores = stores
         self._crew = crew
         self._options = options
@@ -49,14 +49,14 @@ class Beating(Chore):
                 queue.beat([member.owners[name] for member in certified])
         now = time.monotonic()
         self._next = now + self._options.beat_every
-        # Only now: who does not hear the backend itself can say nothing about others.
+        # Only now: a maintainer that does not reach the backend itself cannot judge others.
         self._hearing.look({member: self._sign_of_life(member, now) for member in members}, now)
         for member in members:
             if self._hearing.stood_still(member) >= 2 * self._options.lease and member.board.heard_at:
                 self.deaf.append(Deaf(member.owners))
 
     def _is_certified(self, member: Member) -> bool:
-        # What a dead one has done is known, and acked for it, as long as it is not struck off.
+        # The board shows what a dead process has done; it can be acked as long as the owner is not removed.
         return member.dead or self._hearing.stood_still(member) < self._options.lease
 
     def _sign_of_life(self, member: Member, now: float) -> float:

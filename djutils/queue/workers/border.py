@@ -1,4 +1,4 @@
-"""The border to a backend: behind it every error is one of ours."""
+"""The border to a backend: outside it every error is a ``BackendError``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from djutils.queue.exceptions import BackendError, BackendUnavailable
 from .options import nothing
 
 
-class border:  # noqa: N801  (read as a function; as a class it costs a third of the time)
-    """Make whatever a backend raises a ``BackendError``: a driver's own error may be waited out.
+class border:  # noqa: N801  (used like a function; as a class it takes a third of the time)
+    """Turn everything that a backend raises into a ``BackendError``; a driver's own error counts as an outage.
 
-    ``heard`` is called each time the backend has answered.
+    ``heard`` is called each time the backend has replied.
     """
 
     def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:

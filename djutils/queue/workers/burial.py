@@ -1,4 +1,4 @@
-"""Burying the dead: what a worker process left behind is settled on every queue."""
+"""Settling, on every queue, what dead worker processes left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .worker import Buried, Died
 
 
 class Burial(Chore):
-    """Buries one after the other and tells the supervisor of each, by ``tell``."""
+    """Settles one dead worker process after the other, and reports each to the supervisor by ``tell``."""
 
     name = "handing back what dead workers held"
 
@@ -24,12 +24,12 @@ class Burial(Chore):
         self._dead: deque[tuple[Died, dict[str, Grave]]] = deque()
 
     def add(self, died: Died) -> None:
-        """Have ``died`` buried as soon as the backend answers."""
+        """Settle what ``died`` left behind as soon as the backend responds."""
         self._dead.append((died, {name: Grave(died, name) for name in self._stores.leased}))
 
     @property
     def is_over(self) -> bool:
-        """Whether everyone is buried."""
+        """Whether nothing is left of any dead worker process."""
         return not self._dead
 
     def due_in(self) -> float:

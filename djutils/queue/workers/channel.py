@@ -1,4 +1,4 @@
-"""How a worker sees a queue: lent messages if the backend can lend, popped ones if it cannot."""
+"""How a worker uses a queue: with leases if the backend has them, by popping messages if not."""
 
 from __future__ import annotations
 
@@ -26,64 +26,64 @@ Settled = tuple[Delivery, Outcome]
 
 
 class Channel(ABC):
-    """Receives from one queue and settles what came of it."""
+    """Receives from one queue and settles the outcomes."""
 
     guarantee: str
-    """What holds when a worker is killed."""
+    """What is guaranteed when a worker is killed."""
     prefetches = True
-    """May more be received than threads are idle?"""
+    """Whether more messages may be received than there are idle threads."""
     leased = False
-    """May what was received be taken back?"""
+    """Whether received messages may be taken back by others."""
 
     def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:
         self.border = border(queue, heard)
-        """What every conversation with the backend goes through."""
+        """The context in which every call of the backend is made."""
         self.name = queue.name
         self.blocking = queue.blocking
         self.batch = queue.batch
 
     @abstractmethod
     def open(self) -> None:
-        """Get ready, in the thread that will use this; raises ``BackendError``."""
+        """Prepare, in the thread that will use this; raises ``BackendError``."""
 
     @abstractmethod
     def join(self) -> None:
-        """Get ready once more: after ``disconnect()``, or in another thread for the same owner."""
+        """Prepare again: after ``disconnect()``, or in another thread for the same owner."""
 
     @abstractmethod
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
-        """Ack ``done`` and answer up to ``count`` deliveries, waiting up to ``wait`` seconds."""
+        """Ack ``done`` and return up to ``count`` deliveries, waiting up to ``wait`` seconds."""
 
     def ask(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
-        """Begin to ``receive``, and answer a function that waits for it; None where that is not possible.
+        """Start a ``receive`` and return a function that waits for it; None where this is not supported.
 
-        It must be called before anything else is asked, in whatever thread.
+        The function must be called before any other method, in any thread.
         """
         return None
 
     @abstractmethod
     def settle(self, settled: list[Settled]) -> None:
-        """Carry out outcomes; each leaves the list when the backend has it."""
+        """Carry out outcomes; each is removed from the list when the backend has it."""
 
     @abstractmethod
     def adopt(self, known: Collection[str]) -> list[Delivery]:
-        """Answer what was received without our hearing of it."""
+        """Return messages that were lent in a reply that was lost."""
 
     @abstractmethod
     def probe(self) -> None:
-        """Ask the store something that changes nothing; raises ``BackendError`` if it does not answer."""
+        """Send the store a query that changes nothing; raise ``BackendError`` if it does not respond."""
 
     @abstractmethod
     def disconnect(self) -> None:
-        """Let go of the connection, so that the next call makes a new one, to wherever the store is by then."""
+        """Close the connection, so that the next call opens a new one, to wherever the store is by then."""
 
     @abstractmethod
     def close(self, refused: Mapping[str, str]) -> None:
-        """Leave: everything still held goes back; ``refused`` (id -> why) is charged with a crash."""
+        """Leave: give back everything still held; ``refused`` (id -> why) is charged with a crash."""
 
 
 class LeasedChannel(Channel):
-    """At least once: whatever is not settled goes to another worker."""
+    """At least once: a message that is not settled goes to another worker."""
 
     guarantee = "at least once"
     leased = True
@@ -101,7 +101,7 @@ class LeasedChannel(Channel):
             self._queue.enroll(self._owner)
 
     def join(self) -> None:
-        # Not enrolled again: an owner that was struck off must hear of it.
+        # Not enrolled again: an owner that was removed must find out.
         if not self._is_open:
             with self.border:
                 self._queue.open()
@@ -160,7 +160,7 @@ class LeasedChannel(Channel):
         for delivery, outcome in group:
             by_delay.setdefault(outcome.delay, []).append(delivery.id)
         for delay, ids in by_delay.items():
-            # What was not begun may be taken back by others: nothing is to be told of that.
+            # Others may take back messages that have not begun: that need not be logged.
             self._settle(ids, partial(self._queue.release, self._owner, ids, delay), "")
 
     def adopt(self, known: Collection[str]) -> list[Delivery]:
@@ -173,7 +173,7 @@ class LeasedChannel(Channel):
 
     def disconnect(self) -> None:
         self._is_open = False
-        with suppress(Exception):  # it is given up, whatever it says
+        with suppress(Exception):  # the connection is given up, whatever the error
             self._queue.close()
 
     def close(self, refused: Mapping[str, str]) -> None:
@@ -187,7 +187,7 @@ class LeasedChannel(Channel):
 
     @contextmanager
     def _doubting(self, ids: Collection[str]) -> Iterator[None]:
-        """A failure leaves it open whether they were settled: when it is over they may look late."""
+        """Remember ``ids`` if the call fails: they may have been settled, and would then be reported as late."""
         try:
             with self.border:
                 yield
@@ -202,7 +202,7 @@ class LeasedChannel(Channel):
 
 
 class PopChannel(Channel):
-    """At most once under a kill: reading takes the message away, so a killed worker loses it.
+    """At most once under a kill: reading removes the message, so a killed worker loses it.
 
     Retries and delays are written again with the attempt and the due time in the message.
     """
@@ -220,10 +220,10 @@ class PopChannel(Channel):
             len(self._queue)
 
     def join(self) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
-        """As ``Channel.receive``; what is not yet due goes to the end of the queue, once around."""
+        """As ``Channel.receive``; messages that are not due go to the end of the queue, once around."""
         deliveries: list[Delivery] = []
         first_early = b""
         try:
@@ -239,7 +239,7 @@ class PopChannel(Channel):
                     break
                 first_early = first_early or data
         except BackendUnavailable:
-            # What was read is in our hands only: it must run. The next look hears of the outage again.
+            # The messages read so far exist only here: they must run. The next read meets the outage again.
             if not deliveries:
                 raise
         return deliveries
@@ -274,7 +274,7 @@ class PopChannel(Channel):
                 with self.border:
                     self._queue.bury(self._letter(delivery, outcome))
             case Action.ACK | Action.SETTLED:
-                pass  # reading took it away
+                pass  # reading removed it
             case _:
                 assert_never(outcome.action)
 
@@ -286,10 +286,10 @@ class PopChannel(Channel):
             len(self._queue)
 
     def disconnect(self) -> None:
-        """Its four methods connect as they like."""
+        """Do nothing: the four methods connect as they like."""
 
     def close(self, refused: Mapping[str, str]) -> None:
-        """Say what is lost: it is held here and nowhere else."""
+        """Log what is lost: it exists only in this process."""
         for id, why in refused.items():
             logger.error(
                 "%s is lost: the queue would take it neither back nor as a dead letter (%s).", id, why
@@ -305,13 +305,13 @@ class PopChannel(Channel):
         with suppress(MessageError):
             message = codec.decode(data, self.name)
             id, attempts = message.id, message.attempt - (not outcome.charge)
-            # Replayed, it starts again from the first attempt.
+            # When replayed, it starts again with the first attempt.
             data = codec.encode(message._replace(attempt=1, eta=None))
         return DeadLetter(id, data, outcome.error, datetime.now(UTC), attempts)
 
 
 def make_channel(queue: BaseQueue, owner: int, heard: Callable[[], object] = nothing) -> Channel:
-    """Return the channel that fits what ``queue`` can do; ``heard`` is called whenever it has answered."""
+    """Return the right channel for ``queue``; ``heard`` is called whenever the backend has replied."""
     if isinstance(queue, LeasedQueue):
         return LeasedChannel(queue, owner, heard)
     return PopChannel(queue, heard)

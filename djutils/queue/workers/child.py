@@ -1,4 +1,4 @@
-"""How a process of the consumer ends that was forked: as any Python program, but never in its parent's code."""
+"""How a forked process of the consumer ends: like any Python program, but never in its parent's code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ logger = logging.getLogger("djutils.queue.workers.child")
 
 
 def leave_finalizers() -> None:
-    """Leave it to the other side of a fork to remove what was made before the fork.
+    """Leave it to the parent to remove what was created before the fork.
 
-    A ``TemporaryDirectory`` made by the settings is removed at the end of the process. The first
-    worker process to end would take it away from all others.
+    A ``TemporaryDirectory`` created by the settings is removed when a process ends. The first
+    worker process to end would remove it for all others.
     """
     inherited: Any = getattr(weakref.finalize, "_registry", ())
     for finalizer in list(inherited):
@@ -28,7 +28,7 @@ def leave_finalizers() -> None:
 def leave(code: int, within: float) -> NoReturn:
     """End this process with ``code``: wait for its threads, run its exit handlers, flush its output.
 
-    Daemon threads are not waited for. After ``within`` seconds the process ends all the same.
+    It does not wait for daemon threads. After ``within`` seconds the process ends in any case.
     """
     timer = threading.Timer(within, _give_up, (code, within))
     timer.daemon = True
@@ -36,7 +36,7 @@ def leave(code: int, within: float) -> NoReturn:
         timer.start()
         _end_threads()
         _run_exit_handlers()
-    except BaseException:  # an exit handler is anyone's code, and this process must end
+    except BaseException:  # an exit handler may raise anything, and this process must end
         logger.exception("An exit handler of process %d failed.", os.getpid())
     finally:
         flush_standard_streams()
@@ -51,6 +51,6 @@ def _give_up(code: int, within: float) -> None:
     os._exit(code)
 
 
-# What the interpreter itself calls, in this order, when a program has ended; multiprocessing does the same.
+# What the interpreter itself calls, in this order, when a program ends; multiprocessing does the same.
 _end_threads: Any = threading._shutdown  # type: ignore[attr-defined]
 _run_exit_handlers: Any = atexit._run_exitfuncs

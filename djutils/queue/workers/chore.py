@@ -1,4 +1,4 @@
-"""Chores: what the maintainer does, each apart from the others."""
+"""Chores: the maintainer's periodic work, each isolated from the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .outage import Outage
 
 
 class Stores:
-    """The connections to the queues that the chores of one thread share; made when they are needed."""
+    """The connections to the queues that the chores of one thread share; opened when needed."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.queues: dict[str, BaseQueue] = {name: queues.fresh(name) for name in names}
@@ -26,41 +26,41 @@ class Stores:
         self._open: set[str] = set()
 
     def open(self) -> None:
-        """Get ready to use them. Raises ``BackendError``."""
+        """Open them. Raises ``BackendError``."""
         for name in self.leased.keys() - self._open:
             with border(self.leased[name]):
                 self.leased[name].open()
             self._open.add(name)
 
     def hang_up(self) -> None:
-        """Break every connection, for a thread that waits on one of them; in any thread."""
+        """Break every connection, so that a thread that waits on one of them returns; in any thread."""
         for queue in self.leased.values():
             queue.hang_up()
 
     def close(self) -> None:
-        """Let go of every connection, so that the next ``open()`` makes new ones."""
+        """Close every connection, so that the next ``open()`` opens new ones."""
         self._open.clear()
         for queue in self.leased.values():
-            with suppress(Exception):  # it is given up, whatever it says
+            with suppress(Exception):  # the connection is given up, whatever the error
                 queue.close()
 
 
 class Chore(ABC):
-    """Something to be done now and then."""
+    """A piece of periodic work."""
 
     name: str
 
     @abstractmethod
     def due_in(self) -> float:
-        """Return the seconds until it is to be done; 0 or less: now."""
+        """Return the seconds until it is due; 0 or less: now."""
 
     @abstractmethod
     def do(self) -> None:
-        """Do it. Whatever it raises is waited out, and then it is done again."""
+        """Do it. After any exception there is a pause, and then it is done again."""
 
 
 class Guard:
-    """Keeps what happens to one chore away from the others: it fails alone and waits alone."""
+    """Isolates a chore from the others: it fails alone and waits alone."""
 
     def __init__(self, chore: Chore, stores: Stores, logger: logging.Logger, longest_pause: float) -> None:
         self._chore = chore
@@ -72,7 +72,7 @@ class Guard:
         self._began = inf
 
     def due_in(self) -> float:
-        """Return the seconds until there is something to do."""
+        """Return the seconds until the chore is due."""
         return max(self._chore.due_in(), self._not_before - time.monotonic())
 
     def do_if_due(self) -> None:
@@ -93,6 +93,6 @@ class Guard:
             self._began = inf
 
     def break_off(self, after: float) -> None:
-        """Break the chore's connections if it has been going on for ``after`` seconds; in another thread."""
+        """Break the chore's connections if it has been running for ``after`` seconds; called in another thread."""
         if time.monotonic() - self._began > after:
             self._stores.hang_up()

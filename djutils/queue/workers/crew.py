@@ -1,4 +1,4 @@
-"""The worker processes of this consumer, as its maintainer knows them."""
+"""The worker processes of this consumer, from the maintainer's point of view."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Member:
         self.owners = born.owners
         self.board = board
         self.dead = False
-        """Whether it is known to have died; it is then buried as soon as the backend answers."""
+        """Whether it is known to have died; its messages are then settled as soon as the backend responds."""
         self._life = born.life
 
     @property
     def has_the_board(self) -> bool:
-        """Whether its board is still about it; else another process lives in its place by now."""
+        """Whether its board still describes it; otherwise another process has taken its place."""
         return self.board.life == self._life
 
 
 class Crew:
-    """Everybody who was born and is not buried. Read by several threads, changed by one."""
+    """All members that were started and are not yet settled. Read by several threads, changed by one."""
 
     def __init__(self, arena: Arena) -> None:
         self._boards = arena.boards
@@ -36,18 +36,18 @@ class Crew:
         return iter(self._members)
 
     def join(self, born: Born) -> None:
-        """A worker process is about to live."""
+        """Add a worker process that is about to start."""
         self._members = (*self._members, Member(born, self._boards[born.place]))
 
     def mourn(self, owners: dict[str, int]) -> None:
-        """A worker process has died."""
+        """Mark a worker process as dead."""
         for member in self._members:
             member.dead = member.dead or member.owners == owners
 
     def forget(self, owners: dict[str, int]) -> None:
-        """A dead worker process is buried."""
+        """Remove a dead worker process whose messages are settled."""
         self._members = tuple(member for member in self._members if member.owners != owners)
 
     def owners_on(self, queue: str) -> set[int]:
-        """Return the owners of everybody on ``queue``."""
+        """Return the owners of all members on ``queue``."""
         return {member.owners[queue] for member in self._members}

@@ -1,4 +1,4 @@
-"""A worker's view of one queue: the channel to it, what is held of it, and what is to be settled."""
+"""A worker's view of one queue: the channel to it, the messages held, and those to be settled."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .settling import Settling
 
 
 class Feed:
-    """Keeps the books of one queue for the pump."""
+    """Keeps track of one queue for the pump."""
 
     def __init__(self, channel: Channel, board: Board) -> None:
         self.channel = channel
         self.done: list[Finished] = []
-        """What succeeded, to be acked with the next ``receive``."""
+        """Successful deliveries, to be acked with the next ``receive``."""
         self.held: set[str] = set()
-        """Every id that was received and is not settled."""
+        """Every id that was received and is not settled yet."""
         self._board = board
         self._settling = Settling()
         self._acking: dict[str, Finished] = {}
@@ -31,16 +31,16 @@ class Feed:
 
     @property
     def unsettled(self) -> bool:
-        """Whether something has ended that the store has not been told, but could be."""
+        """Whether an outcome could be settled but has not been."""
         return bool(self.done or self._settling.waiting)
 
     @property
     def is_clogged(self) -> bool:
-        """Whether so much was refused that nothing more should be received."""
+        """Whether so many outcomes were refused that nothing more should be received."""
         return len(self._settling.refused) >= self.channel.batch
 
     def note(self, ended: Sequence[Finished]) -> None:
-        """Sort what has ended by what is to be done with it."""
+        """Sort ended deliveries by how they must be settled."""
         succeeded = [one for one in ended if one.outcome.action is Action.ACK]
         self.done += succeeded
         for one in ended if len(succeeded) < len(ended) else ():
@@ -55,11 +55,11 @@ class Feed:
                     assert_never(one.outcome.action)
 
     def give_back(self, delivery: Delivery, delay: float) -> None:
-        """Have ``delivery``, which was not begun, given back by the next ``settle()``."""
+        """Give back ``delivery``, which has not begun, with the next ``settle()``."""
         self._settling.waiting.append((delivery, RELEASED._replace(delay=delay)))
 
     def settle(self) -> None:
-        """Settle everything but acks; those too if the last ``receive`` failed, maybe because of one of them."""
+        """Settle everything but acks; acks as well if the last ``receive`` failed, as one of them may be the cause."""
         if self._doubts_acks:
             self._acking.update((one.delivery.id, one) for one in self.done)
             self._settling.waiting += [(one.delivery, one.outcome) for one in self.done]
@@ -75,7 +75,7 @@ class Feed:
             self._forget([self._acking.pop(id) for id in settled if id in self._acking])
 
     def receive(self, room: int, wait: float) -> list[Delivery]:
-        """Ack what is done and return up to ``room`` deliveries, waiting up to ``wait`` seconds."""
+        """Ack finished deliveries and return up to ``room`` new ones, waiting up to ``wait`` seconds."""
         done = self.done
         try:
             deliveries = self.channel.receive(room, ids(done), wait)
@@ -87,21 +87,21 @@ class Feed:
         return deliveries
 
     def confirm(self, done: Sequence[Finished]) -> None:
-        """The backend has heard that these are done."""
+        """Note that the backend has the acks of ``done``."""
         self.held.difference_update(ids(done))
         self._forget(done)
 
     def take_again(self, done: list[Finished]) -> None:
-        """It is not known whether the backend has heard that these are done."""
+        """Keep ``done`` for the next ack: it is unknown whether the backend has their acks."""
         self.done = done + self.done
         self._doubts_acks = bool(self.done)
 
     def adopt(self) -> list[Delivery]:
-        """Return what was lent in a reply that was lost."""
+        """Return messages that were lent in a reply that was lost."""
         return self.channel.adopt(self.held)
 
     def close(self) -> None:
-        """Leave: what is held goes back; what the store would not settle is charged, so that it has an end."""
+        """Leave: give back what is held; charge what the store refused to settle, so that it is not retried forever."""
         self.channel.close(self._settling.finally_refused(self.channel))
 
     def _forget(self, done: Sequence[Finished]) -> None:
@@ -112,5 +112,5 @@ class Feed:
 
 
 def ids(done: Sequence[Finished]) -> list[str]:
-    """Return the ids of what has ended."""
+    """Return the ids of ``done``."""
     return [one.delivery.id for one in done]

@@ -1,4 +1,4 @@
-"""What a dead worker process leaves behind: its work is acked, handed back or charged."""
+"""What a dead worker process leaves behind: its messages are acked, given back or charged."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _OVERDUE = "It did not end within its time limit, and its process was killed."
 
 
 class Grave:
-    """One dead worker process on one queue: ack what it had finished, charge what it ran, hand back the rest.
+    """One dead worker process on one queue: ack what it finished, charge what it was running, give back the rest.
 
-    ``settle()`` may be called again after an error; what is done stays done.
+    ``settle()`` may be called again after an error; what was settled stays settled.
     """
 
     def __init__(self, died: Died, name: str) -> None:
@@ -36,7 +36,7 @@ class Grave:
         self._settling: Settling | None = None
 
     def settle(self, queue: LeasedQueue) -> None:
-        """Leave nothing lent to the dead one. Raises ``BackendError`` if the store does not answer."""
+        """Settle everything lent to the dead process. Raises ``BackendError`` if the store does not respond."""
         channel = LeasedChannel(queue, self._owner)
         if self._settling is None:
             waiting = [*self._acks(), *self._failures(channel)]
@@ -64,7 +64,7 @@ class Grave:
         return ((Delivery(id, b""), ACKED) for id in self._done)
 
     def _failures(self, channel: LeasedChannel) -> Iterator[Settled]:
-        """A time limit is a failed attempt, not a crash: the command's own retry policy decides."""
+        """Yield the outcomes of overdue commands: a time limit is a failed attempt, not a crash."""
         if not self._overdue:
             return
         executor = Executor(self._name)
@@ -73,6 +73,6 @@ class Grave:
                 continue
             try:
                 yield delivery, executor.overrun(delivery, TimeLimitExceeded(_OVERDUE))
-            except Exception:  # a command that is not known here, a policy that raises
+            except Exception:  # an unknown command, or a retry policy that raises
                 logger.exception("%s exceeded its time limit; it is charged with a crash.", delivery.id)
                 self._reasons[delivery.id] = _OVERDUE

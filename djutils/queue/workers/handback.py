@@ -1,7 +1,7 @@
-"""Handing back what waits behind a command that holds its whole process.
+"""Gives back messages that wait behind a command that blocks its whole process.
 
-A regular expression that takes ten seconds holds the interpreter: no thread of its process can give
-back what was received with it. The board shows it, so the maintainer can (see ``recall``).
+A regular expression that takes ten seconds holds the interpreter lock: no thread of its process can give
+back the messages that were received with it. The board shows this, so the maintainer can (see ``recall``).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .crew import Crew, Member
 logger = logging.getLogger("djutils.queue.workers.handback")
 
 STUCK = 1.0
-"""Seconds without progress after which a process is taken not to give back anything by itself."""
+"""Seconds without progress after which a process is assumed to be unable to give back messages itself."""
 _LOOK_EVERY = 0.5
 _TO_BE_SEEN = 0.05
-"""Seconds after which a word on the board has been seen by everything that begins, or will be."""
+"""Seconds after which every thread that begins a command has seen, or will see, a new word on the board."""
 
 
 class Handback(Chore):
-    """Looks at the boards; asks the backend only when a process is stuck and holds more than it runs."""
+    """Checks the boards; calls the backend only when a process is stuck and holds more messages than it runs."""
 
     name = "handing back what waits behind a long command"
 
@@ -42,11 +42,11 @@ class Handback(Chore):
         self._next = now + _LOOK_EVERY
         living = [member for member in self._crew if not member.dead and member.has_the_board]
         seen = self._seen
-        # Of each: how many commands have ended, and since when that has been so.
+        # For each process: how many commands have ended, and since when that number is unchanged.
         self._seen = {member: seen.get(member, (-1, now)) for member in living}
         for member in living:
             if self._is_stuck(member, now):
-                # Not again for the same command: nothing more can have come to it.
+                # Not twice for the same command: the process cannot have received more.
                 self._seen[member] = (self._seen[member][0], inf)
                 self._hand_back(member)
 
@@ -65,12 +65,12 @@ class Handback(Chore):
             time.sleep(_TO_BE_SEEN)
             held = self._unbegun(member) if member.has_the_board else {}
         except BaseException:
-            board.recall_ends()  # nothing was asked for that could take effect later
+            board.recall_ends()  # no call was made that could take effect later
             raise
         back = 0
         for name, ids in held.items():
             queue = self._stores.leased[name]
-            # If this fails the recall is not ended, and the process lets itself be replaced.
+            # If this fails the recall is not ended, and the process asks to be replaced.
             with border(queue):
                 back += len(queue.release(member.owners[name], ids))
         board.recall_ends()
@@ -84,7 +84,7 @@ class Handback(Chore):
             )
 
     def _unbegun(self, member: Member) -> dict[str, list[str]]:
-        """Return per queue what is lent to ``member`` and will not begin there any more."""
+        """Return, for each queue, the ids lent to ``member`` that will not begin there."""
         self._stores.open()
         begun = member.board.begun()
         held: dict[str, list[str]] = {}

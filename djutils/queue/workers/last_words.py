@@ -1,4 +1,4 @@
-"""The last lines a worker process logged, in memory that outlives it: what a dead letter can tell of a crash."""
+"""The last lines that a worker process logged, in memory that outlives it, for the dead letter of a crash."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LONGEST_LINE = 500
 _HEAD = struct.Struct("=Q")
 _LOOK_EVERY = 1.0
 _NO_SECRETS = (OurFilter, RequireDebugFalse, RequireDebugTrue)
-"""Filters that say where a record is shown, not what may be shown of it."""
+"""Filters that decide where a record is shown, not which parts of it."""
 _PLAIN = (type(None), logging.Formatter)
 
 
 class LastWords(OurHandler):
-    """Keeps the last ``SIZE`` bytes of what is logged. Made before the fork, written in the child.
+    """Keeps the last ``SIZE`` bytes of what is logged. Created before the fork, written in the child.
 
-    They end up in a dead letter: they hold nothing that the project's handlers drop or mask. To be
-    the last handler of the root logger, for a filter may count what it sees.
+    They are stored in a dead letter, so they contain nothing that the project's handlers drop or mask. It must be
+    the last handler of the root logger, because a filter may count the records it sees.
     """
 
     def __init__(self) -> None:
@@ -37,17 +37,17 @@ class LastWords(OurHandler):
         self._looked = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append the record, over the oldest ones."""
+        """Append the record, overwriting the oldest ones."""
         try:
             text = self._text_of(record)
-        except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be formatted ends nothing)
+        except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be formatted stops nothing)
             self.handleError(record)
             return
         if text is not None:
             self._append(f"{text[:_LONGEST_LINE]}\n".encode(errors="backslashreplace"))
 
     def read(self, count: int = 10) -> str:
-        """Return the last ``count`` lines, oldest first; in whatever process."""
+        """Return the last ``count`` lines, oldest first; in any process."""
         (written,) = _HEAD.unpack_from(self._memory)
         kept = self._memory[_HEAD.size :]
         at = written % SIZE
@@ -64,7 +64,7 @@ class LastWords(OurHandler):
         _HEAD.pack_into(self._memory, 0, self._written)
 
     def _text_of(self, record: logging.LogRecord) -> str | None:
-        """Return the line as the project shows it; None if it does not."""
+        """Return the line as the project's handlers show it; None if they do not."""
         if abs(record.created - self._looked) > _LOOK_EVERY:
             self._looked = record.created
             self._censors.clear()
@@ -80,7 +80,7 @@ def _may_censor(handler: logging.Handler) -> bool:
 
 
 def _censored(record: logging.LogRecord, censors: list[logging.Handler]) -> str | None:
-    """Return the line as the filters and formatters of ``censors`` leave it; None if one drops it."""
+    """Return the line after the filters and formatters of ``censors``; None if one of them drops it."""
     shown = copy.copy(record)
     shown.__dict__.pop("djutils_line", None)
     for one in (one for handler in censors for one in handler.filters):
@@ -94,19 +94,19 @@ def _censored(record: logging.LogRecord, censors: list[logging.Handler]) -> str 
         if type(handler.formatter) in _PLAIN:
             continue
         theirs = handler.format(shown)
-        # One that leaves all words as they are masks nothing: it only puts other things around them.
+        # A formatter that keeps all words masks nothing: it only adds text around them.
         if not all(told in theirs for told in _told(shown)):
             line = as_one_line(theirs)
     return line
 
 
 def _told(record: logging.LogRecord) -> list[str]:
-    """Return the lines of the record itself, without time and names."""
+    """Return the lines of the record itself, without time and logger name."""
     trace = lines.formatException(record.exc_info) if record.exc_info else ""
     return [*record.getMessage().splitlines(), *trace.splitlines()]
 
 
 def _apply(one: object, record: logging.LogRecord) -> object:
-    """A filter is an object with ``filter``, or a function."""
+    """Apply a filter, which is an object with ``filter`` or a function."""
     apply = getattr(one, "filter", one)
     return apply(record) if callable(apply) else True

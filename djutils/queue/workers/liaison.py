@@ -1,4 +1,4 @@
-"""What the supervisor and the maintainer tell each other."""
+"""The messages between the supervisor and the maintainer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .worker import Born, Buried, Deaf, Died
 
 
 class Liaison:
-    """The supervisor's end of the pipe to its maintainer, whichever process that is at the moment."""
+    """The supervisor's end of the pipe to the current maintainer process."""
 
     def __init__(self) -> None:
         self._pipe: Connection | None = None
@@ -21,37 +21,37 @@ class Liaison:
 
     @property
     def descriptors(self) -> list[int]:
-        """What to wait on for a word of the maintainer."""
+        """The descriptors to wait on for a report of the maintainer."""
         return [self._pipe.fileno()] if self._pipe else []
 
     @property
     def has_graves(self) -> bool:
-        """Whether the maintainer has not yet buried every dead worker."""
+        """Whether the maintainer has not yet settled every dead worker."""
         return bool(self._graves)
 
     def open(self) -> Connection:
-        """Begin with a new maintainer; return its end, to be closed here once it is forked."""
+        """Start with a new maintainer; return its end of the pipe, to be closed here once it is forked."""
         self._pipe, theirs = Pipe()
         self._telling = False
         return theirs
 
     def tell_everything(self, living: Iterable[Born]) -> None:
-        """Tell a new maintainer who lives and who died."""
+        """Tell a new maintainer which workers are alive and which have died."""
         for born in living:
             self._tell(born)
         self._tell_of_the_dead()
 
     def tell_of_birth(self, born: Born) -> None:
-        """Tell that a worker process is about to live."""
+        """Report that a worker process is about to start."""
         self._tell(born)
 
     def tell_of_death(self, died: Died) -> None:
-        """Tell that a worker process has died, as soon as those before it are buried."""
+        """Report that a worker process has died, once the previous ones are settled."""
         self._graves.append(died)
         self._tell_of_the_dead()
 
     def hear(self) -> Deaf | None:
-        """Take in one word of the maintainer; return what the supervisor has to act on."""
+        """Read one report of the maintainer; return it if the supervisor must act on it."""
         if self._pipe is None:
             return None
         try:
@@ -67,22 +67,22 @@ class Liaison:
         return None
 
     def hang_up(self) -> None:
-        """The maintainer ends when it has buried the dead."""
+        """Close the pipe: the maintainer ends when it has settled the dead workers."""
         if self._pipe:
             self._pipe.close()
             self._pipe = None
 
     def lose(self) -> None:
-        """The maintainer has died."""
+        """Note that the maintainer has died."""
         self._pipe = None
 
     def _tell(self, news: Born | Died) -> None:
-        with suppress(OSError):  # it has just died; the next one is told everything again
+        with suppress(OSError):  # the maintainer has just died; the next one is told everything again
             if self._pipe:
                 self._pipe.send(news)
 
     def _tell_of_the_dead(self) -> None:
-        """One at a time, confirmed by an answer: the pipe can never be full."""
+        """Report one death at a time, and wait for its confirmation: the pipe can never fill up."""
         if self._graves and not self._telling:
             self._telling = True
             self._tell(self._graves[0])

@@ -1,4 +1,4 @@
-"""How a line of the consumer's log looks; made once for all handlers that keep it."""
+"""The format of the consumer's log lines; each line is formatted once for all handlers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from djutils.queue.current import running
 FORMAT = "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
 _CONTINUED = "\n    "
 _HALF = 32 * 1024
-"""Characters to keep of the beginning and of the end of a record that is longer than both."""
+"""Characters to keep of the start and of the end of a longer record."""
 
 
 class Lines(logging.Formatter):
-    """Formats a record once for all handlers that have this one, and the time once a second.
+    """Formats a record once for all handlers that share this formatter, and the time once a second.
 
-    What a command logs has its id. What a record has beyond its first line is indented,
-    and control characters are escaped: nothing that a command logs looks like a line of ours.
-    Of a record of more than 64 Ki characters the middle is left out.
+    Records logged by a command contain its id. Lines after the first are indented,
+    and control characters are escaped: nothing that a command logs can look like a line of djutils.
+    The middle of a record of more than 64 Ki characters is left out.
     """
 
     def __init__(self) -> None:
@@ -25,14 +25,14 @@ class Lines(logging.Formatter):
         self._now: tuple[int, str] = (0, "")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, as the handler before us has made it."""
+        """Return the line, reusing the one that another handler has just formatted."""
         line: str | None = record.__dict__.get("djutils_line")
         if line is None:
             line = record.__dict__["djutils_line"] = as_one_line(shortened(super().format(record)))
         return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """Return the first line, with the id of the command that runs here."""
+        """Return the first line, with the id of the running command."""
         run = running.get()
         line = super().formatMessage(record)
         if run is None or run.message.id in record.message:
@@ -50,7 +50,7 @@ class Lines(logging.Formatter):
 
 
 def shortened(text: str) -> str:
-    """Return ``text``; of a very long one, such as an error with all its data, the beginning and the end."""
+    """Return ``text``; if it is very long, such as an error with all its data, only its start and end."""
     left_out = len(text) - 2 * _HALF
     if left_out <= 0:
         return text

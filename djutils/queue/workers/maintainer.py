@@ -1,7 +1,7 @@
 """The maintainer: one process per consumer that does all the upkeep, as a list of chores.
 
-Beating comes first and alone, in a thread with connections of its own: no other chore can hold it
-up, whatever it waits for. The others follow each other, and each fails for itself.
+Beating runs alone, in a thread with its own connections: no other chore can delay it,
+whatever it waits for. The others run one after the other, and each fails on its own.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Ticking(Chore):
 
     def do(self) -> None:
         self._is_behind = True
-        self._clock.look()  # also when the store does not answer: a minute asked for waits for it
+        self._clock.look()  # even when the store does not respond: commands that are due are kept until it does
         self._stores.open()
         self._clock.tick()
         self._is_behind = False
@@ -78,7 +78,7 @@ class Maintainer:
         self._beat = Guard(self._beating, own, logger, options.beat_every)
 
     def run(self) -> int:
-        """Live; return the exit code."""
+        """Work until the supervisor hangs up; return the exit code."""
         for live in (self._keep_beating, self._keep_watch):
             threading.Thread(target=live, name=live.__name__, daemon=True).start()
         listening, parent = True, os.getppid()
@@ -98,14 +98,14 @@ class Maintainer:
             time.sleep(min(_LONGEST_NAP, max(0.0, self._beat.due_in())))
 
     def _keep_watch(self) -> None:
-        """A call that is never answered must not hold up a chore, least of all the beat, for longer than a lease."""
+        """Break calls that get no reply: none may delay a chore, least of all the beat, for longer than a lease."""
         while True:
             time.sleep(_LONGEST_NAP)
             for guard in (self._beat, *self._chores):
                 guard.break_off(self._patience)
 
     def _listen(self) -> bool:
-        """Hear what the supervisor says, until something is due; False when it has hung up."""
+        """Handle reports of the supervisor until a chore is due; return False when it has hung up."""
         try:
             while self._supervisor.poll(self._nap()):
                 self._hear(self._supervisor.recv())
@@ -124,5 +124,5 @@ class Maintainer:
         return max(0.0, min(_LONGEST_NAP, *(chore.due_in() for chore in self._chores)))
 
     def _tell(self, word: Buried | Deaf) -> None:
-        with suppress(OSError):  # it has hung up: nobody wants to know any more
+        with suppress(OSError):  # the supervisor has hung up and needs no more reports
             self._supervisor.send(word)

@@ -1,4 +1,4 @@
-"""How a consumer runs: values from its command line."""
+"""The options of a consumer, from its command line."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ConsumerOptions:
-    """What a consumer does and how much at a time. Durations are in seconds."""
+    """What a consumer does, and how much at a time. Durations are in seconds."""
 
     queues: tuple[str, ...]
-    """The queues it empties, in this order when several have messages."""
+    """The queues it empties; if several have messages, in this order."""
     processes: int = 1
     """Worker processes."""
     threads: int = 1
     """Commands that run at the same time in each process."""
     delay: float = 0.02
-    """The first wait after an empty queue."""
+    """The first wait when a queue is empty."""
     backoff: float = 1.15
     """What each further wait is multiplied by."""
     max_delay: float = 0.5
-    """The longest wait between two looks at an empty queue."""
+    """The longest wait between two polls of an empty queue."""
     periodic: bool = True
     """Whether to enqueue periodic commands."""
     grace: float = 25.0
     """How long running commands may go on after a request to stop."""
     max_commands: int = 0
-    """After how many commands a worker process is replaced; 0: never."""
+    """The number of commands after which a worker process is replaced; 0: never."""
     max_memory: int = 0
-    """Above how many MiB resident a worker process is replaced; 0: never."""
+    """The resident size in MiB above which a worker process is replaced; 0: never."""
     lease: float = 30.0
-    """How long a beat counter must stand still before its owner counts as dead."""
+    """How long a beat counter must not advance before its owner counts as dead."""
 
     @property
     def beat_every(self) -> float:
-        """Seconds between two beats, and the longest a worker goes without asking its backend something."""
+        """Seconds between two beats, and the longest time a worker goes without calling its backend."""
         return self.lease / 6
 
 
 def nothing() -> None:
-    """Do nothing: a hook nobody needs."""
+    """Do nothing: the default for a hook."""
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the supervisor tells whoever runs it."""
+    """Callbacks of the supervisor."""
 
     ready: Callable[[], None] = nothing
-    """Every worker process is up and has reached the backend for the first time."""
+    """Called when every worker process is up and has reached the backend for the first time."""
     workers_changed: Callable[[Sequence[int]], None] = lambda pids: None
-    """The process ids of the workers are now these."""
+    """Called with the current process ids of the workers."""
     hangup: Callable[[], None] = nothing
-    """SIGHUP came; called in every process of the consumer: reopen the log."""
+    """Called after SIGHUP, in every process of the consumer: reopen the log."""
     terminal_is_gone: Callable[[], bool] = lambda: False
-    """SIGHUP came; called in the supervisor: is it because the terminal was closed? Then the consumer ends."""
+    """Called after SIGHUP, in the supervisor: return whether the terminal was closed. Then the consumer ends."""
     forked: Callable[[], None] = nothing
-    """Called first thing in every new child: let go of what only the supervisor may hold."""
+    """Called first in every new child: close what only the supervisor may hold."""

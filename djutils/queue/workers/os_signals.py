@@ -1,4 +1,4 @@
-"""What the operating system's signals do in a worker process, in what it forks, and before the consumer is up."""
+"""Operating system signals in a worker process, in its forked children, and before the consumer is up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-# The plain one: signal.getsignal takes ten times as long, to name what it found.
+# The C function: signal.getsignal takes ten times as long, to convert the result to an enum.
 from _signal import getsignal  # type: ignore[import-not-found]
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -19,14 +19,14 @@ _FATAL = 128
 _TERM, _HUP, _ALRM, _CHLD, _PIPE = map(
     int, (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGPIPE)
 )
-"""Those that commands change, as far as anyone has seen; if one differs, all are put back."""
+"""Signals whose handlers commands are known to change; if one differs, all are restored."""
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE)}
 
 
 def end_at_sigterm() -> None:
     """Let SIGTERM end this process even if it is process 1, for which the kernel has no default.
 
-    For the time before the supervisor listens: a container that is stopped while its project is
+    Used before the supervisor handles signals: a container that is stopped while its project is
     being imported ends at once.
     """
     if os.getpid() == 1:
@@ -34,18 +34,18 @@ def end_at_sigterm() -> None:
 
 
 def hear_only_hangup(hangup: Callable[[], None]) -> None:
-    """SIGHUP calls ``hangup``; SIGTERM and SIGINT, which a whole process group may get, do nothing."""
+    """Make SIGHUP call ``hangup``, and ignore SIGTERM and SIGINT, which may be sent to the whole process group."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, lambda *_: hangup())
 
 
 class WorkerSignals:
-    """The signals of a worker process: noted at once, and acted upon by another thread.
+    """The signals of a worker process: recorded at once, and handled by another thread.
 
-    The main thread runs commands, and a handler runs in the middle of one: it raises nothing,
-    takes no lock and needs no open file. None is ignored, for a program that a command starts
-    would inherit that.
+    The main thread runs commands, and a handler interrupts them: it raises nothing,
+    takes no lock and needs no open file. No signal is set to SIG_IGN, because a program that a command
+    starts would inherit that.
     """
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class WorkerSignals:
             signal.SIGTERM: self._note,
             signal.SIGHUP: self._note,
             signal.SIGINT: _do_nothing,
-            # What a command leaves running must not end the next one.
+            # An alarm that a command has left must not end the next command.
             signal.SIGALRM: _do_nothing,
         }
 
     def listen(self) -> None:
-        """Take over from the supervisor, in a process just forked, while signals are still blocked."""
+        """Set the handlers, in a newly forked process, while signals are still blocked."""
         for number in signal.valid_signals() - _IGNORED_BY_PYTHON:
-            # By a shell, nohup or the daemon's context: a program that a command starts would not expect it.
+            # Ignored by a shell, nohup or the daemon's context: a program that a command starts would not expect that.
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         for number, handler in self._ours.items():
@@ -72,22 +72,22 @@ class WorkerSignals:
         os.register_at_fork(before=self._hold, after_in_parent=self._let_go, after_in_child=self._disown)
 
     def heard(self, seconds: float) -> int:
-        """Return the next signal that was noted, waiting up to ``seconds``; 0 if there was none."""
+        """Return the next recorded signal, waiting up to ``seconds``; 0 if there was none."""
         try:
             return self._noted.get(timeout=seconds)
         except Empty:
             return 0
 
     def remember(self) -> None:
-        """Take the handlers of now for those that every command is to find."""
+        """Record the current handlers as the ones that every command should find."""
         found = {number: signal.getsignal(number) for number in signal.valid_signals()}
         self._found = {number: handler for number, handler in found.items() if handler is not None}
         self._term, self._hup = getsignal(_TERM), getsignal(_HUP)
         self._alrm, self._chld, self._pipe = map(getsignal, (_ALRM, _CHLD, _PIPE))
 
     def restore(self) -> None:
-        """Put back what a command changed, and call off its alarm; in the main thread."""
-        # Asked after each command: a loop over them would cost three times as much.
+        """Restore what a command changed, and cancel its alarm; in the main thread."""
+        # Runs after each command: a loop would cost three times as much.
         if (
             getsignal(_TERM) is self._term
             and getsignal(_ALRM) is self._alrm
@@ -106,14 +106,14 @@ class WorkerSignals:
         self._noted.put(number)
 
     def _hold(self) -> None:
-        """A child may be asked to end before it has let go of our handlers."""
+        """Block signals before a fork: a child may get SIGTERM before it has dropped our handlers."""
         self._held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._ours)
 
     def _let_go(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._held.mask)
 
     def _disown(self) -> None:
-        """In a child that a command forked: what a fresh Python has, except what the command chose itself."""
+        """In a child that a command forked: restore Python's defaults, except handlers that the command set itself."""
         for number, handler in self._ours.items():
             if signal.getsignal(number) == handler:
                 fresh = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
@@ -122,4 +122,4 @@ class WorkerSignals:
 
 
 def _do_nothing(number: int, _: FrameType | None) -> None:
-    """A handler, and not SIG_IGN, which would be inherited."""
+    """Do nothing: a handler, and not SIG_IGN, which would be inherited."""

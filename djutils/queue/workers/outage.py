@@ -1,4 +1,4 @@
-"""An outage of the backend: said once, waited out with growing pauses, and said to be over once."""
+"""An outage of the backend: logged once when it begins and once when it ends, with growing pauses between tries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_PAUSE = 5.0
 class Outage:
     """Counts failures in a row and decides how long to wait before the next try.
 
-    ``headline`` is what the first failure is logged with; it has one ``%s``, for the error.
+    ``headline`` is the log message of the first failure; it has one ``%s``, for the error.
     ``longest`` is the longest pause in seconds.
     """
 
@@ -28,7 +28,7 @@ class Outage:
         return self._failures > 0
 
     def note(self, error: BaseException) -> float:
-        """Note that a try failed; return the seconds to wait before the next one."""
+        """Record a failed try; return the seconds to wait before the next one."""
         self._failures += 1
         if self._failures == 1:
             self._logger.warning(self._headline, error)
@@ -36,7 +36,7 @@ class Outage:
         return pause * random.uniform(0.5, 1)
 
     def over(self) -> None:
-        """Note that a try succeeded."""
+        """Record a successful try."""
         if self._failures:
             self._failures = 0
             self._logger.info("The backend answers again.")

@@ -1,4 +1,4 @@
-"""How much a pump asks for at a time, and how long it waits when there is nothing."""
+"""How many messages a pump requests at a time, and how long it waits when there are none."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .options import ConsumerOptions
 from .runner import Runner
 
 BUDGET = 0.05
-"""Seconds of estimated work per thread to have at hand."""
+"""Seconds of estimated work to buffer per thread."""
 _SHORT_WAIT = 0.2
 
 
 class Pace:
-    """Follows what the runner's commands cost."""
+    """Adapts to how long the runner's commands take."""
 
     def __init__(self, runner: Runner, options: ConsumerOptions) -> None:
         self._runner = runner
@@ -22,11 +22,11 @@ class Pace:
         self._delay = options.delay
 
     def work_was_found(self) -> None:
-        """Begin with short pauses again."""
+        """Start again with short pauses."""
         self._delay = self._options.delay
 
     def pause(self) -> float:
-        """Return the seconds to wait for work; longer each time there was none."""
+        """Return the seconds to wait for work; they grow each time there is none."""
         delay = self._delay
         self._delay = min(self._options.max_delay, delay * self._options.backoff)
         return min(delay, self._options.beat_every)
@@ -39,9 +39,9 @@ class Pace:
         return min(wait, _SHORT_WAIT) if self._runner.idle < self._runner.count else wait
 
     def room(self, feed: Feed, received: int) -> int:
-        """Return how many to ask for: the budget's worth, nothing while every thread is stuck.
+        """Return how many to request: as many as the budget allows, none while every thread is stuck.
 
-        ``received`` is how many this process has received in its life.
+        ``received`` is how many this process has received in its lifetime.
         """
         channel, runner = feed.channel, self._runner
         if feed.is_clogged:
@@ -58,14 +58,14 @@ class Pace:
         return max(0, room)
 
     def ahead(self, feed: Feed, got: int) -> int:
-        """Return how many to ask for while the ``got`` last ones are run: half of what the budget allows.
+        """Return how many to prefetch while the last ``got`` ones run: half of what the budget allows.
 
-        So the others wait for no more than they did without it. 0 if these take too long already.
+        So no message waits longer than it would without prefetching. 0 if these already take too long.
         """
         if self._runner.cost * got > BUDGET:
             return 0
         return min(feed.channel.batch, self._budget() // 2)
 
     def _budget(self) -> int:
-        """Return how many commands all threads together seem to run in ``BUDGET`` seconds."""
+        """Return an estimate of how many commands all threads together run in ``BUDGET`` seconds."""
         return int(self._runner.count * BUDGET / max(self._runner.cost, 1e-6))

@@ -1,4 +1,4 @@
-"""The places of a consumer's worker processes, and when one that died in a place is replaced."""
+"""The places of a consumer's worker processes, and when a dead process is replaced."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .board import Board
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
 _LONG_LIFE = 60.0
-"""Seconds after which a process is taken to have come up well."""
+"""Seconds after which a process counts as successfully started."""
 
 
 class Place:
-    """Where one worker process lives at a time."""
+    """A slot for one worker process at a time."""
 
     def __init__(self, number: int, board: Board) -> None:
         self.number = number
@@ -29,10 +29,10 @@ class Place:
         return not self.taken and time.monotonic() >= self._free_at
 
     def vacate(self, born_at: float, *, at_fault: bool) -> None:
-        """The process that was ``born_at`` (by the monotonic clock) is gone.
+        """Note that the process that was ``born_at`` (by the monotonic clock) is gone.
 
-        ``at_fault``: not because of a command, and not because we ended it. Then the next one has
-        to wait, twice as long each time, until one lives for a minute.
+        ``at_fault``: it died neither because of a command nor because we ended it. Then the next one must
+        wait, twice as long each time, until one lives for a minute.
         """
         self.taken = False
         now = time.monotonic()

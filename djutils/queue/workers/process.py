@@ -1,4 +1,4 @@
-"""A worker process: a pump in the main thread, who runs commands, and a thread that watches over both."""
+"""A worker process: a pump in the main thread, a runner of commands, and a thread that watches over both."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _MEMORY_EVERY = 5.0
 
 
 class WorkerProcess:
-    """One worker process in one life.
+    """The lifetime of one worker process.
 
-    The main thread pumps, and runs the commands itself where it is one at a time: some libraries
-    work in no other. What must not wait for a command's end is done by a thread that watches.
+    The main thread runs the pump, and also the commands if only one runs at a time: some libraries
+    work in no other thread. A second thread does what cannot wait for a command to end.
     """
 
     def __init__(
@@ -73,17 +73,17 @@ class WorkerProcess:
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
             self._pump.run(ready, self._patient)
-        except Exception:  # whatever it is, the process must end and the log must say why
+        except Exception:  # after any error the process must end and the log must say why
             logger.exception("This worker process cannot go on.")
             return 1
         finally:
-            # From here on the process ends because we say so.
+            # From here on the process ends by its own decision.
             self._board.leave()
             worker_stopping.send_robust(sender=None, queues=self._options.queues)
         return 0
 
     def _make_pump(self) -> tuple[Pump, Runner]:
-        """What was set up until now, commands will find: directory, handlers, context."""
+        """Return the pump and the runner; directory, handlers and context as of now are what commands will find."""
         names, owners = self._options.queues, self._owners
         self._world.remember()
         executors = [make_executor(name, owners[name]) for name in names]
@@ -94,7 +94,7 @@ class WorkerProcess:
         return make_pump(self._options, executors, self._board, make_channels, self._world.restore)
 
     def _watch(self) -> None:
-        """Act on signals, and end this process when there is a reason to; until it is gone."""
+        """Handle signals, and end this process when there is a reason to."""
         told, deadline = False, float("inf")
         while time.monotonic() < deadline:
             self._act_on(self._signals.heard(_LOOK_EVERY))
@@ -104,7 +104,7 @@ class WorkerProcess:
             elif not told and (reason := self._reason_to_end()):
                 told = True
                 self._end(reason)
-        # Whatever still runs is not to blame.
+        # Commands that still run are not to blame.
         self._board.leave()
         with suppress(ProcessLookupError):  # it leads no group, and dies alone
             os.killpg(os.getpid(), signal.SIGKILL)
@@ -116,16 +116,16 @@ class WorkerProcess:
         elif number == signal.SIGHUP:
             try:
                 self._hooks.hangup()
-            except Exception:  # this thread must go on: without it the process hears nothing
+            except Exception:  # this thread must continue: without it the process handles no signals
                 logger.exception("The log cannot be opened again after SIGHUP; the old one goes on.")
 
     def _end(self, reason: str) -> None:
-        """Take nothing more; what runs ends first, in its own time."""
+        """Receive nothing more; let running commands finish."""
         logger.warning("This worker process takes no more commands and ends after those it runs: %s.", reason)
         self._pump.stop()
 
     def _reason_to_hurry(self) -> str:
-        """Return why what runs has no longer than the grace period: no supervisor would end it."""
+        """Return why running commands get only the grace period; '' if they may take their time."""
         if os.getppid() != self._parent:
             return "its supervisor is gone"
         return "it has a fault" if self._pump.broken else ""
@@ -136,17 +136,17 @@ class WorkerProcess:
         if self._options.max_memory and time.monotonic() - self._memory_checked > _MEMORY_EVERY:
             self._memory_checked = time.monotonic()
             used = resident_mebibytes()
-            # Without a command there is nothing that a fresh process would do better.
+            # Before the first command a new process would not use less.
             if used > self._options.max_memory and self._pump.received:
                 return f"it uses {used} MiB, --max-memory is {self._options.max_memory}"
         return ""
 
 
 def affordable(options: ConsumerOptions) -> ConsumerOptions:
-    """Return ``options`` without a limit of memory that the project alone exceeds, and log that.
+    """Return ``options`` without a memory limit that the project alone exceeds, and log that.
 
-    To be asked when the project is loaded and before its first command: a worker process that is
-    above the limit at its birth would be replaced again and again.
+    Called when the project is loaded and before its first command: a worker process that
+    starts above the limit would be replaced again and again.
     """
     needed = resident_mebibytes()
     if not 0 < options.max_memory <= needed:
@@ -167,12 +167,12 @@ def make_pump(
     make_channels: Callable[[], Sequence[Channel]],
     tidy: Callable[[], None] = nothing,
 ) -> tuple[Pump, Runner]:
-    """Return a pump, and what runs the commands it receives: itself if that is one at a time.
+    """Return a pump and the runner of its commands, which uses the pump's own thread if it runs one at a time.
 
-    ``tidy`` is called there after each command.
+    ``tidy`` is called in that thread after each command.
     """
     if options.threads > 1:
-        threads = Threads(options.threads, executors, board, lambda: pump.wake())  # noqa: PLW0108  (made below)
+        threads = Threads(options.threads, executors, board, lambda: pump.wake())  # noqa: PLW0108  (defined below)
         pump = Pump(make_channels(), threads, board, options)
         return pump, threads
     inline = Inline(executors, board, tidy)
@@ -182,14 +182,14 @@ def make_pump(
 
 
 def make_executor(name: str, owner: int) -> Executor:
-    """Return an executor of what queue ``name`` lends to ``owner``."""
+    """Return an executor for messages that the queue ``name`` lends to ``owner``."""
     queue = queues[name]
     lease = Lease(queue, owner) if isinstance(queue, LeasedQueue) else None
     return Executor(name, (database_connections,), lease=lease)
 
 
 def resident_mebibytes() -> int:
-    """Return how much memory this process has resident, or had at its peak where only that is known."""
+    """Return the resident memory of this process in MiB, or its peak where only that is known."""
     if STATM.exists():
         return int(STATM.read_text().split()[1]) * resource.getpagesize() // 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20

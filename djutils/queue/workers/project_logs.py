@@ -1,4 +1,4 @@
-"""What a project's own LOGGING does with a record, seen from the handlers that a consumer adds to it."""
+"""What a project's own LOGGING does with a record, for the handlers that a consumer adds."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import logging
 from collections.abc import Iterator
 
 OURS = "djutils"
-"""The logger above all of ours."""
+"""The parent of all our loggers."""
 
 
 class OurHandler(logging.Handler):
-    """A handler of the consumer's own: what the project has configured is judged without it."""
+    """A handler added by the consumer: it is ignored when the project's configuration is examined."""
 
 
 class OurFilter(logging.Filter):
-    """A filter that the consumer put on a handler of the project's: not the project's wish."""
+    """A filter that the consumer added to a handler of the project: not part of the project's configuration."""
 
 
 def is_ours(name: str) -> bool:
-    """Return whether the logger ``name`` is one of djutils."""
+    """Return whether the logger ``name`` belongs to djutils."""
     return name.partition(".")[0] == OURS
 
 
 def project_handlers(name: str) -> Iterator[logging.Handler]:
-    """Yield the project's handlers that a record of the logger ``name`` comes to, in this order."""
+    """Yield the project's handlers that get a record of the logger ``name``, in this order."""
     logger: logging.Logger | None = logging.getLogger(name)
     while logger:
         yield from (handler for handler in logger.handlers if not isinstance(handler, OurHandler))

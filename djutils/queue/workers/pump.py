@@ -1,4 +1,4 @@
-"""The pump of a worker process: receives for whoever runs commands, and settles what was finished."""
+"""The pump of a worker process: receives messages for the runner, and settles finished ones."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from .suspects import Suspects
 logger = logging.getLogger("djutils.queue.workers.pump")
 
 STUCK = 0.2
-"""Seconds after which what waits behind busy threads is given back."""
+"""Seconds after which messages that wait behind busy threads are given back."""
 _TO_BE_ALONE = 1.0
 _LOOK_AGAIN = 0.1
 
 
 class Pump:
-    """Keeps the runner of one process supplied, in a thread of its own.
+    """Supplies the runner of one process with messages.
 
-    Its life: open the channels, turn until asked to stop, then give back what was not begun, wait
-    for what runs, settle it and leave. A backend that does not answer is waited out.
+    It opens the channels, loops until asked to stop, then gives back messages that have not begun, waits
+    for running commands, settles them and leaves. It waits for a backend that does not respond.
     """
 
     def __init__(
         self, channels: Sequence[Channel], runner: Runner, board: Board, options: ConsumerOptions
     ) -> None:
         self.broken = False
-        """A fault of ours has ended it, or will."""
+        """Whether an internal error has ended it, or will."""
         self.received = 0
         """How many deliveries it has handed to the runner."""
         self._board = board
@@ -58,20 +58,20 @@ class Pump:
         self._woken = threading.Event()
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Wake the pump: there may be something to do."""
         if not self._woken.is_set():
             self._woken.set()
 
     def stop(self) -> None:
-        """Take nothing more, end when what runs has ended."""
+        """Receive nothing more, and end when running commands have ended."""
         self._stopping.set()
         self._woken.set()
 
     def run(self, ready: Callable[[], object], patient: bool = True) -> None:
-        """Live; ``ready`` is called when the backend was reached for the first time.
+        """Work until stopped; ``ready`` is called when the backend was reached for the first time.
 
-        No failure of the backend ends it; unless ``patient``, a refusal at the first call does. So does
-        a fault of ours, once what runs has ended. Either is raised then.
+        No failure of the backend ends it, except, unless ``patient``, a refusal of the first call. An internal
+        error also ends it, once running commands have ended. Either is then raised.
         """
         self._patient = patient
         try:
@@ -86,20 +86,20 @@ class Pump:
             self._runner.close()
 
     def is_stuck(self) -> bool:
-        """Is there something to do that cannot wait for the end of the running commands?"""
+        """Whether there is something to do that cannot wait for the running commands to end."""
         self._board.stir()
         moved_at = self._runner.moved_at
         undone = self._runner.buffer or self._unsettled()
         return bool(undone) and (self._stopping.is_set() or time.monotonic() - moved_at > STUCK)
 
     def relieve(self, channels: Sequence[Channel]) -> None:
-        """Do the duties over ``channels``: give back what was not begun, settle what has ended."""
+        """Do the pump's duties over ``channels``: give back messages that have not begun, settle ended ones."""
         mine = [feed.channel for feed in self._feeds]
         try:
             self._lead_through(channels)
             self._patiently(self._do_duties)
         except OwnerLost:
-            pass  # the pump hears of it when the command has ended
+            pass  # the pump raises it when the command has ended
         except Exception:
             logger.exception("This worker process cannot go on; it ends when its command has ended.")
             self.broken = True
@@ -120,7 +120,7 @@ class Pump:
             self._receive(number, room=0)
 
     def _live(self, ready: Callable[[], object]) -> None:
-        """From the first opening to the last settlement."""
+        """Do everything from opening the channels to the last settlement."""
         try:
             while not self._patiently(self._open):
                 if self._stopping.is_set():
@@ -138,7 +138,7 @@ class Pump:
             self._abandon()
 
     def _patiently(self, step: Callable[[], None]) -> bool:
-        """Take ``step`` and return True; False when the backend failed and some time has passed."""
+        """Call ``step`` and return True; if the backend fails, wait for some time and return False."""
         try:
             step()
         except BackendError as error:
@@ -213,18 +213,18 @@ class Pump:
         return len(deliveries)
 
     def _keep_in_touch(self) -> None:
-        """Hear the backend now and then, although there is nothing to ask: who hears nothing loses its lease."""
+        """Call the backend now and then even if there is nothing to do: a worker that does not loses its lease."""
         if time.monotonic() - self._board.heard_at > self._options.beat_every:
             for feed in self._feeds:
                 feed.receive(0, 0.0)
 
     def _trust(self, feed: Feed, asked_at: float) -> None:
-        """The backend knew us then: nobody has taken what we hold."""
+        """Note that the backend knew this owner at ``asked_at``: the messages held are still its own."""
         if feed.channel.leased:
             self._runner.trust(asked_at, self._options.lease / 2)
 
     def _ask_ahead(self, got: int) -> None:
-        """Let the backend lend the next ones while these are run here, if there seem to be more."""
+        """Prefetch the next messages while these run, if there seem to be more."""
         feed, runner = self._feeds[0], self._runner
         if len(self._feeds) > 1 or not runner.here or not got or got < self._wanted:
             return
@@ -238,7 +238,7 @@ class Pump:
             self._board.take(self.received + count)
 
     def _hear(self) -> int:
-        """Take in what was asked for; first of all, for nothing else may be asked before."""
+        """Take in the prefetched messages; this must come before any other call of the channel."""
         if not self._asking:
             return 0
         deliveries, asked_at = self._asking.hear(self._feeds[0])
@@ -266,7 +266,7 @@ class Pump:
             self._release(self._suspects.take_back(), delay=_TO_BE_ALONE)
 
     def _give_back(self) -> None:
-        """Give back what no thread has begun."""
+        """Give back messages that no thread has begun."""
         self._hear()
         waiting = self._runner.take_back() + self._runner.take_returned() + self._suspects.take_back()
         self._release(waiting, delay=0.0)
@@ -287,7 +287,7 @@ class Pump:
         self._take(-len(waiting))
 
     def _pause(self, got: int) -> None:
-        """Wait until woken: soon if there is work at hand, longer and longer if there is none."""
+        """Wait until woken: briefly if there is work, with growing pauses if there is none."""
         if self._runner.buffer and self._runner.here:
             return
         if self._runner.buffer or self._suspects.wait:
@@ -308,7 +308,7 @@ class Pump:
         return len(self._feeds) == 1 and self._feeds[0].channel.blocking and self._runner.idle > 0
 
     def _recover(self) -> None:
-        """After an outage: ask for what was lent in replies that were lost."""
+        """Fetch, after an outage, messages that were lent in lost replies."""
         for number, feed in enumerate(self._feeds):
             feed.channel.join()
             unheard = feed.adopt()
@@ -318,7 +318,7 @@ class Pump:
         self._unsure = False
 
     def _finish(self) -> None:
-        """While draining: settle what has ended meanwhile."""
+        """Settle, while draining, what has ended meanwhile."""
         self._nap()
         self._collect()
         self._settle()
@@ -334,7 +334,7 @@ class Pump:
             feed.close()
 
     def _abandon(self) -> None:
-        """We were taken for dead: whatever we hold belongs to others now."""
+        """Drop everything: this worker was considered dead, and its messages now belong to others."""
         logger.error(
             "This worker was silent for too long: its messages were taken back and run elsewhere. "
             "It is replaced when what it runs has ended."
@@ -342,7 +342,7 @@ class Pump:
         self._let_end()
 
     def _let_end(self) -> None:
-        """Begin nothing more, and wait for what runs."""
+        """Begin nothing more, and wait for running commands."""
         self._asking.drop()
         self._runner.take_back()
         while self._runner.busy:

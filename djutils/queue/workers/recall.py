@@ -1,8 +1,8 @@
-"""A recall of what was not begun, seen from the process it is recalled from.
+"""A recall of messages that have not begun, from the point of view of the process that holds them.
 
-While a command holds the interpreter, nobody in its process can give back what waits behind it. The
-maintainer does it from outside: it sets the word on the board, waits until everything that begins
-has seen it, hands back what has not begun, and sets the word again.
+While a command holds the interpreter lock, no thread of its process can give back the messages that wait
+behind it. The maintainer does it from outside: it sets the word on the board, waits until every thread that
+begins a command has seen it, gives back the messages that have not begun, and sets the word again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ logger = logging.getLogger("djutils.queue.workers.recall")
 
 
 class Recall:
-    """Follows the word on the board for the pump."""
+    """Tracks the recall word on the board for the pump."""
 
     def __init__(self, runner: Runner, board: Board, patience: float) -> None:
         self._runner = runner
@@ -27,11 +27,11 @@ class Recall:
 
     @property
     def word(self) -> int:
-        """What the board says now; to be read before anything is let go of."""
+        """The current word on the board; read it before anything is dropped."""
         return self._board.word
 
     def ends(self, word: int) -> bool:
-        """Everything was let go of when the board said ``word``: return whether to go on."""
+        """Note that everything was dropped while the board had ``word``; return whether to go on."""
         if word % 2:
             return False
         self._since = 0.0
@@ -41,8 +41,8 @@ class Recall:
     def takes_too_long(self) -> bool:
         """Return whether the maintainer began a recall and does not finish it.
 
-        Then what it has asked the backend for may take effect at any time, even on messages that
-        were lent to this owner again: only another owner is safe from it.
+        Its pending calls may then take effect at any time, even on messages that
+        are lent to this owner again: only a new owner is safe from that.
         """
         now = time.monotonic()
         self._since = self._since or now

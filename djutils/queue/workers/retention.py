@@ -1,4 +1,4 @@
-"""Retention: forgets the dead letters that are older than ``QUEUE_DEAD_LETTERS_KEPT``."""
+"""Retention: discards dead letters that are older than ``QUEUE_DEAD_LETTERS_KEPT``."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _EVERYTHING = 10**9
 class Retention(Chore):
     """Discards old dead letters, a few hundred at a time.
 
-    An hour passes between two rounds. The first one begins ten minutes after the start: a machine
-    whose clock was wrong when it booted has the right time by then.
+    There is an hour between two rounds. The first one begins ten minutes after the start: a machine
+    whose clock was wrong at boot has the right time by then.
     """
 
     name = "discarding old dead letters"
@@ -32,7 +32,7 @@ class Retention(Chore):
     def __init__(
         self,
         stores: Stores,
-        now: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108  (a test may put the process into another time)
+        now: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108  (a test may change the process's time)
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stores = stores
@@ -46,7 +46,7 @@ class Retention(Chore):
         return self._next - self._monotonic()
 
     def do(self) -> None:
-        """Discard one part of what is old, or begin a round."""
+        """Discard one part of the old dead letters, or begin a round."""
         self._stores.open()
         if not self._left:
             self._begin()
@@ -58,7 +58,7 @@ class Retention(Chore):
         self._next = self._monotonic() + (_PAUSE if self._left else _EVERY)
 
     def _begin(self) -> None:
-        """Note which dead letters are there, in parts: each is looked at by its id."""
+        """Record the ids of the current dead letters, in parts."""
         kept = settings.QUEUE_DEAD_LETTERS_KEPT
         if kept is None:
             return

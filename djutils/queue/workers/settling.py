@@ -1,8 +1,8 @@
-"""Settling: every outcome comes to an end, also one that the store refuses.
+"""Settling: every outcome is settled in the end, even one that the store refuses.
 
-What is refused in a batch is settled one by one; what is refused alone is settled with its error
-text in ASCII, then without it. What is refused even then is held and tried again a few times, and
-becomes a dead letter that says why.
+A refused batch is settled one by one; an outcome that is refused alone is settled with its error
+text in ASCII, then without it. If it is refused even then, it is held, retried a few times, and
+becomes a dead letter that records why.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ logger = logging.getLogger("djutils.queue.workers.settling")
 
 _TRIES = 5
 _TRIES_IF_UNCLEAR = 12
-"""What looks like an outage, although the store answers, may be a lock that will be released."""
+"""Tries for an outcome that looks like an outage although the store responds: it may meet a lock."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 _NONE_PASSES = 3
-"""So many refused in a row, and none accepted: it is the store, not they."""
+"""If this many are refused in a row, and none accepted, the store is at fault, not the outcomes."""
 
 
 class Refused(NamedTuple):
-    """An outcome that the store did not take, and when to try it again."""
+    """An outcome that the store refused, and when to retry it."""
 
     delivery: Delivery
     outcome: Outcome
@@ -40,32 +40,32 @@ class Refused(NamedTuple):
 
     @property
     def is_unclear(self) -> bool:
-        """Whether it looked like an outage: the message may be locked for a while."""
+        """Whether it looked like an outage: the message may be locked for some time."""
         return isinstance(self.why, BackendUnavailable)
 
 
 class Settling:
-    """Carries the outcomes of one queue to its store."""
+    """Settles the outcomes of one queue."""
 
     def __init__(self) -> None:
         self.waiting: list[Settled] = []
-        """What is to be settled next."""
+        """Outcomes to be settled next."""
         self.refused: list[Refused] = []
-        """What the store refused, to be tried again."""
+        """Outcomes that the store refused, to be retried."""
         self.settled: list[str] = []
-        """Ids the store has noted; the caller takes them off."""
+        """Ids that are settled; the caller removes them."""
         self._failed = False
 
     @property
     def may_still_pass(self) -> bool:
-        """Whether something is refused that time alone may settle."""
+        """Whether an outcome was refused that may be accepted later."""
         return any(one.is_unclear and one.tries < _TRIES_IF_UNCLEAR for one in self.refused)
 
     def carry_out(self, channel: Channel) -> None:
-        """Settle what waits, and what is to be tried again by now.
+        """Settle what waits, and retry what is due.
 
-        Raises ``BackendUnavailable`` if the store does not answer or settles nothing at all. What
-        was not settled is kept.
+        Raises ``BackendUnavailable`` if the store does not respond or settles nothing at all. Unsettled
+        outcomes are kept.
         """
         if self.waiting:
             self._one_by_one(channel) if self._failed else self._batch(channel)
@@ -75,9 +75,9 @@ class Settling:
                 self._again(channel, one)
 
     def finally_refused(self, channel: Channel) -> dict[str, str]:
-        """Try what was refused once more; return id -> why for what still is.
+        """Retry refused outcomes once more; return id -> why for those that are still refused.
 
-        What may only have met a lock is not made a dead letter for it.
+        An outcome that may only have met a lock does not become a dead letter.
         """
         for one in list(self.refused):
             self._again(channel, one._replace(tries=0 if one.is_unclear else _TRIES))
@@ -88,7 +88,7 @@ class Settling:
         try:
             channel.settle(self.waiting)
         except (BackendUnavailable, OwnerLost):
-            self._failed = True  # if it was no outage, the next try finds out which one is to blame
+            self._failed = True  # if it was not an outage, the next try finds out which one is to blame
             raise
         except BackendError:
             self._one_by_one(channel)
@@ -96,7 +96,7 @@ class Settling:
             self.settled += ids
 
     def _one_by_one(self, channel: Channel) -> None:
-        """Settle what waits, each alone, so that one that is refused does not hold up the others."""
+        """Settle waiting outcomes one by one, so that a refused one does not hold up the others."""
         passed, refusals = False, 0
         while self.waiting:
             delivery, outcome = self.waiting[0]
@@ -139,9 +139,9 @@ class Settling:
 
 
 def settle_alone(channel: Channel, delivery: Delivery, outcome: Outcome) -> BackendError | None:
-    """Settle one outcome, with as much of its text as the store takes; return why it refused all of it.
+    """Settle one outcome, with as much of its text as the store accepts; return why it was refused, if it was.
 
-    Raises ``BackendUnavailable`` if the store does not answer at all, ``OwnerLost`` if nothing is ours.
+    Raises ``BackendUnavailable`` if the store does not respond at all, ``OwnerLost`` if the owner was removed.
     """
     refusal: BackendError | None = None
     for text in bearable(outcome.error):
@@ -152,7 +152,7 @@ def settle_alone(channel: Channel, delivery: Delivery, outcome: Outcome) -> Back
         except BackendError as error:
             refusal = error
             if isinstance(error, BackendUnavailable):
-                channel.probe()  # raises if it is the store and not this message
+                channel.probe()  # raises if the store is at fault and not this message
         else:
             return None
     return refusal

@@ -1,4 +1,4 @@
-"""Taking back what is lent to owners whose beats stand still: their consumers are gone."""
+"""Takes back messages lent to owners whose beat counters do not advance: their consumers are gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("djutils.queue.workers.strangers")
 
 
 class Strangers(Chore):
-    """Watches everyone enrolled on the queues; our own are their supervisor's business."""
+    """Watches all owners enrolled on the queues except our own, which the supervisor watches."""
 
     name = "watching other consumers"
 

@@ -11,9 +11,9 @@ _STDIN, _STDERR = 0, 2
 
 
 def open_standard_streams() -> None:
-    """Lead those of the three standard streams that are closed to ``/dev/null``.
+    """Open each closed standard stream as ``/dev/null``.
 
-    A file opened later would otherwise get the number of a closed one, and whatever is printed
+    A file opened later would otherwise get the descriptor of a closed stream, and printed text
     would end up in it. Must be called before this program opens any file.
     """
     while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
@@ -28,9 +28,9 @@ def open_standard_streams() -> None:
 
 
 def take_standard_streams() -> None:
-    """In a process just forked: read nothing, and print line by line.
+    """Set up the standard streams of a newly forked process: stdin is ``/dev/null``, output is line-buffered.
 
-    stdin is ``/dev/null``. All three reach the programs that a command starts.
+    Programs that a command starts inherit all three.
     """
     open_standard_streams()
     null = os.open(os.devnull, os.O_RDONLY)
@@ -44,7 +44,7 @@ def take_standard_streams() -> None:
 
 
 def flush_standard_streams() -> None:
-    """Write out what was printed; an output that cannot be written is passed over."""
+    """Flush printed output; ignore a stream that cannot be written."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()

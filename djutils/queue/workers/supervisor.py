@@ -1,6 +1,6 @@
-"""The supervisor: forks the maintainer and the workers, replaces those that die, ends them all.
+"""The supervisor: forks the maintainer and the workers, replaces those that die, and ends them all.
 
-It talks to no backend and has no threads: nothing can delay a signal, and forking stays safe.
+It calls no backend and has no threads: nothing can delay a signal, and forking stays safe.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _TO_SETTLE = 5.0
 _FOR_BYSTANDERS = 5.0
 _LOOK_EVERY = 1.0
 _ONE_REQUEST = 1.0
-"""Seconds within which several signals are one request to stop: Ctrl-C through an init wrapper sends two."""
+"""Seconds within which several signals count as one request to stop: Ctrl-C through an init wrapper sends two."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _KIB_PER_MIB = 1024 if sys.platform != "darwin" else 2**20
 
 
 class Supervisor:
-    """Runs a consumer: ``run()`` blocks until everything has ended and answers the exit code.
+    """Runs a consumer: ``run()`` blocks until everything has ended and returns the exit code.
 
-    0: ended as asked. 1: something had to be killed. 70: no worker process can start.
+    0: ended as requested. 1: something had to be killed. 70: no worker process can start.
     """
 
     def __init__(self, options: ConsumerOptions, hooks: Hooks | None = None) -> None:
@@ -58,7 +58,7 @@ class Supervisor:
         self._arena = Arena(options.processes, options.threads)
         self._places = places_of(self._arena)
         self._workers: dict[int, Worker] = {}
-        self._unready: dict[int, int] = {}  # the pipe it will say so on -> its process id
+        self._unready: dict[int, int] = {}  # the pipe on which it will report -> its process id
         self._stillborn: set[int] = set()
         self._was_ready = False
         self._has_come_up = False
@@ -74,7 +74,7 @@ class Supervisor:
         self._wakeup = os.pipe()
 
     def run(self) -> int:
-        """Live, in the main thread of a process with no other threads and no open connections."""
+        """Run in the main thread of a process with no other threads and no open connections."""
         self._listen_to_signals()
         self._options = affordable(self._options)
         gc.freeze()
@@ -87,7 +87,7 @@ class Supervisor:
         return self._exit_code or int(self._killing)
 
     def _look_after(self) -> None:
-        """Replace whoever is missing; give up when no worker process has ever come up."""
+        """Replace missing processes; give up if no worker process has ever come up."""
         self._keep_maintainer()
         if self._boot_failures >= _BOOT_FAILURES and not self._has_come_up:
             logger.error("%d worker processes in a row could not start: giving up.", _BOOT_FAILURES)
@@ -100,7 +100,7 @@ class Supervisor:
     def _end_overdue(self) -> None:
         """End the worker processes whose commands exceed their hard time limit.
 
-        Its other threads get some seconds to finish first: they only stand by.
+        Their other threads, which are not to blame, get some seconds to finish first.
         """
         now = time.monotonic()
         for worker in self._workers.values():
@@ -112,7 +112,7 @@ class Supervisor:
                 worker.kill_at = now + (_FOR_BYSTANDERS if self._options.threads > 1 else 0.0)
 
     def _drain(self) -> None:
-        """Let the workers end; kill those that do not, without blame for what they run."""
+        """Let the workers end; kill those that do not, without charging the commands they run."""
         logger.info("Stopping: running commands have %.0f s to end.", self._options.grace)
         self._signal(signal.SIGTERM, self._workers)
         deadline = time.monotonic() + self._options.grace
@@ -127,7 +127,7 @@ class Supervisor:
             self._wait(_LOOK_EVERY)
 
     def _dismiss_maintainer(self) -> None:
-        """Let it hand back what dead workers held, then hang up."""
+        """Let the maintainer give back what dead workers held, then close its pipe."""
         deadline = time.monotonic() + _TO_SETTLE
         while self._liaison.has_graves and time.monotonic() < deadline:
             self._keep_maintainer()
@@ -140,7 +140,7 @@ class Supervisor:
             if time.monotonic() > deadline:
                 self._signal(signal.SIGKILL, [self._maintainer])
 
-    # Signals only count; the loop acts on them.
+    # Signal handlers only record; the loop acts on them.
 
     def _listen_to_signals(self) -> None:
         for end in self._wakeup:
@@ -150,7 +150,7 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._note_stop)
         signal.signal(signal.SIGHUP, self._note_hangup)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        # Whoever started this process may have blocked them.
+        # The program that started this process may have blocked them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
@@ -163,12 +163,12 @@ class Supervisor:
         self._hangups += 1
 
     def _signal(self, number: int, pids: Iterable[int]) -> None:
-        for pid in filter(None, pids):  # 0 would be the whole process group
+        for pid in filter(None, pids):  # a pid of 0 would mean the whole process group
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def _wait(self, seconds: float) -> None:
-        """Sleep until a signal, a word of a child, or the time is up; then hear all of them."""
+        """Sleep until a signal arrives, a child reports, or the time is up; then handle all of these."""
         maintainer = self._liaison.descriptors
         readable, _, _ = select.select([self._wakeup[0], *self._unready, *maintainer], [], [], seconds)
         if self._wakeup[0] in readable:
@@ -195,10 +195,10 @@ class Supervisor:
     # Children.
 
     def _fork(self, live: Callable[[], int], listen: Callable[[], None]) -> int:
-        """Fork; the child does ``live``, exits with what that returns, and never returns from here.
+        """Fork; the child calls ``live``, exits with its result, and never returns from here.
 
-        No signal reaches it before ``listen`` has set its handlers: ours would note a stop where
-        nobody looks, and without any it would die.
+        No signal reaches it before ``listen`` has set its handlers: our handlers would record a stop that
+        is never read, and without handlers it would die.
         """
         connections.close_all()
         flush_standard_streams()
@@ -222,7 +222,7 @@ class Supervisor:
             take_standard_streams()
             self._close_ours()
             code = live()
-        except BaseException:  # the child must not run on into its parent's code
+        except BaseException:  # the child must not continue in its parent's code
             logger.exception("A process of the consumer failed.")
         finally:
             leave(code, self._options.grace)
@@ -239,12 +239,12 @@ class Supervisor:
             worker = Worker(self._options.queues, owners, place.board, place.number)
             place.taken = True
             hear, say = os.pipe()
-            # Made known before it lives, so that its first message already has a beating owner.
+            # Announced before it starts, so that its first message already has a beating owner.
             self._liaison.tell_of_birth(worker.born)
             signals = WorkerSignals()
             live = partial(self._live_as_worker, worker, signals, hear, say)
             worker.pid = self._fork(live, signals.listen)
-            with suppress(OSError):  # it has done so itself, or is dead
+            with suppress(OSError):  # the child has done so itself, or is dead
                 os.setpgid(worker.pid, worker.pid)
             os.close(say)
             self._unready[hear] = worker.pid
@@ -255,18 +255,18 @@ class Supervisor:
         os.setpgid(0, 0)
         os.close(hear)
         logging.getLogger().addHandler(worker.last_words)
-        # What refuses the first worker ever is a wrong configuration; later it is an outage.
+        # If the very first worker is refused, the configuration is wrong; later it is an outage.
         patient = self._has_come_up
         process = WorkerProcess(self._options, worker.owners, worker.board, self._hooks, signals, patient)
 
         def ready() -> None:
-            with suppress(BrokenPipeError):  # the supervisor is gone, which the process notices by itself
+            with suppress(BrokenPipeError):  # the supervisor is gone; the process notices that by itself
                 os.write(say, b"1")
 
         return process.run(ready)
 
     def _keep_maintainer(self) -> None:
-        """Replace the maintainer if it is missing; one that dies at once has to wait."""
+        """Replace the maintainer if it is missing, after a pause if it died soon after its start."""
         if not self._maintainer and time.monotonic() >= self._maintainer_at:
             self._maintainer_at = time.monotonic() + _LOOK_EVERY
             self._spawn_maintainer()
@@ -281,7 +281,7 @@ class Supervisor:
         self._liaison.tell_everything(worker.born for worker in self._workers.values())
 
     def _end_deaf(self, deaf: Deaf) -> None:
-        """End a worker process that holds messages and cannot do anything with them; another one can."""
+        """End a worker process that holds messages but cannot reach the backend; another one can."""
         for worker in self._workers.values():
             if worker.owners == deaf.owners and not worker.kill_at:
                 logger.error(
@@ -324,25 +324,27 @@ class Supervisor:
         died = worker.obituary(code, peak, blameless=self._killing)
         self._liaison.tell_of_death(died)
         if code or died.reason:
-            _kill([worker.pid])  # what is left of it: the programs of the command that was running
+            _kill([worker.pid])  # what it left running: the programs of its last command
         if died.reason:
             headline = died.reason.partition("\n")[0].removeprefix("Its process ")
             logger.error("Worker process %d %s", worker.pid, headline)
-        # The end of its pipe may be heard before its death, or after.
+        # The end of its pipe may be noticed before its death, or after.
         if code and worker.pid in {*self._stillborn, *self._unready.values()}:
             self._boot_failures += 1
         self._stillborn.discard(worker.pid)
-        # What a command did is charged to it, and so comes to an end by itself: no reason to wait.
+        # A death caused by a command is charged to it and so cannot repeat forever: no reason to wait.
         at_fault = code != 0 and not busy and not (by_us and code < 0)
         self._places[worker.born.place].vacate(worker.born_at, at_fault=at_fault)
         self._hooks.workers_changed(list(self._workers))
 
 
 def _kill(workers: Iterable[int]) -> None:
-    """Kill each of ``workers`` with the programs that its commands started: those in its process group.
+    """Kill each of ``workers`` with the programs that its commands started, which are in its process group.
 
-    A program that has begun a session or a group of its own, as daemons do, lives on.
+    A program that has started its own session or process group, as daemons do, keeps running.
     """
     for pid in workers:
-        with suppress(ProcessLookupError, PermissionError):  # all gone, or what is left is another user's
+        with suppress(
+            ProcessLookupError, PermissionError
+        ):  # all are gone, or the rest belongs to another user
             os.killpg(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Messages that were running in processes that died: did they kill them, or stand beside?"""
+"""Messages that were running in processes that died: the cause, or only bystanders?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .runner import Runner, Waiting
 
 
 class Suspects:
-    """Keeps them back, and runs one at a time with nothing beside it: then it is known."""
+    """Holds suspects back, and runs them one at a time with nothing beside them, to find the cause."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -20,18 +20,18 @@ class Suspects:
 
     @property
     def reign(self) -> bool:
-        """Whether one waits or runs: nothing else may begin."""
+        """Whether a suspect waits or runs: then nothing else may begin."""
         return bool(self._waiting) or self._alone
 
     @property
     def wait(self) -> bool:
-        """Whether one waits."""
+        """Whether a suspect waits."""
         return bool(self._waiting)
 
     def set_aside(self, waiting: Sequence[Waiting]) -> list[Waiting]:
-        """Keep back what was running in too many processes that died, and answer the rest.
+        """Hold back messages that were running in too many processes that died, and return the rest.
 
-        What stood by is charged with what killed. The last time it is run alone.
+        Bystanders are charged together with the cause. So the last run of each is made alone.
         """
         if self._runner.count == 1 or not any(delivery.crashes for _, delivery in waiting):
             return list(waiting)
@@ -40,17 +40,17 @@ class Suspects:
         return [one for one in waiting if one[1].crashes < last]
 
     def try_next(self) -> None:
-        """Begin the next one, if nothing runs."""
+        """Begin the next suspect, if nothing runs."""
         self._alone = self._alone and self._runner.busy
         if self._waiting and not self._runner.busy:
             self._runner.put([self._waiting.pop(0)])
             self._alone = True
 
     def are_stuck(self, after: float) -> bool:
-        """Answer whether they have waited ``after`` seconds for commands that do not end."""
+        """Return whether suspects have waited ``after`` seconds for commands that do not end."""
         return self.wait and not self._alone and time.monotonic() - self._runner.moved_at > after
 
     def take_back(self) -> list[Waiting]:
-        """Answer those that wait; they will not be begun here."""
+        """Return the waiting suspects; they will not begin here."""
         taken, self._waiting = self._waiting, []
         return taken

@@ -1,4 +1,4 @@
-"""Sweeping: gives back the messages that a store has lost track of."""
+"""Sweeping: gives back messages that a store has lost track of."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ logger = logging.getLogger("djutils.queue.workers.sweeping")
 
 _EVERY = 5.0
 _SECONDS = 0.05
-"""How long the store is searched at a time: the other chores wait for it."""
+"""Seconds to search the store at a time: the other chores wait meanwhile."""
 
 
 class Sweeping(Chore):
-    """Searches the queues, a little at a time and again and again; most stores have nothing to be found."""
+    """Searches the queues repeatedly, a little at a time; in most stores there is nothing to find."""
 
     name = "sweeping for lost messages"
 

@@ -1,4 +1,4 @@
-"""What a store takes of an error's text: all of it if it can, hardly any if it must."""
+"""Shortening an error's text for a store that refuses it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TYPE = re.compile(r"[\w.]+(?=:|$)", re.ASCII)
 
 
 def bearable(text: str) -> list[str]:
-    """Return ``text``, then what a store that refuses it may take: all of it in ASCII, then hardly any."""
+    """Return versions of ``text`` to try in order: the text itself, all of it in ASCII, and a short line."""
     if not text:
         return [text]
     return list(dict.fromkeys((text, _escaped(text), without_text(text))))
 
 
 def without_text(text: str) -> str:
-    """Return a short ASCII line in place of ``text``, with the type of the exception if it begins with one."""
+    """Return a short ASCII line to replace ``text``, with the exception's type if the text begins with one."""
     kind = _TYPE.match(_escaped(text.partition("\n")[0]))
     named = f"{kind.group()[:200]}: " if kind else ""
     return f"{named}the store refused the text of this error; the consumer's log has it."
@@ -32,7 +32,7 @@ def _escaped(text: str) -> str:
 
 
 def reap(queue: LeasedQueue, owner: int, reasons: Mapping[str, str]) -> int:
-    """Strike ``owner`` off and charge a crash to each id of ``reasons``, with as much of the reason as fits.
+    """Remove ``owner`` and charge a crash to each id of ``reasons``, with as much of the reason as the store accepts.
 
     Return how many messages came back. Raises ``BackendError`` if the store refuses even the shortest.
     """
@@ -44,7 +44,7 @@ def reap(queue: LeasedQueue, owner: int, reasons: Mapping[str, str]) -> int:
         except OwnerLost:
             raise
         except BackendUnavailable:
-            queue.owners()  # raises if it is the store and not these texts
+            queue.owners()  # raises if the store is at fault and not these texts
         except BackendError:
             pass
     with border(queue):

@@ -1,4 +1,4 @@
-"""Several threads that run commands side by side."""
+"""Several threads that run commands concurrently."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .runner import WEIGHT, Runner, Waiting
 logger = logging.getLogger("djutils.queue.workers.threads")
 
 Taken = tuple[int, Waiting, float]
-"""What the recalling word must still be when it begins, what was taken, and when."""
+"""The recall word that must be unchanged when it begins, the delivery that was taken, and when."""
 
 
 class Threads(Runner):
     """``count`` threads beside the pump.
 
     ``wake`` is called when there may be something to do for the pump: a thread found the buffer
-    running low, or what it ran needs more than an ack.
+    running low, or its command needs more than an ack.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Threads(Runner):
                     self.cost += (time.monotonic() - taken[-1] - self.cost) * WEIGHT
                 if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
                     self._wake()
-        except BaseException:  # what a command left behind to be raised in its thread
+        except BaseException:  # an exception that a command scheduled in its thread
             logger.exception("A thread of this worker process has died; what it held goes back uncharged.")
             self._pads[number].forget()
             with self._changed:
@@ -103,7 +103,7 @@ class Threads(Runner):
 
     def _take(self) -> Taken | None:
         accepted, now = self._accepted, time.monotonic()
-        # Whoever was frozen, with its machine perhaps, does not know for how long.
+        # A process that was frozen, perhaps with its machine, does not know for how long.
         if now > self._fresh_until:
             return None
         try:
@@ -112,10 +112,10 @@ class Threads(Runner):
             return None
 
     def _wait(self) -> bool:
-        """Wait until there is something to take, and answer True; False when it has closed.
+        """Wait until there is something to take, and return True; False when the runner has closed.
 
-        Idle no more before it takes: what is neither in the buffer nor running would be overlooked.
-        Busy threads take without the lock, so what was there may be gone.
+        The thread stops being idle before it takes: a message neither in the buffer nor running would be overlooked.
+        Busy threads take without the lock, so the buffer may be empty again.
         """
         with self._changed:
             self._idle += 1

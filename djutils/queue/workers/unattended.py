@@ -1,6 +1,6 @@
-"""Unattended: tells of queues beside our own where messages wait and that no consumer empties.
+"""Unattended: reports other queues where messages wait and that no consumer empties.
 
-A site and a consumer that have two names for one database also have two names for its queue.
+If a site and a consumer use different names for one database, they also use different names for its queue.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _READY_AND_DELAYED = 0, 1
 
 
 def can_be_searched(queue: BaseQueue) -> bool:
-    """Return whether the store of ``queue`` tells which other queues it holds: our tables do."""
+    """Return whether the store of ``queue`` can list the other queues it holds: our tables can."""
     alias = queue.transaction_alias
     return alias is not None and queue.through(alias) is queue
 
 
 def waiting(queue: LeasedQueue) -> set[str]:
-    """Return the names of the queues where ``queue`` is stored on which messages wait, up to some of them.
+    """Return the names of some queues in the store of ``queue`` on which messages wait.
 
-    ``queue`` is open. Each name is one step along an index, however many messages there are.
+    ``queue`` is open. Each name takes one index lookup, however many messages there are.
     """
     connection = connections[own_alias(queue.transaction_alias or "")]
     table = connection.ops.quote_name(apps.get_model("djutils", "QueueMessage")._meta.db_table)
-    # The state is spelt out: of a parameter SQLite does not know that it fits to a partial index.
+    # The state is a literal: SQLite would not use a partial index with a parameter.
     after = f"SELECT queue FROM {table} WHERE queue > %s AND state = {{}} ORDER BY queue LIMIT 1"
     with connection.cursor() as cursor:
         return {name for state in _READY_AND_DELAYED for name in _names(cursor, after.format(state))}
@@ -57,13 +57,13 @@ def _names(cursor: Any, after: str) -> Iterator[str]:
 
 
 def beats(queue: LeasedQueue) -> dict[int, tuple[str, int]]:
-    """Return the queue and the beat counter of everyone enrolled where ``queue`` is stored; it is open."""
+    """Return the queue and the beat counter of every owner in the store of ``queue``, which is open."""
     workers = apps.get_model("djutils", "QueueWorker").objects.using(own_alias(queue.transaction_alias or ""))
     return {owner: (name, count) for owner, name, count in workers.values_list("owner", "queue", "beats")}
 
 
 def explain(name: str, emptied: tuple[str, ...]) -> str:
-    """Return what to do about the queue ``name``, said by a consumer of the queues ``emptied``."""
+    """Return the log message of a consumer of the queues ``emptied`` about the queue ``name``."""
     return (
         f"Messages wait on the queue {name!r} of the same database, and no consumer empties it at the moment; this one "
         f"empties {', '.join(emptied)}. If the site means the same queue, set QUEUE_NAME to one name for both (without "
@@ -73,7 +73,7 @@ def explain(name: str, emptied: tuple[str, ...]) -> str:
 
 
 class Unattended(Chore):
-    """Looks once per lease, and tells of a queue that nobody emptied in between; once, until a consumer comes."""
+    """Checks once per lease, and reports a queue that no consumer emptied meanwhile; once, until a consumer appears."""
 
     name = "looking for queues that no consumer empties"
 

@@ -1,4 +1,4 @@
-"""Judging from counters that others advance who is alive, by time in which it was looked."""
+"""Judging which owners are alive from their counters, counting only time in which the counters were watched."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Watch(Generic[Key]):
-    """Measures for how long each counter has stood still.
+    """Measures for how long each counter has not advanced.
 
-    Only time in which it was looked counts: of what lies between two looks, at most ``longest_gap``
-    seconds. Who was cut off or frozen for an hour has seen nobody stand still for that hour; who
-    is cut off every few seconds still comes to an end.
+    Only watched time counts: of the time between two looks, at most ``longest_gap`` seconds. A process
+    that was disconnected or frozen for an hour has not seen any counter stand still for that hour; one that
+    is disconnected every few seconds still reaches a verdict.
     """
 
     def __init__(self, longest_gap: float) -> None:
@@ -23,7 +23,7 @@ class Watch(Generic[Key]):
         self._seen: dict[Key, tuple[float, float]] = {}
 
     def look(self, counters: Mapping[Key, float], now: float) -> None:
-        """Take in where the counters stand, ``now`` by the monotonic clock."""
+        """Record the values of the counters, ``now`` by the monotonic clock."""
         if self._looked_at is not None:
             self._watched += min(max(0.0, now - self._looked_at), self._longest_gap)
         self._looked_at = now
@@ -34,7 +34,7 @@ class Watch(Generic[Key]):
             del self._seen[key]
 
     def stood_still(self, key: Key) -> float:
-        """Return for how many seconds the counter of ``key`` was seen not to move; 0 if it was never seen."""
+        """Return for how many watched seconds the counter of ``key`` has not advanced; 0 if it was never seen."""
         if key not in self._seen:
             return 0.0
         return self._watched - self._seen[key][1]

@@ -1,4 +1,4 @@
-"""What a command in the main thread finds of its process, and gets back as it was whatever the last one did."""
+"""Process state that every command in the main thread finds unchanged, whatever the previous command did."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class World:
-    """Current directory, umask and signal handlers: what costs next to nothing to put back.
+    """Current directory, umask and signal handlers: state that costs next to nothing to restore.
 
-    The environment, the locale and what modules hold are the command's own to put back.
+    Restoring the environment, the locale and module state is left to the commands.
     """
 
     def __init__(self, signals: WorkerSignals) -> None:
@@ -26,16 +26,16 @@ class World:
         self._umask = 0
 
     def remember(self) -> None:
-        """Take what is now for what every command is to find."""
+        """Record the current state as the one that every command should find."""
         self._signals.remember()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
-        with suppress(OSError):  # it has been removed, or may not be read
-            self._path = os.getcwd()  # noqa: PTH109  (a str is what chdir wants)
+        with suppress(OSError):  # the directory has been removed, or may not be read
+            self._path = os.getcwd()  # noqa: PTH109  (chdir expects a str)
             self._directory = os.open(".", _DIRECTORY)
 
     def restore(self) -> None:
-        """Put it back."""
+        """Restore the recorded state."""
         os.umask(self._umask)
         try:
             os.fchdir(self._directory)
@@ -44,16 +44,16 @@ class World:
         self._signals.restore()
 
     def _go_back(self) -> None:
-        """A command has closed the directory with all other files; or it could never be opened."""
+        """Change the directory by path: a command closed the descriptor, or it could never be opened."""
         with suppress(OSError):
             os.chdir(self._path)
             self._directory = os.open(".", _DIRECTORY)
 
 
 def keep_caches() -> None:
-    """Let each thread keep its cache connections from command to command.
+    """Let each thread keep its cache connections between commands.
 
-    Django keeps them in the context, of which every command has one of its own: each that uses the
-    cache would connect.
+    Django keeps them in the context, and every command has its own context: each command that uses the
+    cache would open a connection.
     """
     caches._connections = threading.local()  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""What differs from vendor to vendor, one small file for each."""
+"""The SQL that differs between database vendors, one small file for each."""

@@ -1,4 +1,4 @@
-"""Where a queue in a database is: aliases, what else may stand in their place, and which of them are one database."""
+"""Which database a queue is in: known aliases, wrong ones, and aliases that lead to the same database."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from djutils.queue.exceptions import ConfigurationError
 from .errors import translated_errors
 
 _IDENTITY = {
-    # Two servers do not start in the same microsecond. A pooler passes both on, whatever name it has for them.
+    # Two servers do not start in the same microsecond. A pooler passes both values on, whatever its own name for the database is.
     "postgresql": "SELECT pg_postmaster_start_time()::text, oid FROM pg_database WHERE datname = current_database()",
     "mysql": "SELECT @@hostname, @@port, @@datadir, @@pid_file, DATABASE()",
 }
 
 
 class PlacedQueue(LeasedQueue):
-    """A queue in the database of an alias: which one, and by which others it is reached."""
+    """A queue in the database of an alias, and the other aliases by which that database is reached."""
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
@@ -31,7 +31,7 @@ class PlacedQueue(LeasedQueue):
 
     @property
     def alias(self) -> str:
-        """The database alias its table is in."""
+        """The alias of the database that holds its table."""
         if router.routers and not self.connection:
             return router.db_for_write(QueueMessage)
         return known_alias(self.connection) if self.connection else DEFAULT_DB_ALIAS
@@ -101,6 +101,6 @@ def _identity(connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
         connection.temporary_connection() as cursor,
         connection.wrap_database_errors,
     ):
-        # Past what counts queries: this one is not asked a second time.
+        # Bypasses whatever counts queries: this query is made only once.
         cursor.cursor.execute(_IDENTITY[connection.vendor])
         return tuple(cursor.fetchone())

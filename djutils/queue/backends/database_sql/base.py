@@ -1,4 +1,4 @@
-"""The statements on the hot path, as far as the vendors agree, and what each must add."""
+"""The statements on the hot path that all vendors share, and the methods that each vendor must add."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ Row = tuple[Any, ...]
 
 _PROMOTED_AT_ONCE = 500
 _DJANGOS_OWN = async_unsafe(lambda: None).__code__
-"""The code of what a connection has from Django, whose methods are decorated with this. The methods themselves may
-be replaced by the time this is imported."""
+"""The code object of the wrapper with which Django decorates a connection's methods. The methods themselves may
+already be replaced when this module is imported."""
 
 COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error, offers"
-"""What a claim answers: the order first, then a Delivery."""
+"""The columns that a claim returns: the sort order first, then the fields of a Delivery."""
 
 
 class Step(NamedTuple):
-    """What came of one claim."""
+    """The result of one claim."""
 
     enrolled: bool
     late: frozenset[str]
-    """Of those that are done, the ones that were no longer the owner's."""
+    """Ids among ``done`` that were no longer the owner's."""
     deliveries: list[Delivery]
     partial: bool = False
-    """May there be others, although it lent fewer than it was asked for?"""
+    """Whether there may be more messages although fewer than requested were lent."""
     due: bool = True
-    """May there be some that are due and not promoted?"""
+    """Whether there may be due messages that are not promoted."""
 
 
 class Look(NamedTuple):
-    """What a look at a queue found, without taking anything."""
+    """What was found in a queue without taking anything."""
 
     enrolled: bool
     ready: bool
@@ -49,16 +49,16 @@ class Look(NamedTuple):
 
 
 class Heard(Enum):
-    """What came of waiting for a message."""
+    """The result of waiting for a message."""
 
     NOTHING = 0
     PERHAPS = 1
-    """Something may have come unannounced: it is worth a look."""
+    """A message may have arrived unannounced: the queue should be checked."""
     CALL = 2
 
 
 class Counts(NamedTuple):
-    """How many messages of a queue are in which state; ``due`` of the delayed ones are due."""
+    """The number of messages of a queue in each state; ``due`` is how many of the delayed ones are due."""
 
     ready: int
     delayed: int
@@ -84,19 +84,19 @@ class Now(Func):
 
 
 class Dialect:
-    """SQL of one vendor, for the table of messages and the table of workers."""
+    """The SQL of one vendor, for the message table and the worker table."""
 
     now = ""
     blocking = False
-    """Can ``wait`` be woken?"""
+    """Whether ``wait`` can be woken."""
     direct = False
-    """Can it insert by the driver itself, past Django's cursors?"""
+    """Whether it can insert through the driver itself, bypassing Django's cursors."""
     on_duplicate = " ON CONFLICT (message_id) DO NOTHING"
 
     finds_owners = True
-    """Has it an index of what is leased, by owner?"""
+    """Whether it has an index of leased messages by owner."""
     rows_at_once = 100
-    """Most rows to insert by one statement."""
+    """Most rows to insert with one statement."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         quote = connection.ops.quote_name
@@ -106,8 +106,8 @@ class Dialect:
 
     @staticmethod
     def own_settings(settings: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings of a consumer's own connection, beside the project's ``settings``."""
-        # Whatever the project does by hand with its own: here each statement is its own transaction.
+        """Return the settings of a consumer's own connection that differ from the project's ``settings``."""
+        # Whatever the project does with its own connections, here each statement is its own transaction.
         return {**settings, "OPTIONS": {**settings["OPTIONS"]}, "AUTOCOMMIT": True, "CONN_MAX_AGE": None}
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
@@ -115,39 +115,39 @@ class Dialect:
 
     @contextmanager
     def durably(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
-        """A transaction on a tuned connection, whose commit is as safe as the project's own are."""
+        """Open a transaction on a tuned connection whose commit is as durable as the project's own."""
         with transaction.atomic(using=connection.alias):
             yield
 
     def wake(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        """Wake a consumer of ``queue`` that waits, once the caller's transaction has committed."""
+        """Wake a waiting consumer of ``queue`` once the caller's transaction has committed."""
 
     def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        """Wake another one as well: one took as much as it can, and there may be more."""
+        """Wake another consumer as well: the first one took all it can, and there may be more."""
 
     def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
-        """Wait for a call, at most ``seconds``; only where it is ``blocking``."""
+        """Wait up to ``seconds`` for a wake-up call; only where the dialect is ``blocking``."""
         raise NotImplementedError
 
     def looked(self) -> None:
-        """The look that a call led to is over: another one's turn."""
+        """Note that the check after a wake-up call is over: another process may check next."""
 
     def close(self) -> None:
-        """Close what waiting needed."""
+        """Close everything that was opened for waiting."""
 
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
-        """Insert all of ``envelopes`` or none; an id that is there already is passed over."""
-        # Code that watches Django's cursors sees this too; they take a third of the time it takes.
+        """Insert all of ``envelopes`` or none; an id that is already there is ignored."""
+        # Django's cursors let other code watch the statement; they take a third of the time of an insert.
         direct = self.direct and not is_watched(connection)
         if direct:
-            # Django's cursors do it, past which this goes.
+            # Django's cursors would do this, but they are bypassed here.
             connection.close_if_health_check_failed()
-            # pytest-django puts its refusal in the place of ensure_connection, open connection or not.
+            # pytest-django replaces ensure_connection to refuse access, whether or not a connection is open.
             if connection.connection is None or _is_not_djangos(type(connection).ensure_connection):
                 connection.ensure_connection()
             connection.validate_no_broken_transaction()
         insert = self._insert_directly if direct else self._insert
-        # One row is always one statement, and most often many are: it needs no transaction of its own.
+        # One row always fits into one statement, and usually many do: no extra transaction is needed.
         parts = [envelopes] if len(envelopes) == 1 else self._parts(connection, envelopes)
         with connection.wrap_database_errors:
             if len(parts) == 1:
@@ -160,7 +160,7 @@ class Dialect:
     def _parts(
         self, connection: BaseDatabaseWrapper, envelopes: Sequence[Envelope]
     ) -> list[Sequence[Envelope]]:
-        """Return ``envelopes`` in parts for one statement each: bounded by rows and bytes, but one at least."""
+        """Return ``envelopes`` in parts for one statement each: limited by rows and bytes, at least one each."""
         rows, size = self.rows_at_once, self.bytes_at_once(connection)
         if len(envelopes) <= rows and sum(len(envelope.data) for envelope in envelopes) <= size:
             return [envelopes]
@@ -174,7 +174,7 @@ class Dialect:
         return [*parts, envelopes[start:]]
 
     def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
-        """Return how many bytes of messages one statement may carry; one message is never divided."""
+        """Return how many bytes of messages one statement may carry; a message is never split."""
         return 8 * 1024 * 1024
 
     def _insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
@@ -197,11 +197,11 @@ class Dialect:
     def _insert_directly(
         self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
     ) -> None:
-        """Insert by the driver itself, on Django's connection."""
+        """Insert through the driver itself, on Django's connection."""
         raise NotImplementedError
 
     def look(self, connection: BaseDatabaseWrapper, queue: str, owner: int) -> Look:
-        """Return whether there is anything to claim or to promote: one statement that writes nothing."""
+        """Return whether there is anything to claim or promote, by one statement that writes nothing."""
         messages = f"SELECT 1 FROM {self.messages} WHERE queue = %s AND"
         statement = (
             f"SELECT EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s), "
@@ -211,13 +211,13 @@ class Dialect:
         return Look(*map(bool, found))
 
     def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
-        """Return the rows of a statement that is carried out again and again."""
+        """Return the rows of a statement that is executed very often."""
         with connection.cursor() as cursor:
             cursor.execute(statement, params)
             return list(cursor.fetchall())
 
     def count(self, connection: BaseDatabaseWrapper, queue: str) -> Counts:
-        """Return how many messages of ``queue`` are in which state, all at one moment."""
+        """Return the number of messages of ``queue`` in each state, all at one moment."""
         counted = f"SELECT count(*) FROM {self.messages} WHERE queue = %s AND"
         leased = self._count_leased() if self.finds_owners else f"{counted} state = 2"
         statement = (
@@ -245,7 +245,7 @@ class Dialect:
         )
 
     def promote(self, connection: BaseDatabaseWrapper, queue: str) -> int:
-        """Make ready what is due, up to some hundreds, and return how many that were."""
+        """Make due messages ready, up to a few hundred, and return how many."""
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT id FROM {self.messages} WHERE queue = %s AND state = 1 AND due <= {self.now} "
@@ -255,7 +255,7 @@ class Dialect:
             ids = [id for (id,) in cursor.fetchall()]
             if not ids:
                 return 0
-            # Were the state named, the index of all that is delayed might be taken instead of the key.
+            # With a plain condition on the state the planner might use the index of delayed messages instead of the key.
             cursor.execute(
                 f"UPDATE {self.messages} SET state = 0, due = NULL "
                 f"WHERE id IN ({placeholders(ids)}) AND state + 0 = 1",
@@ -271,7 +271,7 @@ class Dialect:
         count: int,
         done: Collection[str],
     ) -> Step:
-        """Delete what is ``done`` and lend up to ``count``, in one transaction."""
+        """Delete ``done`` and lend up to ``count`` messages, in one transaction."""
         raise NotImplementedError
 
     def ask(
@@ -282,18 +282,18 @@ class Dialect:
         count: int,
         done: Collection[str],
     ) -> Callable[[], Step] | None:
-        """Begin a ``step``, and return a function that waits for it; None where the driver cannot."""
+        """Start a ``step`` and return a function that waits for it; None where the driver cannot."""
         return None
 
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether any code counts, logs, wraps or forbids what Django's cursors carry out."""
+    """Return whether any code counts, logs, wraps or forbids the statements of Django's cursors."""
     return bool(connection.execute_wrappers or connection.queries_logged or is_guarded(connection))
 
 
 def is_guarded(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether something stands in the place of Django's cursors, as in a test that may use no database."""
-    # A test class that forbids it puts it back in this place when it is over.
+    """Return whether Django's cursors have been replaced, as in a test that may use no database."""
+    # A test class that forbids database access restores this attribute when it ends.
     replaced = connection.__dict__.get("cursor")
     return replaced is not None and _is_not_djangos(replaced)
 
@@ -303,9 +303,9 @@ def _is_not_djangos(method: Any) -> bool:
 
 
 def together(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
-    """Return a transaction for several statements; none where the caller manages its own by hand.
+    """Return a transaction for several statements; a null context where the caller manages transactions by hand.
 
-    There ``atomic()`` is a savepoint, and on SQLite to release the outermost one is to commit.
+    There ``atomic()`` is a savepoint, and releasing the outermost savepoint on SQLite commits.
     """
     if connection.in_atomic_block or connection.get_autocommit():
         return transaction.atomic(using=connection.alias)
@@ -315,24 +315,24 @@ def together(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
 def after_commit(connection: BaseDatabaseWrapper, hook: Callable[[], object]) -> None:
     """Call ``hook`` when the transaction of ``connection`` has committed; at once if there is none.
 
-    Never in a test's transaction, which does not commit. Once is enough: ``hook`` is not added after itself.
+    Never in a test's transaction, which does not commit. ``hook`` is not added twice in a row.
     """
     if not connection.in_atomic_block:
         hook()
         return
-    # The transactions of a TestCase stand around all others.
+    # The transactions of a TestCase enclose all others.
     if connection.atomic_blocks and getattr(connection.atomic_blocks[0], "_from_testcase", False):
         return
     if connection.run_on_commit:
         savepoints, last, *_ = connection.run_on_commit[-1]
-        # If a savepoint can take the other one back, but not what was called now, this one is needed too.
+        # If rolling back a savepoint can drop the earlier hook but not the current call, another hook is needed.
         if last == hook and savepoints <= set(connection.savepoint_ids):
             return
     transaction.on_commit(hook, using=connection.alias, robust=True)
 
 
 def in_order(rows: Sequence[Row]) -> list[Delivery]:
-    """Return claimed rows, which come in any order, as deliveries in the order of the queue."""
+    """Return claimed rows, which arrive in any order, as deliveries in the order of the queue."""
     return [
         make(Delivery, (id, bytes(message), attempts, crashes, redeliveries, error or "", offers))
         for _, _, id, message, attempts, crashes, redeliveries, error, offers in sorted(rows, key=_order)

@@ -1,4 +1,4 @@
-"""How a DatabaseQueue gets at its database: the project's connection, or a consumer's own."""
+"""How a DatabaseQueue connects to its database: through the project's connection, or a consumer's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .vendors import dialect_of, own_settings
 
 
 class ConnectedQueue(PlacedQueue):
-    """A queue in the database of an alias. Once opened, it has a connection that nothing else uses."""
+    """A queue in the database of an alias. Once opened, it has a private connection."""
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
@@ -39,22 +39,22 @@ class ConnectedQueue(PlacedQueue):
 
     @property
     def blocking(self) -> bool:  # type: ignore[override]
-        """Whether a consumer that waits can be woken."""
+        """Whether a waiting consumer can be woken."""
         return self._sql(connections[self.alias]).blocking
 
     def open(self) -> None:
-        """Take a connection of its own: what commands do to theirs must not reach it, nor ours them.
+        """Open a private connection: what commands do to theirs must not affect it, nor the reverse.
 
-        Raises ``ConfigurationError`` if the database can be reached, but not without a pooler.
+        Raises ``ConfigurationError`` if the database can only be reached through a pooler.
         """
         own, settings = own_alias(self.alias), own_settings(connections[self.alias])
         if connections.settings.get(own) != settings:
             connections.settings[own] = settings
-            with suppress(AttributeError):  # it has none in this thread
+            with suppress(AttributeError):  # there is no such connection in this thread
                 connections[own].close()
                 del connections[own]
         self._own = own
-        # If it is down now, whatever is asked first says so.
+        # If the database is down now, the first query reports it.
         with suppress(BackendUnavailable), self._database():
             pass
 
@@ -65,12 +65,13 @@ class ConnectedQueue(PlacedQueue):
         connections[self._using].close()
 
     def hang_up(self) -> None:
-        # Not by the driver: its objects are the other thread's. Nor closed: the number could be another file's then.
+        # Not through the driver: its objects belong to the other thread. The descriptor is not closed either: its number
+        # could then belong to another file.
         with suppress(Exception), socket(fileno=os.dup(_descriptor(self._raw))) as wire:
             wire.shutdown(SHUT_RDWR)
 
     def _database(self) -> translated_errors:
-        """Return the connection, as a context: inside, the driver's errors become ours."""
+        """Return the connection as a context manager that translates the driver's errors into ours."""
         connection = connections[self._using]
         errors = translated_errors(connection)
         if self._own:
@@ -80,7 +81,7 @@ class ConnectedQueue(PlacedQueue):
 
     @contextmanager
     def _transaction(self) -> Iterator[BaseDatabaseWrapper]:
-        """A transaction that is as safe from a crash of the server as those of the project."""
+        """Open a transaction that is as durable in a crash of the server as the project's own."""
         with self._database() as connection:
             if self._own:
                 with self._sql(connection).durably(connection):
@@ -93,7 +94,7 @@ class ConnectedQueue(PlacedQueue):
         connection.ensure_connection()
         if connection.connection is not self._tuned:
             self._raw = connection.connection
-            # What was asked in one thread may be heard in another.
+            # A request that one thread sent may be read by another.
             connection.inc_thread_sharing()
             self._sql(connection).tune(connection)
             self._tuned = connection.connection
@@ -104,9 +105,9 @@ class ConnectedQueue(PlacedQueue):
         return self._dialect
 
     def _wake(self) -> None:
-        """Wake a consumer that waits, when the transaction has committed: there is something to lend."""
+        """Wake a waiting consumer when the transaction has committed: there is something to lend."""
         connection = connections[self._using]
-        # With autocommit off no hook is called at the commit: there it is found by the next look.
+        # With autocommit off no hook is called at the commit: the next poll finds the message.
         if connection.commit_on_exit if connection.in_atomic_block else connection.autocommit:
             self._sql(connection).wake(connection, self.name)
 
@@ -143,5 +144,5 @@ class ConnectedQueue(PlacedQueue):
 
 
 def _descriptor(raw: Any) -> int:
-    """Return the file descriptor of a driver's connection; PyMySQL keeps its socket to itself."""
+    """Return the file descriptor of a driver's connection; PyMySQL keeps its socket in a private attribute."""
     return int((raw if hasattr(raw, "fileno") else raw._sock).fileno())

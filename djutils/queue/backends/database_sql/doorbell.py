@@ -1,10 +1,10 @@
-"""A FIFO beside a SQLite file: whoever has sent something rings, and one who waits hears it at once.
+"""A FIFO beside a SQLite file: a producer rings after it has sent something, and a waiting consumer wakes at once.
 
-It carries no message and promises nothing: a ring that nobody hears costs the time until the next
-look. All who share a SQLite file are on one machine, so the bell reaches each of them.
+It carries no message and guarantees nothing: a ring that no consumer hears only delays the message until the
+next poll. All processes that share a SQLite file are on one machine, so the bell reaches each of them.
 
-Others may be allowed to write into its directory. So its name is opened once, never through a
-symbolic link, and what was opened is looked at before it is used: a FIFO, and of whom.
+Other users may be allowed to write to its directory. Its path is therefore opened once, never through a
+symbolic link, and the open file is checked before use: it must be a FIFO with a trusted owner.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 class Doorbell:
     """The bell of one queue in the database file ``database``.
 
-    Any thread may ``ring``; only one waits. It is there as long as somebody waits for it.
+    Any thread may ``ring``; only one waits. The FIFO exists as long as a consumer waits for it.
     """
 
     def __init__(self, database: Path, queue: str) -> None:
@@ -41,13 +41,13 @@ class Doorbell:
         self._told = False
 
     def ring(self, times: int = 1) -> None:
-        """Wake one who waits, or ``times`` of them; nobody need be there."""
+        """Wake one waiting consumer, or ``times`` of them, if there are any."""
         if not os.access(
             self._path, os.W_OK
-        ):  # the usual case while all are busy: to open it would cost more
+        ):  # the usual case while all are busy: opening it would cost more
             return
-        with suppress(OSError):  # nobody waits, or so many rings are unheard that one more says nothing
-            # Not kept open: a number that another thread has just closed may mean another file.
+        with suppress(OSError):  # no consumer waits, or so many rings are unread that one more adds nothing
+            # Not kept open: a descriptor number that another thread has just closed may belong to another file.
             fd = os.open(self._path, os.O_WRONLY | _FLAGS)
             try:
                 if self._is_ours(os.fstat(fd)):
@@ -56,7 +56,7 @@ class Doorbell:
                 os.close(fd)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it rings, at most ``seconds``; answer whether it did."""
+        """Wait up to ``seconds`` for a ring; return whether there was one."""
         try:
             self._listen()
             ready, _, _ = select.select([self._fd], [], [], seconds)
@@ -65,7 +65,7 @@ class Doorbell:
             if not self._told:
                 logger.info("There is no bell at %s (%s): this queue is polled.", self._path, error)
             self._told = True
-            # If a command has closed it, the number may mean another file by now.
+            # If a command has closed it, the descriptor number may belong to another file by now.
             self._fd = -1
             time.sleep(seconds)
             return False
@@ -73,15 +73,15 @@ class Doorbell:
     def _hear(self) -> bool:
         try:
             rings = len(os.read(self._fd, _MANY))
-        except BlockingIOError:  # somebody else was faster
+        except BlockingIOError:  # another consumer read it first
             return False
         if rings > 1:
-            # The others may have work too. Ever fewer, or rings of busy times would go on for ever.
+            # Pass some of the rings on, as there may be work for the others. Fewer each time, so that they end.
             self.ring(min(rings - 1, _PASSED_ON))
         return True
 
     def _listen(self) -> None:
-        """Open the bell that producers find now; make one where there is none."""
+        """Open the bell that producers find now; make one if there is none."""
         if self._fd >= 0 and self._is_found():
             return
         self._let_go()
@@ -90,7 +90,7 @@ class Doorbell:
             os.mkfifo(self._path, _PRIVATE)
         except FileExistsError:
             made = False
-        # To be its writer too: else it would seem to ring whenever the last producer hangs up.
+        # Also open it for writing: otherwise it would seem to ring whenever the last producer closes it.
         fd = os.open(self._path, os.O_RDWR | _FLAGS)
         try:
             there = os.fstat(fd)
@@ -104,20 +104,20 @@ class Doorbell:
         self._fd = fd
 
     def _is_found(self) -> bool:
-        """Return whether what we listen to is what producers find."""
+        """Return whether the open FIFO is still the one that producers find."""
         try:
             return os.path.samestat(self._path.lstat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
 
     def _is_ours(self, there: os.stat_result) -> bool:
-        """Return whether this is a bell, made by this user, the owner of the database, or root."""
+        """Return whether this is a FIFO of this user, the owner of the database, or root."""
         return S_ISFIFO(there.st_mode) and (
             there.st_uid in {os.geteuid(), 0} or there.st_uid == self._database.stat().st_uid
         )
 
     def _share(self, fd: int, made: os.stat_result) -> None:
-        """Let all ring who may write the database, as SQLite has it with its own files."""
+        """Let every user ring who may write to the database, as SQLite does with its own files."""
         if made.st_uid != os.geteuid() or made.st_nlink != 1 or made.st_mode & ~_PRIVATE & 0o7777:
             raise FileExistsError("something else has taken its name")
         database = self._database.stat()
@@ -126,7 +126,7 @@ class Doorbell:
         os.fchmod(fd, database.st_mode & 0o666)
 
     def close(self) -> None:
-        """Wait no more; the last to go takes the bell away."""
+        """Stop waiting; the last consumer removes the bell."""
         if self._fd < 0:
             return
         self._let_go()

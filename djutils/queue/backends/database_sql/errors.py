@@ -1,4 +1,4 @@
-"""What a driver's errors mean; and after a deadlock, the transaction that lost it starts again."""
+"""What a driver's errors mean, and how a transaction is retried after a deadlock."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _LONGEST_PAUSE = 0.02
 
 
 class Deadlock(BackendUnavailable):
-    """The database undid a transaction of ours to let another one go on."""
+    """The database rolled back a transaction of ours so that another one could go on."""
 
 
 class Kind(Enum):
-    """What a refusal of the database means to the caller, and what can be done about it."""
+    """What an error of the database means to the caller, and what can be done about it."""
 
     DEADLOCK = "Another transaction was in the way; calling again helps."
     BUSY = "A row or table was locked, or the server was busy, for too long; calling again later may help."
@@ -52,32 +52,32 @@ class Kind(Enum):
 
     @property
     def spares_connection(self) -> bool:
-        """Whether the connection is as good as before. After the others the next one may lead elsewhere."""
+        """Whether the connection can still be used. After other errors, a new one may lead to another server."""
         return self in {Kind.DEADLOCK, Kind.BUSY} or not self.is_outage
 
 
-# PostgreSQL: a code of five, or its class, the first two.
+# PostgreSQL: a code of five characters, or its class, the first two.
 _SQLSTATES = {
     "40P01": Kind.DEADLOCK,
     "40001": Kind.DEADLOCK,
     "55P03": Kind.BUSY,  # lock_timeout
     "57014": Kind.BUSY,  # statement_timeout, or cancelled by an operator
     "25006": Kind.READ_ONLY,
-    "25P03": Kind.GONE,  # idle in a transaction for too long; to psycopg an internal error
+    "25P03": Kind.GONE,  # idle in a transaction for too long; psycopg reports an internal error
     "25P04": Kind.GONE,  # transaction_timeout
     "53": Kind.FULL,
     "28": Kind.LOGIN,
     "3D": Kind.LOGIN,
     "08": Kind.GONE,
     "57": Kind.GONE,  # shut down, crashed, or the session was ended
-    "58": Kind.GONE,  # the server's own disk or operating system fails
+    "58": Kind.GONE,  # the server's disk or operating system failed
     "42P01": Kind.TABLES,
     "42703": Kind.TABLES,
     "42501": Kind.RIGHTS,
-    "26000": Kind.POOLER,  # a prepared statement that another server has
+    "26000": Kind.POOLER,  # a prepared statement that only another server has
     "42P05": Kind.POOLER,
 }
-# MariaDB and MySQL. From 2000 to 2999 it is the client that reports a lost connection.
+# MariaDB and MySQL. Codes from 2000 to 2999 are the client's: it reports a lost connection.
 _CODES = {
     Kind.DEADLOCK: {1020, 1213, 3058},
     Kind.BUSY: {1205, 1206, 1317, 1969, 3024, 3572},
@@ -89,7 +89,7 @@ _CODES = {
     Kind.RIGHTS: {1142, 1143, 1227, 1370},
 }
 _KINDS = {code: kind for kind, codes in _CODES.items() for code in codes}
-# SQLite: the name of a result, or its beginning.
+# SQLite: the name of a result code, or its first part.
 _RESULTS = {
     "SQLITE_BUSY_SNAPSHOT": Kind.DEADLOCK,
     "SQLITE_BUSY": Kind.BUSY,
@@ -104,8 +104,8 @@ _RESULTS = {
 }
 
 
-class translated_errors:  # noqa: N801  (read as a function; as a class it takes a third of the time)
-    """Raise the driver's errors as ours. A lost connection is closed, unless it is in a transaction."""
+class translated_errors:  # noqa: N801  (used like a function; as a class it takes a third of the time)
+    """Translate the driver's errors into ours. A lost connection is closed, unless it is in a transaction."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -134,15 +134,15 @@ class translated_errors:  # noqa: N801  (read as a function; as a class it takes
 def kind_of(error: Exception) -> Kind:
     """Return what an error of Django's database layer means, by the code its driver gave it."""
     cause, code = error.__cause__, error.args[0] if error.args else None
-    if isinstance(code, int):  # of MariaDB and MySQL; some of their drivers have an SQLSTATE too
+    if isinstance(code, int):  # of MariaDB and MySQL; some of their drivers also have an SQLSTATE
         return Kind.GONE if 2000 <= code < 3000 else _KINDS.get(code, Kind.REFUSED)
     if state := getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None):
         if state == "0A000" and "cached plan" in str(error):
-            return Kind.GONE  # a migration changed the table; a new connection plans again
+            return Kind.GONE  # a migration changed the table; a new connection makes a new plan
         return _SQLSTATES.get(state) or _SQLSTATES.get(state[:2], Kind.REFUSED)
     if name := getattr(cause, "sqlite_errorname", None):
         return _of_sqlite(name, str(error))
-    # Without a code it is the client that speaks: it could not connect, or has lost the connection.
+    # An error without a code comes from the client: it could not connect, or has lost the connection.
     return Kind.GONE if isinstance(error, OperationalError | InterfaceError) else Kind.REFUSED
 
 
@@ -157,7 +157,7 @@ def _told(error: Exception) -> str:
 
 
 def retry_on_deadlock(method: Callable[P, R]) -> Callable[P, R]:
-    """Let ``method``, which is one transaction, start again after a deadlock, a few times."""
+    """Retry ``method``, which is one transaction, a few times after a deadlock."""
 
     @functools.wraps(method)
     def trying(*args: P.args, **kwargs: P.kwargs) -> R:

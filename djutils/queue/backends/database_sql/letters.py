@@ -1,4 +1,4 @@
-"""Dead letters in the table of messages."""
+"""Dead letters in the message table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .rows import IDS_AT_ONCE, by_key, dead_letter, slices
 
 
 class LettersQueue(ConnectedQueue):
-    """Everything of a ``LeasedQueue`` that is about its dead letters."""
+    """The methods of a ``LeasedQueue`` that concern dead letters."""
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         with self._database():
@@ -30,7 +30,7 @@ class LettersQueue(ConnectedQueue):
     def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
         with self._database():
             dead = _newest_first(self._messages(State.DEAD))
-            # Not startswith: to SQLite that is a LIKE, without regard to case.
+            # Not startswith: on SQLite that is a case-insensitive LIKE.
             if prefix:
                 dead = dead.alias(begins=Left("message_id", len(prefix))).filter(begins=prefix)
             return list(dead.values_list("message_id", flat=True)[:count])
@@ -51,9 +51,9 @@ class LettersQueue(ConnectedQueue):
             return sum(dead.delete()[0] for dead in self._dead(ids, before))
 
     def _dead(self, ids: Collection[str] | None, before: datetime | None) -> Iterator[QuerySet[QueueMessage]]:
-        """Return the dead letters in parts, each small enough for one statement; the caller removes them."""
+        """Yield the dead letters in parts, each small enough for one statement; the caller removes them."""
         dead = self._messages(State.DEAD)
-        # What dies meanwhile is not waited for, or there might be no end.
+        # Messages that die meanwhile are left out; otherwise this might never end.
         newest = dead.aggregate(newest=Max("died"))["newest"] or 0
         dead = dead.filter(died__lte=newest)
         if before is not None:

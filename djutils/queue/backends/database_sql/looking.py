@@ -1,4 +1,4 @@
-"""Reading the table of messages without taking anything."""
+"""Reading the message table without taking anything."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .connected import ConnectedQueue
 from .rows import slices
 
 _NEAR = 1000
-"""Most ids of any queue to look at by a beginning; if more begin so, this queue's own are gone through."""
+"""Most ids, of any queue, to look up by prefix; if more match, this queue's messages are searched instead."""
 _HEX = re.compile(r"[0-9a-f]+")
 _AFTER = dict(zip("0123456789abcdef", "123456789abcdefg", strict=True))
 
 
 class Line(NamedTuple):
-    """Messages that an index has in order."""
+    """Messages in the order of an index."""
 
     rows: QuerySet[QueueMessage]
     key: str
-    """The column that they are ordered by; rows that agree in it are ordered by their primary key."""
+    """The column that they are ordered by; rows with equal values are ordered by primary key."""
 
 
 class LookingQueue(ConnectedQueue):
-    """Everything of a ``LeasedQueue`` that only reads messages."""
+    """The methods of a ``LeasedQueue`` that only read messages."""
 
     supports_peek = True
 
@@ -62,7 +62,7 @@ class LookingQueue(ConnectedQueue):
 
     def _lines(self, state: StateName) -> list[Line]:
         delayed = self._messages(State.DELAYED)
-        # What is due but not promoted yet waits for nothing but the next receive.
+        # Due messages that are not promoted yet count as ready: the next receive promotes them.
         lines = {
             "ready": [Line(self._messages(State.READY), "rank"), Line(delayed.filter(due__lte=Now()), "due")],
             "delayed": [Line(delayed.filter(due__gt=Now()), "due")],
@@ -71,7 +71,7 @@ class LookingQueue(ConnectedQueue):
         return lines[state]
 
     def _peek_leased(self, last: int | None, newest: bool, count: int, data: bool) -> list[Snapshot]:
-        # All are found first: they are few, and no index has them in order.
+        # All are loaded first: they are few, and no index has them in order.
         keys = [key for rows in self._leased() for key in rows.values_list("id", flat=True)]
         keys = [key for key in keys if last is None or (key < last if newest else key > last)]
         keys = sorted(keys, reverse=newest)[: max(count, 0)]
@@ -81,7 +81,7 @@ class LookingQueue(ConnectedQueue):
         ]
 
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
-        if "\0" in prefix:  # which not every database can be asked for
+        if "\0" in prefix:  # not every database accepts such an id in a query
             return []
         with self._database():
             rows = self._by_key(self._keys(prefix, count), data)
@@ -94,7 +94,7 @@ class LookingQueue(ConnectedQueue):
         if keys := [*whole.values_list("id", flat=True)][:count]:
             return keys
         if _HEX.fullmatch(prefix):
-            # In the order of letters and digits every collation agrees.
+            # Every collation agrees on the order of letters and digits.
             end = prefix[:-1] + _AFTER[prefix[-1]]
             near = rows.filter(message_id__gte=prefix, message_id__lt=end).order_by("message_id")
             seen = list(near.values_list("id", "queue", "message_id")[:_NEAR])
@@ -103,7 +103,7 @@ class LookingQueue(ConnectedQueue):
                 return ours[:count]
         keys = []
         for part in (*map(self._messages, (State.READY, State.DELAYED, State.DEAD)), *self._leased()):
-            # Not startswith: to SQLite that is a LIKE, without regard to case.
+            # Not startswith: on SQLite that is a case-insensitive LIKE.
             begins = (
                 part.alias(begins=Left("message_id", len(prefix))).filter(begins=prefix) if prefix else part
             )
@@ -114,7 +114,7 @@ class LookingQueue(ConnectedQueue):
         firsts: list[Snapshot] = []
         with self._database():
             ready, due = self._lines("ready")
-            # The first of each rank: the index leads from one to the next.
+            # The first message of each rank: the index leads from one rank to the next.
             rows = ready.rows.order_by("rank", "id")
             while row := _columns(rows, False).first():
                 firsts.append(_snapshot(row, False, 0, "rank"))
@@ -130,9 +130,9 @@ class LookingQueue(ConnectedQueue):
 
 
 def _beyond(line: Line, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
-    """Return the rows of ``line`` after the key ``last``: those that agree in its first part, then the others.
+    """Yield the rows of ``line`` after the key ``last``: those with the same first part, then the others.
 
-    Together they would be one condition that not every database finds in an index.
+    A single condition for both would not use an index on every database.
     """
     sign, beyond = ("-", "lt") if newest else ("", "gt")
     order = (f"{sign}{line.key}", f"{sign}id")
@@ -141,7 +141,7 @@ def _beyond(line: Line, last: tuple[int, int] | None, newest: bool) -> Iterator[
         key, id = last
         same = rows.filter(**{line.key: key})
         if line.key == "due":
-            # Its index does not hold the primary key, which would be taken as the way to all that lies beyond it.
+            # Its index does not contain the primary key, which the planner would scan instead.
             same = same.alias(number=F("id") + 0).filter(**{f"number__{beyond}": id})
         else:
             same = same.filter(**{f"id__{beyond}": id})
@@ -156,7 +156,7 @@ def _columns(rows: QuerySet[QueueMessage], data: bool) -> QuerySet[QueueMessage]
 
 
 def _snapshot(row: Any, data: bool, line: int = 0, key: str = "") -> Snapshot:
-    """Return a row as a snapshot, whatever another program has written into it."""
+    """Return a row as a snapshot, even if another program has written into it."""
     is_due = row.state == State.DELAYED and isinstance(row.due, int) and row.due <= row.now
     state: StateName = "ready" if is_due else _NAMES.get(row.state, "ready")
     died = row.died_at if state == "dead" else None

@@ -1,9 +1,9 @@
 """Which idle worker looks for a message: all of them hear the same call, but one look is enough.
 
-The workers of a consumer share some memory and a file without a name, made before they are forked.
-Each call has a number. The first worker that hears one locks the byte of its queue in the file, notes in the
-memory which calls it has heard, and looks; the others find the call noted, and go on waiting. The
-lock of a process that dies is freed by the kernel. Processes that share nothing, such as consumers
+The workers of a consumer share some memory and an unnamed file, made before they are forked. Each call
+has a number. The first worker that hears a call locks the byte of its queue in the file, records in the
+shared memory which calls it has heard, and looks; the others find the call recorded and keep waiting. The
+kernel releases the lock of a process that dies. Processes that share nothing, such as consumers
 on other machines, each look.
 """
 
@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import cache
 
 _NOTED = struct.Struct("32Q")
-"""The calls of one queue that were answered last."""
+"""The most recent calls of one queue that a worker has handled."""
 _SLOTS = 256
 _PAUSES = (0.001, 0.008)
 
@@ -32,7 +32,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.memory = mmap.mmap(-1, _SLOTS * _NOTED.size)
-        # A file of its own: a lock is let go when any descriptor of its file is closed.
+        # A separate file: a lock is released when any descriptor of its file is closed.
         if hasattr(os, "memfd_create"):
             self.file = os.memfd_create("djutils-lookout", os.MFD_CLOEXEC)
         else:
@@ -44,12 +44,12 @@ _shared = cache(_Shared)
 
 
 def share() -> None:
-    """Make what this process will share with those it forks from now on."""
+    """Create the memory and the file that this process shares with those it forks from now on."""
     _shared()
 
 
 class Lookout:
-    """The turn to look into ``queue`` on the database ``alias``, among the processes of one consumer."""
+    """Decides which process of one consumer looks into ``queue`` on the database ``alias``."""
 
     def __init__(self, alias: str, queue: str) -> None:
         self._shared = _shared()
@@ -57,9 +57,9 @@ class Lookout:
         self._locked = False
 
     def take(self, calls: Collection[int], deadline: float) -> bool:
-        """Return whether this process is to look because of ``calls``, which it has just heard.
+        """Return whether this process should look because of ``calls``, which it has just heard.
 
-        False when others have answered them all; at ``deadline``, by the monotonic clock, True.
+        False when other processes have handled them all; True at ``deadline``, by the monotonic clock.
         """
         pause = _PAUSES[0]
         while not self._are_answered(calls):
@@ -72,7 +72,7 @@ class Lookout:
         return False
 
     def release(self) -> None:
-        """Let others look."""
+        """Let other processes look."""
         if self._locked:
             self._locked = False
             with suppress(OSError):  # a command closed the file, which freed the lock
@@ -85,7 +85,7 @@ class Lookout:
         return _NOTED.unpack_from(self._shared.memory, self._slot * _NOTED.size)
 
     def _answer(self, calls: Collection[int]) -> bool:
-        """Note ``calls``, whose lock we have; False if another one did so just before."""
+        """Record ``calls`` while holding the lock; return False if another process has just done so."""
         noted = self._noted()
         new = [call for call in calls if call not in noted]
         if not new:

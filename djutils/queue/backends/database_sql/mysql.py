@@ -14,21 +14,21 @@ from djutils.queue.message import Envelope
 from .base import COLUMNS, Dialect, Step, in_order, placeholders
 
 _SMALL = 16 * 1024
-"""A message of so many bytes fits into every packet: the server is not asked."""
+"""A message of up to this many bytes fits into every packet: the server is not asked."""
 _BESIDES = 1024
-"""Bytes of a statement beside its longest value, generously."""
+"""A generous estimate of the bytes of a statement besides its longest value."""
 _ESCAPED = tuple(bytes([byte]) for byte in b"\0\n\r\x1a\"'\\")
 _SETTINGS = {
     # A locked row must not hold up a consumer, which beats every few seconds.
     "innodb_lock_wait_timeout": 5,
-    # The lock of a table that is being changed; by default it is waited for all day.
+    # The lock of a table that is being altered; the default is to wait for a day.
     "lock_wait_timeout": 20,
-    # An idle consumer is no forgotten connection.
+    # An idle consumer is not a forgotten connection.
     "wait_timeout": 8 * 3600,
 }
 _MARIADB_SETTINGS = {
-    # A worker that is frozen or cut off in a transaction must not keep others from taking over what it
-    # held. MySQL has no limit for that: there they wait until its connection is closed.
+    # A worker that is frozen or disconnected in a transaction must not keep others from taking over its
+    # messages. MySQL has no limit for that: there the others wait until the connection is closed.
     "idle_transaction_timeout": 5,
     "max_statement_time": 30,
 }
@@ -39,7 +39,7 @@ class MySQLDialect(Dialect):
     """The statements for MariaDB and MySQL."""
 
     finds_owners = False
-    # Not INSERT IGNORE: that would swallow other errors too, such as data that was cut off.
+    # Not INSERT IGNORE: that would also hide other errors, such as truncated data.
     on_duplicate = " ON DUPLICATE KEY UPDATE message_id = message_id"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -55,7 +55,7 @@ class MySQLDialect(Dialect):
         return own
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
-        """READ COMMITTED whatever the project uses, for gap locks would deadlock with producers; and limits."""
+        """Set READ COMMITTED, because gap locks would deadlock with producers, and time limits."""
         mariadb = connection.mysql_is_mariadb  # type: ignore[attr-defined]
         chosen = _SETTINGS | (_MARIADB_SETTINGS if mariadb else {})
         with connection.cursor() as cursor:
@@ -63,7 +63,7 @@ class MySQLDialect(Dialect):
             cursor.execute(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in chosen.items())}")
 
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
-        """As elsewhere; but what exceeds a packet would end the connection, and the caller's transaction."""
+        """Insert as elsewhere, but refuse a message that exceeds a packet: it would end the caller's transaction."""
         for envelope in envelopes:
             if len(envelope.data) > _SMALL and _written(envelope.data) > self._packet_of(connection):
                 raise MessageTooLarge(
@@ -74,12 +74,12 @@ class MySQLDialect(Dialect):
         super().insert(connection, queue, envelopes)
 
     def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
-        # Escaped, the bytes may be twice as many.
+        # Escaping may double the number of bytes.
         return max(_SMALL, self._packet_of(connection) // 2 - self.rows_at_once * _BESIDES)
 
     def _packet_of(self, connection: BaseDatabaseWrapper) -> int:
         if not self._packet:
-            # Past what counts queries: this one is not asked a second time.
+            # Bypasses whatever counts queries: this query is made only once.
             with connection.cursor() as cursor, connection.wrap_database_errors:
                 cursor.cursor.execute("SELECT @@max_allowed_packet")
                 self._packet = int(cursor.fetchone()[0])
@@ -106,7 +106,7 @@ class MySQLDialect(Dialect):
     def _ack(self, cursor: Any, owner: int, done: Collection[str]) -> set[str]:
         if not done:
             return set()
-        # To have them in the order of their keys it would rather read the table.
+        # Without the hint the planner would scan the table to get them in key order.
         cursor.execute(
             f"SELECT id, message_id FROM {self.messages} FORCE INDEX (djutils_message_id) WHERE message_id IN ({placeholders(done)}) "
             f"AND owner = %s AND state = 2 ORDER BY id FOR UPDATE",
@@ -114,7 +114,7 @@ class MySQLDialect(Dialect):
         )
         held = cursor.fetchall()
         if held:
-            # By primary key and in its order: other ways to the same rows deadlock.
+            # By primary key and in its order: reaching the same rows in another order deadlocks.
             cursor.execute(
                 f"DELETE FROM {self.messages} WHERE id IN ({placeholders(held)})", [id for id, _ in held]
             )
@@ -136,5 +136,5 @@ class MySQLDialect(Dialect):
 
 
 def _written(data: bytes) -> int:
-    """Return the bytes of a statement that inserts ``data``."""
+    """Return the size in bytes of a statement that inserts ``data``."""
     return len(data) + sum(map(data.count, _ESCAPED)) + _BESIDES

@@ -1,4 +1,4 @@
-"""NOTIFY and LISTEN: how an idle worker on PostgreSQL hears of a message as soon as it is committed."""
+"""NOTIFY and LISTEN: how an idle worker on PostgreSQL learns of a message as soon as it is committed."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ logger = logging.getLogger("djutils.queue.backends.database")
 _CHANNEL = "djutils"
 _NUMBER = re.compile(rb"[0-9a-f]{1,16}")
 _ANNOUNCE_EVERY = 0.01
-"""Seconds in which one announcement stands for all: each takes a lock of the whole database."""
+"""Seconds for which one announcement covers all messages: each NOTIFY locks the whole database."""
 _POLL_EVERY = 0.05
 
 
 class Announcer:
-    """Announces messages that were committed, in a statement of its own after the commit.
+    """Announces committed messages, in a separate statement after the commit.
 
-    Inside the transaction a NOTIFY would make every commit wait for a lock of the whole database.
-    What is not announced, within ``_ANNOUNCE_EVERY`` of an announcement, is found by the one who
-    heard that: it looks again after this time.
+    Inside the transaction, a NOTIFY would make every commit wait for a lock of the whole database.
+    Messages sent within ``_ANNOUNCE_EVERY`` of an announcement are not announced: the worker that
+    heard the announcement looks again after this time and finds them.
     """
 
     def __init__(self) -> None:
@@ -51,27 +51,27 @@ class Announcer:
         if now - self._made.get(key, float("-inf")) < _ANNOUNCE_EVERY:
             return
         try:
-            # The driver's own cursor: this is no query of the project's, and depends on the clock.
+            # The driver's own cursor: this is not a query of the project, and it depends on the clock.
             with connection.wrap_database_errors, connection.connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, f"{random.getrandbits(64):x} {queue}"])
-        except DatabaseError as error:  # the message is stored, and that is what counts
+        except DatabaseError as error:  # the message is stored, which is what matters
             logger.warning(
                 "A message on %s was stored but not announced (%s): an idle worker finds it at its next look.",
                 queue,
                 error,
             )
             return
-        if connection.get_autocommit():  # else it may still be rolled back
+        if connection.get_autocommit():  # otherwise it may still be rolled back
             self._made[key] = now
 
     def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
-        """Wake another one: there may be more than one worker takes."""
+        """Wake another worker: there may be more messages than one takes."""
         self._made.pop((connection.alias, queue), None)
         self._announce(connection, queue)
 
 
 class Listener:
-    """Listens on a connection of its own, without a transaction."""
+    """Listens on its own connection, without a transaction."""
 
     def __init__(self) -> None:
         self._connection: BaseDatabaseWrapper | None = None
@@ -79,16 +79,16 @@ class Listener:
         self._look_again = False
 
     def had_some(self) -> None:
-        """There was a message: others may have come unannounced."""
+        """Note that there was a message: others may have arrived unannounced."""
         self._look_again = True
 
     def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
-        """Wait for a call of ``queue``, at most ``seconds``; of all who hear one, one is told of it."""
+        """Wait up to ``seconds`` for a call of ``queue``; of all workers that hear it, one reports it."""
         if self._connection is None:
             self._listen(connection, queue)
-            return Heard.PERHAPS  # something may have come before
+            return Heard.PERHAPS  # a message may have arrived before
         pgconn = getattr(self._connection.connection, "pgconn", None)
-        if pgconn is None:  # psycopg 2 cannot wait for one
+        if pgconn is None:  # psycopg 2 cannot wait for a notification
             time.sleep(min(seconds, _POLL_EVERY))
             return Heard.PERHAPS
         again, self._look_again = self._look_again, False
@@ -97,7 +97,7 @@ class Listener:
         try:
             with self._connection.wrap_database_errors:
                 called = self._hears(pgconn, queue.encode(), seconds)
-        except (DatabaseError, OSError):  # whatever it is, the next look meets it as well
+        except (DatabaseError, OSError):  # whatever the error is, the next query meets it as well
             self.close()
             return Heard.PERHAPS
         if called:
@@ -113,11 +113,11 @@ class Listener:
         self._connection, self._lookout = listening, Lookout(connection.alias, queue)
 
     def _hears(self, pgconn: Any, queue: bytes, seconds: float) -> bool:
-        """Return whether ``queue`` is called and it is our turn to look; the lookout is taken then."""
+        """Return whether ``queue`` was called and this process should look; it then holds the lookout."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            # By libpq's own calls: the driver's wait looks around ten times a second, and differs
-            # from version to version.
+            # By libpq's own calls: the driver's wait polls ten times a second, and differs
+            # between versions.
             if not select.select([pgconn.socket], [], [], left)[0]:
                 break
             pgconn.consume_input()
@@ -132,7 +132,7 @@ class Listener:
         return False
 
     def looked(self) -> None:
-        """The look that a call led to is over."""
+        """Note that the look after a call is over."""
         if self._lookout is not None:
             self._lookout.release()
 

@@ -20,27 +20,27 @@ from .notify import Announcer, Listener
 from .watermark import START, Place, Watermark
 
 _SETTINGS = {
-    # READ COMMITTED whatever the project uses: SKIP LOCKED is made for it.
+    # READ COMMITTED whatever the project uses: SKIP LOCKED is designed for it.
     "default_transaction_isolation": "read committed",
-    # A claim or ack that a crash of the server takes back is only a redelivery, never a loss.
+    # A claim or ack that is lost in a crash of the server causes only a redelivery, never a loss.
     "synchronous_commit": "off",
-    # Planned once, by the indexes, always: how many rows a LIMIT leaves is not known when a statement
-    # is planned, and what is guessed of a table that has just grown is worth a scan of it all.
+    # Always plan once, with the indexes: the planner does not know how many rows a LIMIT leaves, and its
+    # estimate for a table that has just grown would lead to a scan of the whole table.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
-    # A worker that is frozen or cut off in a transaction must not keep others from taking over what it held.
+    # A worker that is frozen or disconnected in a transaction must not keep others from taking over its messages.
     "idle_in_transaction_session_timeout": "5s",
-    # A locked row must not hold up a consumer, which beats every few seconds; nor must a dead network.
+    # Neither a locked row nor a dead network must hold up a consumer, which beats every few seconds.
     "lock_timeout": "5s",
     "statement_timeout": "30s",
     "tcp_user_timeout": "30s",
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # An idle consumer is no forgotten session.
+    # An idle consumer is not a forgotten session.
     "idle_session_timeout": "0",
 }
 _REACHED_WITHIN = {
@@ -60,7 +60,7 @@ class PostgresDialect(Dialect):
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        # Of psycopg 3: psycopg2 has neither these cursors nor statements that are prepared.
+        # psycopg 3 only: psycopg2 has neither these cursors nor prepared statements.
         self.direct = hasattr(connection.Database, "Cursor")  # type: ignore[attr-defined]
         self._announcer = Announcer()
         self._listener = Listener()
@@ -68,9 +68,9 @@ class PostgresDialect(Dialect):
         t = self.messages
         self._step = _step(t, self.workers, self.now)
         columns = "(message_id, queue, prio_rank, message, state, due)"
-        # The most frequent call has the plainest statement: another takes half as long again.
+        # The most frequent call has the plainest statement: the general one takes half as long again.
         self._insert_ready = f"INSERT INTO {t} {columns} VALUES (%s, %s, %s, %b, 0, NULL){self.on_duplicate}"
-        # Arrays: one plan and no text to parse, whatever the number of rows.
+        # Arrays: one plan and no text to parse, for any number of rows.
         self._insert_any = (
             f"INSERT INTO {t} {columns} "
             f"SELECT id, %(queue)s, prio_rank, message, CASE WHEN delay > 0 THEN 1 ELSE 0 END, "
@@ -100,7 +100,7 @@ class PostgresDialect(Dialect):
     @staticmethod
     def own_settings(settings: dict[str, Any]) -> dict[str, Any]:
         own = Dialect.own_settings(settings)
-        # Neither the project's pool, whose connections others use, nor its isolation level.
+        # Use neither the project's pool, whose connections others use, nor its isolation level.
         kept = {
             name: value for name, value in own["OPTIONS"].items() if name not in {"pool", "isolation_level"}
         }
@@ -108,7 +108,7 @@ class PostgresDialect(Dialect):
         return own
 
     def tune(self, connection: BaseDatabaseWrapper) -> None:
-        """Make it a connection of a consumer; producers keep their own settings."""
+        """Set up the connection for a consumer; producers keep their own settings."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             self._refuse_pooler(connection, cursor.fetchone()[0])
@@ -117,12 +117,12 @@ class PostgresDialect(Dialect):
                 [*chain.from_iterable(_SETTINGS.items())],
             )
         if self.direct:
-            # Django lets nothing be prepared, for poolers that cannot: none is here.
+            # Django turns prepared statements off because some poolers do not support them: there is no pooler here.
             connection.connection.prepare_threshold = 0
         lookout.share()
 
     def _refuse_pooler(self, connection: BaseDatabaseWrapper, pid: int) -> None:
-        """Behind a pooler, this session's settings would reach the site, and no notification would reach us."""
+        """Refuse a pooler: this session's settings would leak to the site, and no notification would reach us."""
         if connection.connection.info.backend_pid != pid:
             connection.close()
             alias = connection.alias.removesuffix(own_alias(""))
@@ -174,9 +174,9 @@ class PostgresDialect(Dialect):
         count: int,
         done: Collection[str],
     ) -> Callable[[], Step] | None:
-        """In psycopg's pipeline mode: sent at once, read later.
+        """Send the statement in psycopg's pipeline mode: sent at once, read later.
 
-        With its own COMMIT, or it would be open, and lock what it has lent, until we read.
+        With its own COMMIT: otherwise the transaction would stay open, and keep its rows locked, until the result is read.
         """
         driver: Any = connection.Database  # type: ignore[attr-defined]
         if not self.direct or not driver.Pipeline.is_supported():
@@ -205,10 +205,10 @@ class PostgresDialect(Dialect):
         return answer
 
     def _noted(self, rows: list[Row], params: dict[str, Any], place: Place, seconds: float) -> Step:
-        """Return what the rows of a claim mean, and remember where it found something."""
+        """Return the rows of a claim as a ``Step``, and remember where the claim found messages."""
         lent = [row for row in rows if row[0] is not None]
         told = [row for row in rows if row[0] is None]
-        # Nobody tells how many are gone, and whether any are due, if the owner is not enrolled.
+        # If the owner is not enrolled, there is no row that says how many are gone and whether any are due.
         gone, due = next(((row[1], row[6]) for row in told if row[1] is not None), (None, 0))
         late: frozenset[str] = frozenset()
         if gone != len(params["done"]):
@@ -220,11 +220,11 @@ class PostgresDialect(Dialect):
         return Step(gone is not None, late, in_order(lent), place != START, bool(due))
 
     def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
-        """Planned once and sent as it is: in text the bytes of a message are twice as long."""
+        """Run a prepared statement with binary parameters: as text the bytes of a message are twice as long."""
         if not self.direct or is_guarded(connection):
             return super()._fetch(connection, statement, params)
         connection.ensure_connection()
-        # Not Django's own kind of cursor, which puts the values into the text by itself.
+        # Not Django's own cursor class, which puts the values into the text itself.
         driver: Any = connection.Database  # type: ignore[attr-defined]
         with connection.wrap_database_errors, driver.Cursor(connection.connection) as cursor:
             cursor.execute(statement, params, prepare=True, binary=True)
@@ -233,13 +233,13 @@ class PostgresDialect(Dialect):
 
 def _step(t: str, w: str, now: str) -> str:
     """Return the statement that acks and claims; ``t`` is the table of messages, ``w`` that of workers."""
-    # MATERIALIZED fences the limited sub-selects: without it the planner may run them again and
-    # claim more than the limit. 'state = 0' is literal, or the partial index would not serve.
-    # What is urgent is looked for from the start, whatever the place of the watermark.
-    # A row is locked, so its ctid stays; one that somebody gave back just now waits for the next claim.
-    # How many are gone is nearly always all of them: only otherwise it is told which.
-    # Only what is leased has an owner; were the state named, the index of what is leased would be taken.
-    # FOR KEY SHARE holds off whoever would strike the owner off while it is being lent to.
+    # MATERIALIZED fences the limited sub-selects: without it the planner may run them more than once and
+    # claim more than the limit. 'state = 0' is a literal, because the partial index could not be used otherwise.
+    # Urgent messages are searched from the start, wherever the watermark is.
+    # A row is locked, so its ctid is stable; one that was given back just now waits for the next claim.
+    # Nearly always all that were done are gone: only otherwise are their ids returned.
+    # Only leased rows have an owner; naming the state would make the planner use the index of leased rows.
+    # FOR KEY SHARE keeps a reaper from removing the owner while messages are being lent to it.
     return (
         f"WITH me AS MATERIALIZED (SELECT owner FROM {w} WHERE owner = %(owner)s "
         f"AND queue = %(queue)s FOR KEY SHARE), "
@@ -266,7 +266,7 @@ def _step(t: str, w: str, now: str) -> str:
 
 
 def _undo_what_failed(raw: Any) -> None:
-    """Nothing, nearly always; what failed after its BEGIN would make all that follows fail."""
+    """Roll back a transaction that failed after its BEGIN: otherwise every later statement would fail."""
     if not raw.closed:
         raw.rollback()
 

@@ -1,4 +1,4 @@
-"""Rows of the table of messages: how they are found, and what they stand for."""
+"""Rows of the message table: how they are found, and what they represent."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def messages(alias: str, queue: str, state: State) -> QuerySet[QueueMessage]:
 
 def in_state(alias: str, state: State) -> QuerySet[QueueMessage]:
     """Return the messages of every queue in ``state``."""
-    # Written out, not a parameter: the indexes of one state serve only where the state is known.
-    literal = RawSQL(str(int(state)), ())  # noqa: S611  (a number of ours)
+    # A literal, not a parameter: a partial index is used only where the state is known.
+    literal = RawSQL(str(int(state)), ())  # noqa: S611  (our own number)
     return QueueMessage.objects.using(alias).filter(state=literal)
 
 
 def by_key(alias: str, keys: Collection[int], state: State) -> QuerySet[QueueMessage]:
-    """Return the messages of these primary keys, as far as they are in ``state``."""
-    # Were the state named, the index of all that is in it might be taken instead of the key.
+    """Return the messages with these primary keys that are in ``state``."""
+    # With a plain condition on the state the planner might use the index of that state instead of the key.
     rows = QueueMessage.objects.using(alias).alias(state_now=F("state") + 0)
     return rows.filter(id__in=keys, state_now=state)
 
 
 def slices(ids: Collection[T]) -> Iterator[list[T]]:
-    """Return ``ids``, each once, in parts that fit into one statement."""
+    """Yield ``ids`` without duplicates, in parts that fit into one statement."""
     each = [*dict.fromkeys(ids)]
     for start in range(0, len(each), IDS_AT_ONCE):
         yield each[start : start + IDS_AT_ONCE]
 
 
 def key_of(queue: str, key: str) -> str:
-    """Return what ``send_once`` stores for ``key`` on ``queue``: never the same for another pair.
+    """Return what ``send_once`` stores for ``key`` on ``queue``: different for every pair.
 
-    What is too long for the column, or no plain ASCII, is stored as its SHA-256.
+    A value that is too long for the column, or not plain ASCII, is stored as its SHA-256.
     """
     name = f"{quote(queue, safe=' ', errors='surrogatepass')}:{key}"
     if len(name) <= _LONGEST_KEY and name.isascii() and name.isprintable():
@@ -59,23 +59,23 @@ def key_of(queue: str, key: str) -> str:
 
 
 def delivery(row: QueueMessage) -> Delivery:
-    """Return a row that is lent."""
+    """Return a leased row as a ``Delivery``."""
     counters = (row.attempts, row.crashes, row.redeliveries)
     return Delivery(row.message_id, bytes(row.message), *counters, row.error or "", row.offers)
 
 
 def dead_letter(row: QueueMessage) -> DeadLetter:
-    """Return a row that is dead."""
+    """Return a dead row as a ``DeadLetter``."""
     died = row.died_at or datetime.now(UTC)
     counters = (row.attempts, row.crashes, row.redeliveries)
     return DeadLetter(row.message_id, bytes(row.message), row.error or "", died, *counters)
 
 
 def text(error: str) -> str:
-    """Return ``error`` without what databases refuse in text: NUL and lone surrogates."""
+    """Return ``error`` without the characters that databases refuse in text: NUL and lone surrogates."""
     return error.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
 def plain(error: str) -> str:
-    """Return ``error`` as every database can hold it: what is not ASCII is escaped."""
+    """Return ``error`` as every database can store it: non-ASCII characters are escaped."""
     return error.encode("ascii", "backslashreplace").decode()

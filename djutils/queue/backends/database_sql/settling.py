@@ -1,4 +1,4 @@
-"""What owners do with what they were lent, apart from the ack, and what becomes of owners; by the ORM."""
+"""Settling other than acks, and enrolling and reaping owners; through the ORM."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 class Reason(NamedTuple):
-    """What killed the process that ran a message."""
+    """What killed the process that was running a message."""
 
     id: str
     error: str
@@ -31,7 +31,7 @@ O = TypeVar("O", Retrial, Rejection, Reason)  # noqa: E741
 
 
 class SettlingQueue(ConnectedQueue):
-    """Everything of a ``LeasedQueue`` that is about owners and their deliveries."""
+    """The methods of a ``LeasedQueue`` that concern owners and their deliveries."""
 
     def enroll(self, owner: int) -> None:
         with self._database():
@@ -114,10 +114,10 @@ class SettlingQueue(ConnectedQueue):
             worker = self._workers().filter(owner=owner)
             if beats is not None and not worker.filter(beats=beats).delete()[0]:
                 return 0
-            # Struck off before anything is given back: from here on nothing more is lent to it.
+            # Removed before anything is given back: from here on nothing more is lent to it.
             worker.delete()
             lent = self._messages(State.LEASED).filter(owner=owner)
-            # Found first, then locked: what is looked through on the way would be locked by some.
+            # Find first, then lock: some databases lock every row that they examine.
             found = dict(lent.values_list("message_id", "id"))
             held: dict[str, int] = {}
             for some in slices(found):
@@ -135,7 +135,7 @@ class SettlingQueue(ConnectedQueue):
 
     @contextmanager
     def _holding(self, owner: int, ids: Collection[str]) -> Iterator[dict[str, int]]:
-        """Return message id -> primary key of those that are lent to ``owner``, and lock them."""
+        """Yield message id -> primary key of the messages lent to ``owner``, and lock them."""
         held: dict[str, int] = {}
         with self._transaction():
             lent = self._messages(State.LEASED).filter(owner=owner)
@@ -153,12 +153,12 @@ class SettlingQueue(ConnectedQueue):
             self._rows(some).update(owner=None, **counted)
 
     def _rows(self, keys: Collection[int]) -> QuerySet[QueueMessage]:
-        """Return rows that this transaction has locked: nothing else needs to be asked of them."""
+        """Return rows that this transaction has locked: no other condition needs to be checked."""
         return QueueMessage.objects.using(self._using).filter(id__in=keys)
 
 
 def _with_fitting_errors(settle: Callable[[int, Sequence[O]], R], owner: int, outcomes: Sequence[O]) -> R:
-    """Settle ``outcomes``; if the database cannot hold a character of their errors, with that escaped."""
+    """Settle ``outcomes``; if the database cannot store a character of their errors, escape it."""
     try:
         return settle(owner, outcomes)
     except BackendUnavailable:

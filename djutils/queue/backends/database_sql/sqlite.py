@@ -30,7 +30,7 @@ class SQLiteDialect(Dialect):
         super().__init__(connection)
         name = str(connection.settings_dict["NAME"])
         in_memory = connection.is_in_memory_db()  # type: ignore[attr-defined]
-        # A URI names what only SQLite knows: there it is polled.
+        # Only SQLite knows which file a URI names: such a queue is polled.
         self.blocking = not in_memory and not name.startswith("file:")
         self._bell = cache(partial(Doorbell, Path(os.path.realpath(name))))
         self._mine: Doorbell | None = None
@@ -44,9 +44,9 @@ class SQLiteDialect(Dialect):
     def tune(self, connection: BaseDatabaseWrapper) -> None:
         """Wait longer for the lock; with a WAL, do not wait for the disk.
 
-        A claim or ack that a power cut takes back is only a redelivery, never a loss.
+        A claim or ack that is lost in a power cut causes only a redelivery, never a loss.
         """
-        # A transaction that begins by reading is refused at once when it wants to write later.
+        # A transaction that begins with a read is refused at once when it tries to write later.
         connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 20000")
@@ -111,8 +111,8 @@ class SQLiteDialect(Dialect):
         self, connection: BaseDatabaseWrapper, queue: str, owner: int, count: int, done: Collection[str]
     ) -> Step:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            # A write first: a transaction that begins by reading may not be allowed to write later.
-            # And what is done before what is lent: a done one that lies in the queue is not ours.
+            # Write first: a transaction that begins with a read may be refused when it writes later.
+            # Ack before lending: a done message that is back in the queue is not ours.
             acked = self._ack(cursor, owner, queue, done) if done else set()
             cursor.execute(
                 f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ("
@@ -127,7 +127,7 @@ class SQLiteDialect(Dialect):
             enrolled = bool(deliveries or acked) or self._knows(cursor, owner, queue)
         return Step(enrolled, frozenset(done) - acked, deliveries)
 
-    # Only what is leased has an owner; were the state named, the index of what is leased would be taken.
+    # Only leased rows have an owner; naming the state would make SQLite use the index of leased rows.
     def _ack(self, cursor: Any, owner: int, queue: str, done: Collection[str]) -> set[str]:
         cursor.execute(
             f"DELETE FROM {self.messages} WHERE message_id IN ({placeholders(done)}) "

@@ -1,4 +1,4 @@
-"""Rows that another program has spoilt: SQLite stores any type, and any bytes as text, in any column."""
+"""Rows that another program has damaged: SQLite stores any type, and any bytes as text, in any column."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("djutils.queue.backends.database")
 _NOTE = "Its history in the database could not be read; its runs are counted from 0 again."
 _COUNTERS = ("attempts", "crashes", "redeliveries", "offers")
 _INTEGER = frozenset({int})
-# Of COLUMNS.
+# Positions in COLUMNS.
 _SOUND = (
     _INTEGER,
     _INTEGER,
@@ -33,29 +33,29 @@ _SOUND = (
 
 
 class SpoiltRows(OperationalError):
-    """A claim came upon a row that is not as we write it."""
+    """A claim found a row with values that djutils does not write."""
 
 
 def refuse_spoilt(rows: Sequence[Row]) -> None:
-    """Raise ``SpoiltRows`` unless all of these claimed ``rows`` are of the types that we write."""
+    """Raise ``SpoiltRows`` unless every claimed row has the types that djutils writes."""
     for column, sound in zip(zip(*rows, strict=True), _SOUND, strict=False):
         if not sound.issuperset(map(type, column)):
             raise SpoiltRows("Rows of the queue were spoilt by another program.")
 
 
 def is_of_spoilt_rows(error: OperationalError) -> bool:
-    """Return whether a claim failed because of such a row; what is no text fails in the driver."""
+    """Return whether a claim failed because of such a row; undecodable text fails in the driver."""
     return isinstance(error, SpoiltRows) or "decode to UTF-8" in str(error)
 
 
 def repair(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) -> int:
-    """Make claimable what is spoilt of the next ``count`` messages of ``queue``; return how many were.
+    """Make damaged rows among the next ``count`` messages of ``queue`` claimable; return how many there were.
 
-    A message that has lost its id gets another one: whoever runs it will refuse it, as a dead letter.
+    A message that has lost its id gets another one: the worker that receives it makes it a dead letter.
     """
     repaired = 0
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        # A write first: a transaction that begins by reading may not be allowed to write later.
+        # Write first: a transaction that begins with a read may be refused when it writes later.
         cursor.execute(
             f"UPDATE {table} SET prio_rank = 0 WHERE queue = %s AND state = 0 AND typeof(prio_rank) <> 'integer'",
             [queue],
@@ -83,7 +83,7 @@ def repair(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) 
 def _changes(
     id: bytes, kind_of_id: str, error: bytes | None, kind_of_error: str, message: bytes | None, *counters: str
 ) -> dict[str, Any]:
-    """Return what a row must be given to be as we write them."""
+    """Return the values that a row needs to be valid again."""
     changes: dict[str, Any] = {}
     if kind_of_id != "text" or not _is_text(id):
         changes["message_id"] = new_id()

@@ -1,4 +1,4 @@
-"""Messages that are lent to an owner that nobody reaps: an operator has deleted its row, or restored one table only."""
+"""Messages lent to an owner that no consumer can reap: an operator deleted its row, or restored only one table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVERY = 60.0
 
 
 class SweepingQueue(SettlingQueue):
-    """Gives back what no enrolled owner holds."""
+    """Gives back messages that no enrolled owner holds."""
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
@@ -29,7 +29,7 @@ class SweepingQueue(SettlingQueue):
         if time.monotonic() - self._swept < _EVERY:
             return 0
         back = self._sweep()
-        # Some hundreds at a time: the rest is for the next call.
+        # A few hundred at a time: the rest is left for the next call.
         self._swept = float("-inf") if back else time.monotonic()
         return back
 
@@ -46,7 +46,7 @@ class SweepingQueue(SettlingQueue):
         return 0
 
     def _lost(self) -> Iterator[QuerySet[QueueMessage]]:
-        """Return what is lent to owners that are not enrolled, owner by owner."""
+        """Yield the messages lent to owners that are not enrolled, owner by owner."""
         leased = self._messages(State.LEASED)
         yield leased.filter(owner=None)
         if not self._sql(connections[self._using]).finds_owners:

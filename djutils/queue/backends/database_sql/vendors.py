@@ -1,4 +1,4 @@
-"""Which database speaks which dialect."""
+"""The dialect of each database vendor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIALECTS: dict[str, type[Dialect]] = {
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
-    """Return the statements for ``connection``; ``ConfigurationError`` for a vendor without any."""
+    """Return the dialect for ``connection``; raise ``ConfigurationError`` for an unsupported vendor."""
     return _class_of(connection)(connection)
 
 
@@ -33,7 +33,7 @@ def own_settings(connection: BaseDatabaseWrapper) -> dict[str, Any]:
 def _class_of(connection: BaseDatabaseWrapper) -> type[Dialect]:
     if connection.vendor not in DIALECTS:
         raise ConfigurationError(
-            f"DatabaseQueue does not know {connection.display_name}: set QUEUE_CONNECTION "
+            f"DatabaseQueue does not support {connection.display_name}: set QUEUE_CONNECTION "
             f"to the alias of a PostgreSQL, MariaDB, MySQL or SQLite database."
         )
     return DIALECTS[connection.vendor]

@@ -1,9 +1,9 @@
-"""Where to look for the next messages, when vacuum cannot remove what is gone before them.
+"""Where to look for the next messages when vacuum cannot remove the deleted index entries before them.
 
-A long transaction somewhere in the cluster keeps every index entry that was deleted since it began,
-and they pile up just where a claim begins to look. When that has become slow, a consumer remembers
-where its last claim found something and begins there. What has come before that place since, a
-message given back for one, is found by a look from the start, at least once a second and never for
+A long transaction anywhere in the cluster keeps every index entry that was deleted since it began,
+and these entries pile up exactly where a claim starts to look. When that becomes slow, a consumer remembers
+where its last claim found messages and starts there. Messages that arrive before that place later, such as
+one that is given back, are found by a search from the start, at least once a second and never for
 more than a tenth of the time.
 """
 
@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 SLOW = 0.01
-"""Seconds above which a look from the start is too slow to begin with every time."""
+"""Seconds above which a search from the start is too slow for every claim."""
 _LOOK_EVERY = 1.0
 _SHARE = 10
 
 
 class Place(NamedTuple):
-    """A place in the order of a queue."""
+    """A position in the order of a queue."""
 
     rank: int
     id: int
@@ -30,7 +30,7 @@ START = Place(-(2**15), 0)
 
 
 class Watermark:
-    """The place of one consumer in one queue."""
+    """The position of one consumer in one queue."""
 
     def __init__(self) -> None:
         self._place = START
@@ -38,14 +38,14 @@ class Watermark:
         self._slow = False
 
     def place(self) -> Place:
-        """Answer where the next claim is to begin."""
+        """Return where the next claim should start."""
         return START if time.monotonic() >= self._look_at else self._place
 
     def note(self, began: Place, lent: Sequence[tuple[Any, ...]], seconds: float) -> None:
-        """A claim that began there took so long and lent these rows, as many as it was asked for.
+        """Note that a claim that started at ``began`` took ``seconds`` and lent ``lent``.
 
-        Or none, if there were not so many. Each begins with its rank and id. The first of the
-        largest rank is where the next claim begins: smaller ranks are always looked for from the
+        ``lent`` is empty unless as many rows were found as were asked for. Each row begins with its rank and id.
+        The next claim starts at the first row of the largest rank: smaller ranks are always searched from the
         start.
         """
         if began == START:

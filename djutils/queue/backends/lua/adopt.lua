@@ -1,4 +1,4 @@
--- ARGV: owner, most bytes, ids the owner knows of... Returns {ids, payloads, histories}: some at least, if there are any.
+-- ARGV: owner, most bytes, ids the owner knows of... Returns {ids, payloads, histories}: at least one, if there are any.
 local most_bytes, known, ids, data, size = tonumber(ARGV[2]), {}, {}, {}, 0
 for _, id in ipairs(rest(3)) do known[id] = true end
 local lent = lent_to(ARGV[1])

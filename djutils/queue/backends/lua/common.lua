@@ -1,14 +1,14 @@
--- Stands before every script. KEYS of one queue, all in one hash slot; send takes an eleventh.
+-- Prepended to every script. KEYS of one queue, all in one hash slot; send takes an eleventh.
 --   MESSAGES  hash  id -> payload, whatever its state           READY    list  ids of priority 0, head at the right
 --   RANKED    zset  ids of every other priority, in order       DELAYED  zset  id -> due, in microseconds
 --   ABOUT     hash  id -> what an ordinary message lacks        DEAD     zset  id -> died, in microseconds
 --   OWNERS    hash  owner -> beats                              LENT     hash  id -> owner (and see unpacked)
 --   WAKE      zset  one member while there is work              COUNT    a number that only grows
--- Ids sort by time: that is how what comes back is put in order.
+-- Ids sort by time: messages that come back are put in order by their ids.
 --
 -- Redis rolls nothing back when a script fails. So a script reads first, puts next and removes last, and before it
--- puts anything it tries what it will remove with. A failure in between leaves a copy at worst, and a copy in the
--- line is harmless: take passes over what is gone and what is lent.
+-- puts anything it tries the commands it will remove with. A failure in between leaves at worst a copy of an id,
+-- which is harmless: take skips ids whose message is gone or lent.
 local MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, OWNERS, WAKE, COUNT, LENT = unpack(KEYS)
 local FARTHEST = 1000  -- how many copies a script passes over before it leaves the rest to the next one
 
@@ -17,8 +17,8 @@ local function now()  -- in microseconds, by the server's clock
   return time[1] * 1000000 + time[2]
 end
 
--- A script that begins by freeing may go on when the server's memory is full: so the queue can be drained.
--- And a user without the right to HDEL hears of it before anything is put.
+-- A script that first frees memory may continue when the server's memory is full: so the queue can be drained.
+-- And a user without permission for HDEL gets the error before anything is put.
 local function begin_by_freeing() redis.call('HDEL', OWNERS, '') end
 
 local function in_parts(list, act)  -- a call takes only some thousand arguments
@@ -44,8 +44,8 @@ local function is_whole(number)
   return type(number) == 'number' and number % 1 == 0 and math.abs(number) < 2 ^ 53
 end
 
--- {priority, attempts, crashes, redeliveries, error, offers}. One that another program has spoilt counts from 0
--- and says so, for a script that stumbled over it would block the messages beside it.
+-- {priority, attempts, crashes, redeliveries, error, offers}. One that another program has damaged counts from 0
+-- and says so, because a script that failed on it would block the messages beside it.
 local function facts_of(packed)
   local read, facts = pcall(cmsgpack.unpack, packed)
   if read and type(facts) == 'table' and type(facts[5]) == 'string' then
@@ -66,7 +66,7 @@ local function note(id, facts)
   redis.call('HSET', ABOUT, id, cmsgpack.pack(facts))
 end
 
--- A counter that another program has spoilt is told as -1, until its owner beats again.
+-- A counter that another program has damaged is returned as -1, until its owner beats again.
 local function is_beats(text) return #text < 16 and text:find('^%d+$') ~= nil end
 
 local function beats_of(owner)
@@ -76,12 +76,12 @@ end
 
 local function wake() redis.call('ZADD', WAKE, 0, '') end
 
--- One sleeper wakes for one marker, and hands the marker on while work remains.
+-- One marker wakes one waiting consumer, which puts the marker back while work remains.
 local function hand_on()
   if redis.call('EXISTS', READY, RANKED) > 0 then wake() else redis.call('DEL', WAKE) end
 end
 
--- A score orders by priority first (2^44 apart), then by COUNT; towards the head COUNT goes below zero.
+-- A score orders by priority first (2^44 apart), then by COUNT; ids at the head get negative counts.
 local function line_up(id, priority, at_head)
   if priority == 0 then
     redis.call(at_head and 'RPUSH' or 'LPUSH', READY, id)
@@ -104,7 +104,7 @@ local function until_due()  -- microseconds until the next delayed one is due, o
   return first[2] and math.max(first[2] - now(), 0) or -1
 end
 
--- What is due takes its place in the line; the rest of it next time. Returns what until_due does then.
+-- Puts due messages into READY or RANKED, a limited number at a time. Returns what until_due returns then.
 local function promote()
   local pause = until_due()
   if pause ~= 0 then return pause end
@@ -115,8 +115,8 @@ local function promote()
   return until_due()
 end
 
--- Chooses up to count ids at the head of the line, and no more payload than most_bytes unless the first alone
--- exceeds it. Returns them, their payloads, and a function that takes them off the line.
+-- Chooses up to count ids at the head of the queue, and no more payload than most_bytes unless the first alone
+-- exceeds it. Returns them, their payloads, and a function that removes them from the list.
 local function take(count, most_bytes)
   local ids, data, chosen, size, enough = {}, {}, 0, 0, false  -- chosen is #ids, which Lua would have to search for
 
@@ -203,7 +203,7 @@ local function filtered(ids, data, is_wanted)
   return kept, their_data
 end
 
--- Lends these, but for copies: of what is lent already, and of an id that is here twice. Returns what it lent.
+-- Lends these except copies: ids that are lent already, and ids that are here twice. Returns what it lent.
 local function lend(owner, ids, data)
   local any_lent, added, seen = false, 0, {}
   in_parts(ids, function(part)
@@ -226,8 +226,8 @@ local function lend(owner, ids, data)
   end)
 end
 
--- A field of LENT while owners are enrolled, so long that Redis does not pack the hash: looking up one field of a
--- packed hash goes through all of them.
+-- A field of LENT while owners are enrolled, long enough that Redis does not pack the hash: looking up one field of
+-- a packed hash reads all of them.
 local function unpacked() return string.rep('-', 512) end
 
 local function unpack_lent()
@@ -277,8 +277,8 @@ end
 
 local function redelivered(facts) facts[4] = facts[4] + 1 end
 
--- Puts one back to the head of the line that its owner did not settle, unless it is settled all the same.
--- change is what to add to its history; nil leaves it. Returns whether it waits again.
+-- Puts a message that its owner did not settle back at the head of the queue, unless it was settled nevertheless.
+-- change is what to add to its history; nil adds nothing. Returns whether it waits again.
 local function give_back(id, change)
   local waits = redis.call('HEXISTS', MESSAGES, id) == 1 and not redis.call('ZSCORE', DEAD, id)
   if waits then

@@ -1,5 +1,5 @@
--- ARGV: most bytes, ids... Returns how many of these ids it came to, at least one, and of each of them that is a dead
--- letter {id, payload, died, attempts, crashes, redeliveries, error}. What has lost its message is no dead letter.
+-- ARGV: most bytes, ids... Returns how many of these ids it read, at least one, and for each of them that is a dead
+-- letter {id, payload, died, attempts, crashes, redeliveries, error}. An id without a message is not a dead letter.
 local most_bytes, ids, letters, size = tonumber(ARGV[1]), rest(2), {}, 0
 for i, died in ipairs(redis.call('ZMSCORE', DEAD, unpack(ids))) do
   local id = ids[i]

@@ -1,5 +1,5 @@
 -- ARGV: the moment before which they must have died, or ''; ids... Returns how many are gone.
--- The message goes first: what is left of one that is half discarded is never run.
+-- The message is removed first: a half discarded message is never run.
 local count, before, ids = 0, ARGV[1], rest(2)
 for i, died in ipairs(redis.call('ZMSCORE', DEAD, unpack(ids))) do
   local id = ids[i]

@@ -1,3 +1,3 @@
--- Forgets every message; the owners stay enrolled.
+-- Deletes every message; the owners stay enrolled.
 redis.call('UNLINK', MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, WAKE, COUNT, LENT)
 unpack_lent()

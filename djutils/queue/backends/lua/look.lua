@@ -1,5 +1,5 @@
--- ARGV: 1 when payloads are asked for, most bytes, ids... Takes nothing. Returns how many of these ids it came to, at
--- least one, and of each that is a message {id, state, due or died or '', owner or '', attempts, crashes,
+-- ARGV: 1 to return payloads, most bytes, ids... Takes nothing. Returns how many of these ids it read, at
+-- least one, and for each that is a message {id, state, due or died or '', owner or '', attempts, crashes,
 -- redeliveries, offers, error, payload or ''}.
 local with_data, most_bytes, ids, found, size = ARGV[1] == '1', tonumber(ARGV[2]), rest(3), {}, 0
 local moment = now()

@@ -1,4 +1,4 @@
--- Returns the ids at the head of each line: of priority 0, of every other priority, and of what is due.
+-- Returns the ids at the head of each list: of priority 0, of every other priority, and of due messages.
 local ids, from = {}, '-inf'
 for i, id in ipairs(redis.call('LRANGE', READY, -16, -1)) do ids[i] = id end  -- some may be copies
 for _ = 1, 250 do

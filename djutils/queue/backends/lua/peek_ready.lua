@@ -1,9 +1,9 @@
--- ARGV: 1 for the newest first, where the last one was that is known, its id or '', how many.
--- Returns where the first one is that follows, counted from the side that is read from, and their ids.
+-- ARGV: 1 for the newest first, the position of the last known id, that id or '', how many.
+-- Returns the position of the first id that follows, counted from the side that is read from, and the ids.
 local newest, index, id, count = ARGV[1] == '1', tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local first = 0
 if id ~= '' then
-  -- Since then some may have been put before it: at the head a few that came back, at the end what was sent.
+  -- Meanwhile ids may have been put before it: messages that came back at the head, new ones at the end.
   local most = index + (newest and 100000 or 1000)
   local at = redis.call('LPOS', READY, id, 'RANK', newest and 1 or -1, 'MAXLEN', most)
   if at then

@@ -1,6 +1,6 @@
--- alone: the shortest way for the most frequent step, without what is common to the others.
--- Puts messages of priority 0 that are due at once at the end of the line; one that is there already is passed over.
--- The payload comes last: what failed before it was not sent.
+-- alone: the shortest code for the most frequent call, without the common part of the others.
+-- Puts messages of priority 0 that are due at once at the end of the queue; ids that exist already are ignored.
+-- The payload comes last: if the script fails before that, the message was not sent.
 -- KEYS: messages, ready, wake; ARGV: id, payload of each, no id twice.
 local ids, line = {}, {}
 for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end

@@ -1,4 +1,4 @@
--- ARGV: an id that is not one of ours, the id its message gets instead, and why, of each. They become dead letters.
+-- ARGV: for each message an id that djutils did not make, its new id, and why. They become dead letters.
 local died = now()
 begin_by_freeing()
 for i = 1, #ARGV, 3 do

@@ -1,4 +1,4 @@
--- Takes the next message away. Returns its payload or nil.
+-- Removes the next message. Returns its payload or nil.
 begin_by_freeing()
 promote()
 local ids, data, leave = take(1, 0)

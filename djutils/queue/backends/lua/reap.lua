@@ -1,4 +1,4 @@
--- ARGV: owner, beats or '', 1 when it is known what ran, then id and reason of each that ran.
+-- ARGV: owner, beats or '', 1 when it is known what was running, then id and reason of each running message.
 -- Returns how many came back.
 local owner, beats, known = ARGV[1], ARGV[2], ARGV[3] == '1'
 if beats ~= '' and beats_of(owner) ~= beats then return 0 end

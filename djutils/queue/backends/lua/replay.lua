@@ -1,5 +1,5 @@
--- ARGV: ids, each of which goes in front of the one before it.
--- Returns how many were dead letters and are back at the head of the line, as if never tried.
+-- ARGV: ids, each of which is put in front of the previous one.
+-- Returns how many were dead letters and are back at the head of the queue, with their counters reset.
 local count = 0
 redis.call('ZREM', DEAD, '')
 for _, id in ipairs(ARGV) do

@@ -1,5 +1,5 @@
 -- ARGV: owner, then id, delay in microseconds, attempts to charge, error of each.
--- What is charged none was never started: that counts as an offer.
+-- A message that is charged no attempt was never started: that counts as an offer.
 -- Returns those that were the owner's.
 local ours = {}
 begin_by_freeing()

@@ -1,7 +1,7 @@
 -- KEYS[11] optional: the key of send_once, with its life in seconds as ARGV[1] (else '')
 -- ARGV[2...] id, payload, delay in microseconds, priority of each message
--- Returns 1, or 0 when the key was used before. A payload comes after its id, and the key last: what failed before
--- was not sent.
+-- Returns 1, or 0 when the key was used before. A payload comes after its id, and the key last: if the script
+-- fails before that, the message was not sent.
 local once, ids, known = KEYS[11], {}, {}
 if once and redis.call('EXISTS', once) == 1 then return 0 end
 for i = 2, #ARGV, 4 do ids[#ids + 1] = ARGV[i] end

@@ -1,4 +1,4 @@
--- ARGV[1] where to go on. Returns {where to go on or 0, ids of messages that are in READY or nowhere}.
+-- ARGV[1] cursor. Returns {next cursor or 0, ids of messages that are in READY or in no list}.
 local page, ids, found = redis.call('HSCAN', MESSAGES, ARGV[1], 'COUNT', 50), {}, {}
 for i = 1, #page[2], 2 do ids[#ids + 1] = page[2][i] end
 in_parts(ids, function(part)

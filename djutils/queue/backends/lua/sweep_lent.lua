@@ -1,5 +1,5 @@
--- ARGV[1] where to go on. Gives back what is lent to an owner that is not enrolled, and strikes off what is no owner.
--- Returns {where to go on or 0, how many came back}.
+-- ARGV[1] cursor. Gives back messages lent to an owner that is not enrolled, and removes invalid owners.
+-- Returns {next cursor or 0, how many came back}.
 begin_by_freeing()
 for _, owner in ipairs(redis.call('HKEYS', OWNERS)) do
   if #owner > 19 or not owner:find('^[1-9]%d*$') then redis.call('HDEL', OWNERS, owner) end
