@@ -12,7 +12,8 @@ bytes     what
 1         priority
 4         attempt
 2         length of the header
-..        header: JSON with command and queue, identical for all calls of one command
+..        header: JSON with command and queue, identical for all calls of one command, and with
+          the extras of this one, if it has any
 ..        body: the command's data, pickled with protocol 5
 32        HMAC-SHA256 over everything before it
 ========  ==========================================================================
@@ -33,7 +34,7 @@ from functools import lru_cache
 from math import isnan, nan
 from typing import Any
 
-from .exceptions import ForeignMessage, InvalidMessage, NotPicklable, NotUnpicklable
+from .exceptions import ForeignMessage, InvalidMessage, MessageTooLarge, NotPicklable, NotUnpicklable
 from .keys import site_keys
 from .message import Message, make
 
@@ -44,6 +45,7 @@ _FACTS_AT = 8
 _FACTS = struct.Struct(">16sddbIH")
 _HEADER_AT = _FACTS_AT + _FACTS.size
 _MAC_SIZE = 32
+_LONGEST_HEADER = 0xFFFF
 _SHORTEST = _HEADER_AT + _MAC_SIZE
 _NEWER = "upgrade this consumer, then replay the message."
 
@@ -53,26 +55,39 @@ _unpack_facts = _FACTS.unpack_from
 
 @lru_cache(maxsize=1024)
 def _header(command: str, queue: str) -> bytes:
-    return json.dumps({"command": command, "queue": queue}, separators=(",", ":")).encode()
+    return _to_json({"command": command, "queue": queue})
+
+
+def _header_with(command: str, queue: str, extras: bytes) -> bytes:
+    header = _to_json(json.loads(extras) | {"command": command, "queue": queue})
+    if len(header) > _LONGEST_HEADER:
+        raise MessageTooLarge(
+            f"The header of the message for '{command}' has {len(header)} bytes with its extras, the most is "
+            f"{_LONGEST_HEADER}; nothing was sent. Store the data and pass a reference to it."
+        )
+    return header
 
 
 @lru_cache(maxsize=1024)
-def _read_header(header: bytes) -> tuple[str, str]:
-    """Return command and queue from a header whose signature was verified."""
+def _read_header(header: bytes) -> tuple[str, str, bytes]:
+    """Return command, queue and extras from a header whose signature was verified."""
     try:
         fields = dict(json.loads(header))
         command, queue = fields.pop("command"), fields.pop("queue")
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidMessage(f"Its header is not understood ({error}): {_NEWER}") from error
-    if fields:
-        raise InvalidMessage(f"Its header has more than command and queue ({', '.join(fields)}): {_NEWER}")
-    return command, queue
+    return command, queue, _to_json(fields) if fields else b""
+
+
+def _to_json(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def encode(message: Message) -> bytes:
-    """Return ``message`` as signed bytes."""
-    id, command, queue, created, body, eta, priority, attempt = message
-    key, header = site_keys().signing, _header(command, queue)
+    """Return ``message`` as signed bytes; raise ``MessageTooLarge`` if its header has more than 65,535 bytes."""
+    id, command, queue, created, body, eta, priority, attempt, extras = message
+    header = _header_with(command, queue, extras) if extras else _header(command, queue)
+    key = site_keys().signing
     eta = nan if eta is None else eta
     facts = _pack_facts(bytes.fromhex(id), created, eta, priority, attempt, len(header))
     signed = b"".join((_PREFIX, key.id, facts, header, body))
@@ -98,11 +113,11 @@ def decode(data: bytes, queue: str) -> Message:
         raise InvalidMessage("The signature does not fit: the message was damaged or tampered with.")
     id, created, eta, priority, attempt, size = _unpack_facts(data, _FACTS_AT)
     body_at = _HEADER_AT + size
-    command, signed_for = _read_header(data[_HEADER_AT:body_at])
+    command, signed_for, extras = _read_header(data[_HEADER_AT:body_at])
     if signed_for != queue:
         raise InvalidMessage(f"Signed for the queue '{signed_for}', but found on '{queue}'.")
     body, due = data[body_at:-_MAC_SIZE], None if isnan(eta) else eta
-    return make(Message, (id.hex(), command, queue, created, body, due, priority, attempt))
+    return make(Message, (id.hex(), command, queue, created, body, due, priority, attempt, extras))
 
 
 def message_id(data: bytes) -> str | None:

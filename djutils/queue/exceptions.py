@@ -14,6 +14,7 @@
     │   ├── InvalidMessage             never unpickled, becomes a dead letter at once
     │   │   └── ForeignMessage         left for a consumer that has its key, then a dead letter
     │   ├── UnknownCommand             offered again later, then a dead letter
+    │   │   └── NotUnderstood          needs a newer release; the same
     │   ├── NotUnpicklable             retried later, then a dead letter
     │   └── TooDangerous               the processes that ran it died: not run again
     ├── BackendError                   the driver's own error is its __cause__
@@ -92,6 +93,10 @@ class ForeignMessage(InvalidMessage):
 
 class UnknownCommand(MessageError):
     """No command of this name is registered here."""
+
+
+class NotUnderstood(UnknownCommand):
+    """The message says that whatever runs it must understand something that this release does not know."""
 
 
 class NotUnpicklable(MessageError):

@@ -21,6 +21,7 @@ from .current import Lease, Pad, Running, running
 from .exceptions import (
     ForeignMessage,
     InvalidMessage,
+    NotUnderstood,
     OwnerLost,
     Reject,
     Retry,
@@ -85,6 +86,8 @@ class Executor:
             return Outcome(Action.RELEASE, delay=early)
         try:
             command_class = self._registry.get_class(message.command)
+            if message.extras_json:
+                _refuse_not_understood(message)
         except UnknownCommand as error:
             return self._fail(Command, UNKNOWN, message, delivery, error, charge=0)
         if delivery.crashes or delivery.redeliveries:
@@ -183,6 +186,16 @@ class Executor:
         logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
         send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
         return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
+
+
+def _refuse_not_understood(message: Message) -> None:
+    """Raise ``NotUnderstood`` if a newer release asks for something that would be left out here."""
+    names = message.extras.get("crit", ())
+    if names:
+        raise NotUnderstood(
+            f"It must not be run without {names!r}, which this djutils does not know. A consumer of a newer "
+            f"release can run it: upgrade this one."
+        )
 
 
 def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -10,7 +11,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 make = tuple.__new__
 """``make(Message, (id, ...))`` is ``Message(id, ...)`` in half the time: for values made for every message."""
@@ -35,11 +36,34 @@ class Message(NamedTuple):
     """-100 to 100; the larger runs sooner."""
     attempt: int = 1
     """Which run this is (first = 1), as far as the message itself knows."""
+    extras_json: bytes = b""
+    """``extras`` as it travels: a JSON object, or nothing. Signed with the rest."""
 
     @property
     def enqueued_at(self) -> datetime:
         """``created`` as an aware datetime."""
         return datetime.fromtimestamp(self.created, UTC)
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What else travels with the message, by name: a dictionary of its own at each call.
+
+        Names that this release does not know are kept. Those in the list ``crit`` must be understood by
+        the consumer, as in RFC 7515, 4.1.11: one that does not know them leaves the message to others.
+        """
+        return dict(json.loads(self.extras_json)) if self.extras_json else {}
+
+    def with_extras(self, extras: Mapping[str, Any]) -> Message:
+        """Return this message with ``extras``, values that JSON knows, added or replaced.
+
+        Raises ``ValueError`` for the names ``command`` and ``queue``, which have their own fields, and
+        ``ValueError`` or ``TypeError`` for a value that JSON does not know.
+        """
+        if taken := extras.keys() & {"command", "queue"}:
+            raise ValueError(f"'{taken.pop()}' is a field of its own and cannot be among the extras.")
+        merged = self.extras | dict(extras)
+        text = json.dumps(merged, separators=(",", ":"), allow_nan=False) if merged else ""
+        return self._replace(extras_json=text.encode())
 
 
 class Envelope(NamedTuple):

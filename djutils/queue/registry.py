@@ -92,8 +92,8 @@ class CommandRegistry:
             )
         eta = due_at(command.run_after) if command.run_after else None
         queue = queue or command.queue_name or ""
-        facts = (new_id(), command.name, queue, time.time(), dump(command.data), eta, command.priority, 1)
-        return make(Message, facts)
+        body, priority = dump(command.data), command.priority
+        return make(Message, (new_id(), command.name, queue, time.time(), body, eta, priority, 1, b""))
 
     def get_command_for_message(self, message: Message) -> Command:
         """Return the command that ``message`` requests, with its data.

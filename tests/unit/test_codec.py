@@ -146,10 +146,8 @@ def test_the_secret_key_itself_signs_nothing(settings: Settings) -> None:
     assert hashlib.sha256(settings.SECRET_KEY.encode()).digest()[:4] != data[4:8]
 
 
-@pytest.mark.parametrize(
-    "header", [b'{"command":"c","queue":"line","colour":"blue"}', b'{"command":"c"}', b"[1]", b"\xff", b""]
-)
-def test_a_genuine_message_with_a_header_of_a_newer_release_is_refused_like_any_other(header: bytes) -> None:
+@pytest.mark.parametrize("header", [b'{"command":"c"}', b"[1]", b"\xff", b""])
+def test_a_genuine_message_whose_header_is_not_understood_is_refused_like_any_other(header: bytes) -> None:
     data = codec.encode(PLAIN)
     signed = data[: codec._HEADER_AT - 2] + len(header).to_bytes(2, "big") + header + PLAIN.body
     with pytest.raises(InvalidMessage, match="upgrade this consumer"):
