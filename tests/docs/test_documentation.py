@@ -217,20 +217,9 @@ def test_every_block_of_python_is_python(page: Path) -> None:
         compile(code, str(page), "exec")
 
 
-@pytest.mark.parametrize(
-    ("example", "begin"),
-    [
-        ("shop/commands.py", "from django"),
-        ("shop/views.py", "def sign_up"),
-        ("own_backend.py", "class FileQueue"),
-    ],
-)
-def test_the_readme_shows_the_examples_that_are_tested(example: str, begin: str) -> None:
-    code = (DOCS / "examples" / example).read_text(encoding="utf-8")
-    # The imports are the reader's business where the README is short of room.
-    shown = code[code.index(begin) :]
-
-    assert indent(shown, "    ").strip() in README
+@pytest.mark.parametrize("example", ["shop/commands.py", "shop/views.py", "own_backend.py"])
+def test_the_readme_shows_the_examples_that_are_tested(example: str) -> None:
+    assert indent((DOCS / "examples" / example).read_text(encoding="utf-8"), "    ") in README
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

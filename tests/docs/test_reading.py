@@ -59,7 +59,7 @@ def test_a_page_loses_nothing_on_github(page: Path) -> None:
     assert not lost
 
 
-@pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("[A-Z]*.rst"))], ids=names)
+@pytest.mark.parametrize("page", [*PAGES, *sorted({*ROOT.glob("[A-Z]*.rst")} - {README})], ids=names)
 def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     found = list(links(page))
 
@@ -136,7 +136,7 @@ def test_what_the_package_index_shows_has_no_link_into_the_repository() -> None:
 def test_the_first_screen_says_what_it_is_in_the_words_of_the_reader() -> None:
     first = README.read_text(encoding="utf-8").partition("Install and run\n")[0]
 
-    assert len(first.splitlines()) <= 45
+    assert len(first.splitlines()) <= 50
     for said in (
         "Background tasks for Django",
         "without a broker",
