@@ -61,4 +61,5 @@ def test_prometheus_sees_what_waits_and_what_ended(db, drain):
     after = metrics(HttpRequest()).content.decode()
     assert 'queue_messages{queue="shop",state="ready"} 2.0' in before
     assert 'queue_messages{queue="shop",state="ready"} 0.0' in after
+    assert after.count("# TYPE queue_messages gauge") == 1
     assert f'commands_total{{command="{send.command_class.name}",outcome="succeeded"}} 2.0' in after
