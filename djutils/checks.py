@@ -62,8 +62,7 @@ def check_values(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     """Refuse values of the wrong type or range. Values are not shown: any of them may contain a secret."""
     return [
         Error(
-            f"{name} must be {rule}. What it holds is not, and is not shown; its type is "
-            f"{type(value).__name__}.",
+            f"{name} must be {rule}. Its value is not, and is not shown; its type is {type(value).__name__}.",
             hint=f"The default is {getattr(type(settings), name)!r}.{_hint_at_text(name, value)}",
             id="djutils.E002",
         )
@@ -114,7 +113,7 @@ def check_strength_of_keys(app_configs: Sequence[AppConfig] | None, **kwargs: An
         return []
     return [
         Warning(
-            f"{name} is weak, and whoever guesses it can sign messages and so run code in your workers.",
+            f"{name} is weak, and anyone who guesses it can sign messages and so run code in your workers.",
             hint="Use 50 random characters: django.core.management.utils.get_random_secret_key().",
             id="djutils.W030",
         )
@@ -199,8 +198,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         _is_usable_backoff,
         "seconds, (seconds, longest), or a function from the attempt to seconds",
     ),
-    "QUEUE_NAME": (_is_name, "a text of at most 200 characters, without control characters"),
-    "QUEUE_CONNECTION": (lambda value: _is_text(value, 4000), "a text of at most 4000 characters"),
+    "QUEUE_NAME": (_is_name, "text of at most 200 characters, without control characters"),
+    "QUEUE_CONNECTION": (lambda value: _is_text(value, 4000), "text of at most 4000 characters"),
     "QUEUE_DEAD_LETTERS_KEPT": (_is_age_or_none, "None, a timedelta, seconds, or text such as '30d'"),
     "QUEUE_EAGER": (lambda value: isinstance(value, bool), "True or False"),
 }

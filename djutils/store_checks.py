@@ -38,9 +38,9 @@ def check_shared_store(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
         Warning(
             f"QUEUE_NAME is empty, so the default queue is named after the default database: '{queue.name}'. "
             f"It is kept elsewhere ({store}): another project there whose database has the same name shares "
-            f"it, and a site and a consumer that have two names for one database do not meet.",
+            f"it, and a site and a consumer with different names for one database use different queues.",
             hint=f"Set QUEUE_NAME to a name that only this project has, such as 'mysite', for the "
-            f"site and the consumers alike. What waits on '{queue.name}' stays there: to keep that name, set "
+            f"site and the consumers alike. Messages that wait on '{queue.name}' stay there: to keep that name, set "
             f"QUEUE_NAME = {queue.name!r}.",
             id="djutils.W002",
         )

@@ -132,7 +132,7 @@ def as_json(found: Found) -> dict[str, Any]:
 def cannot_know(queue: BaseQueue) -> str:
     """Return the text for a message that is not a dead letter, on a queue that can show only dead letters."""
     return (
-        f"unknown: {type(queue).__name__} cannot show what waits or runs. It is not among the dead letters of"
+        f"unknown: {type(queue).__name__} cannot show waiting or running messages. It is not among the dead letters of"
         f" '{queue.name}'."
     )
 
@@ -145,7 +145,7 @@ def _history(one: Snapshot) -> str:
     if one.crashes:
         told.append(f"its process died {_times(one.crashes)}")
     if one.redeliveries:
-        told.append(f"whoever held it was lost {_times(one.redeliveries)}")
+        told.append(f"its worker was lost {_times(one.redeliveries)}")
     if one.offers:
         told.append(f"offered {_times(one.offers)} to a worker that did not know its command")
     return "".join(f"; {text}" for text in told)

@@ -48,7 +48,7 @@ def the_only_one(ids: Sequence[str], prefix: str, what: str) -> str | None:
     if len(ids) > 1:
         number = f"{len(ids)}" if len(ids) <= LIKELY else f"more than {LIKELY}"
         raise CommandError(
-            f"'{plain(prefix)}' could be {number} {what}: {', '.join(sorted(ids)[:LIKELY])}. Write more of it."
+            f"'{plain(prefix)}' could be {number} {what}: {', '.join(sorted(ids)[:LIKELY])}. Give more characters."
         )
     return ids[0] if ids else None
 

@@ -107,10 +107,10 @@ def decode(data: bytes, queue: str) -> Message:
         raise ForeignMessage(
             "Signed with a key this site does not have. If the key was changed, keep the old one in "
             "SECRET_KEY_FALLBACKS or QUEUE_SIGNING_KEYS until the queue is empty; if another site uses "
-            "this store, give each a QUEUE_NAME of its own. Then replay this message."
+            "this store, give each its own QUEUE_NAME. Then replay this message."
         )
     if not hmac.compare_digest(key.sign(data[:-_MAC_SIZE]), data[-_MAC_SIZE:]):
-        raise InvalidMessage("The signature does not fit: the message was damaged or tampered with.")
+        raise InvalidMessage("The signature does not match: the message was damaged or tampered with.")
     id, created, eta, priority, attempt, size = _unpack_facts(data, _FACTS_AT)
     body_at = _HEADER_AT + size
     command, signed_for, extras = _read_header(data[_HEADER_AT:body_at])

@@ -70,7 +70,7 @@ def as_age(value: object) -> timedelta:
     """
     age = _age(value)
     if age is None or not timedelta(0) <= age <= _LONGEST:
-        raise ValueError(f"{value!r} is no age: write 30d, 12h, 90m, or a number of seconds.")
+        raise ValueError(f"{value!r} is not an age: write 30d, 12h, 90m, or a number of seconds.")
     return age
 
 
@@ -99,7 +99,7 @@ def _log(by: str, did: str, count: int, queue: BaseQueue, which: str) -> None:
 
 def _log_failure(by: str, tried: str, queue: BaseQueue, which: str, error: Exception) -> None:
     logger.warning(
-        "%s tried to %s dead letters of the queue '%s' (%s) and failed; look which are left: %s",
+        "%s tried to %s dead letters of the queue '%s' (%s) and failed; list shows which are left: %s",
         _plain(by),
         tried,
         queue.name,

@@ -33,7 +33,7 @@ class CommandRegistry:
         if known is not None and _origin(known) != _origin(command_class):
             raise InvalidCommand(
                 f"Two commands are named '{command_class.name}', at {known.source()} and at "
-                f"{command_class.source()}: rename one, or give it a name of its own (name='...')."
+                f"{command_class.source()}: rename one, or give it its own name (name='...')."
             )
         if known is not None:
             self.findable.discard(known)

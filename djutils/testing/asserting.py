@@ -98,7 +98,7 @@ def _class_of(fn: Wanted) -> type[Command]:
     for command_class in registry:  # the decorator of a periodic command returns the plain function
         if command_class.function is fn:
             return command_class
-    raise InvalidCommand(f"{fn!r} is no command, so no call of it can wait: is it under @queue_command?")
+    raise InvalidCommand(f"{fn!r} is not a command, so no call of it can wait: is it under @queue_command?")
 
 
 def _shown(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ class View:
         """Return waiting messages in any order; raise ``QueueException`` if they cannot be seen."""
         if self.queue.stats().delayed:
             raise QueueException(
-                f"{type(self.queue).__name__} does not show what is delayed; nothing was changed. Test this with "
+                f"{type(self.queue).__name__} does not show delayed messages; nothing was changed. Test this with "
                 f"MemoryQueue or DatabaseQueue."
             )
         owner = new_owner()

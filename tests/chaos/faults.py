@@ -48,7 +48,7 @@ def worker_killed(field: Field) -> None:
     kill(field.random.choice(workers))
 
 
-@fault(EVERYWHERE, times=5, says="handed back", settings={"QUEUE_MAX_CRASHES": "1"})
+@fault(EVERYWHERE, times=5, says="given back", settings={"QUEUE_MAX_CRASHES": "1"})
 def worker_killed_between_receive_and_start(field: Field) -> None:
     """While it holds more than it runs: only what ran is charged, and one crash is fatal here."""
     threads = THREADS * len(wait_for_workers(field.consumer))
@@ -74,14 +74,14 @@ def maintainer_killed(field: Field) -> None:
     wait_until(lambda: field.consumer.maintainer() not in {0, pid}, PATIENCE, why=field.consumer.log)
 
 
-@fault(EVERYWHERE, times=4, short=("sqlite", "postgres", "redis"), says="was silent for 3 s")
+@fault(EVERYWHERE, times=4, short=("sqlite", "postgres", "redis"), says="missed its heartbeat for 3 s")
 def whole_consumer_killed(field: Field) -> None:
     """Supervisor, maintainer and workers at the same moment, as when the machine goes; then a new one."""
     field.consumer.kill_all()
     field.start_consumer()
 
 
-@fault(EVERYWHERE, times=15, says="was silent for 3 s")
+@fault(EVERYWHERE, times=15, says="missed its heartbeat for 3 s")
 def whole_consumer_killed_again_and_again(field: Field) -> None:
     """Before it has got anywhere, often before it has started."""
     field.consumer.kill_all()
@@ -101,7 +101,7 @@ def worker_stopped_past_its_lease(field: Field) -> None:
 @fault(
     EVERYWHERE,
     short=("postgres",),
-    says="was silent for 3 s(?s:.*)(was silent for too long|taken back before)",
+    says="missed its heartbeat for 3 s(?s:.*)(Lease lost|already been taken back)",
 )
 def consumer_stopped_past_its_lease(field: Field) -> None:
     """As when a virtual machine is moved: another host takes all it held, and its late acks are refused."""
@@ -116,7 +116,7 @@ def consumer_stopped_past_its_lease(field: Field) -> None:
         field.pause(0.0, 0.1)
         field.consumer.signal_all(signal.SIGSTOP)
     field.history.silenced |= field.consumer.members()
-    wait_until(lambda: "was silent for" in another.log(), PATIENCE, why=another.log)
+    wait_until(lambda: "missed its heartbeat for" in another.log(), PATIENCE, why=another.log)
     field.consumer.signal_all(signal.SIGCONT)
 
 

@@ -34,7 +34,7 @@ LEAVE_OVERDUE = {
 DENIED = ("rpush", "lpush", "zadd", "sadd", "hset", "hdel", "srem", "evalsha")
 
 
-@fault(SERVERS, wired=True, says="was silent for 3 s")
+@fault(SERVERS, wired=True, says="missed its heartbeat for 3 s")
 def deaf_consumer_beside_living_ones(field: Field) -> None:
     """It hears nothing for longer than the lease: the others take what it held, and it blames no other one."""
     wait_for_workers(field.consumer)
@@ -43,12 +43,12 @@ def deaf_consumer_beside_living_ones(field: Field) -> None:
     field.send_more(60, 0.1)
     proxy.hole()
     field.history.silenced |= deaf.members()
-    wait_until(lambda: "was silent for" in field.consumer.log(), PATIENCE, why=field.site.logs)
+    wait_until(lambda: "missed its heartbeat for" in field.consumer.log(), PATIENCE, why=field.site.logs)
     proxy.mend()
     field.send_more(60, 0.1)
 
 
-@fault(SERVERS, wired=True, says="was silent for 3 s")
+@fault(SERVERS, wired=True, says="missed its heartbeat for 3 s")
 def survivor_cut_off_every_second(field: Field) -> None:
     """A consumer dies whole; the only one left loses its own connections again and again, and takes over."""
     wait_for_workers(field.consumer)
@@ -60,7 +60,7 @@ def survivor_cut_off_every_second(field: Field) -> None:
     for _ in range(round(5 * LEASE)):
         field.pause(0.8, 1.0)
         proxy.reset()
-    assert "was silent for" in survivor.log(), survivor.log()
+    assert "missed its heartbeat for" in survivor.log(), survivor.log()
 
 
 @fault(SERVERS, times=4, wired=True)
@@ -204,7 +204,7 @@ def statement_timeout_below_a_scan(field: Field) -> None:
         drop_others(connection)
 
 
-@fault(("postgres", "mariadb"), says="was silent for 3 s")
+@fault(("postgres", "mariadb"), says="missed its heartbeat for 3 s")
 def row_locked_at_the_reap(field: Field) -> None:
     """Who takes over has to wait for a lock of another program: its own workers stay alive meanwhile."""
     wait_for_workers(field.consumer)

@@ -86,7 +86,7 @@ def take_away(field: Field, ids: list[str]) -> None:
         QueueMessage.objects.using(field.site.alias).filter(message_id__in=ids).delete()
 
 
-@fault((*EVERYWHERE, SIMPLE), times=3, short=("sqlite", "redis"), says="The signature does not fit")
+@fault((*EVERYWHERE, SIMPLE), times=3, short=("sqlite", "redis"), says="The signature does not match")
 def bits_flipped(field: Field) -> None:
     """One bit anywhere in a message, in its header, its body or its signature."""
     whole = codec.encode(message(field))
@@ -174,7 +174,7 @@ def message_of_a_newer_format(field: Field) -> None:
     put_and_see_them_die(field, [whole[:3] + b"\x02" + whole[4:]])
 
 
-@fault(EVERYWHERE, says="taken back before")
+@fault(EVERYWHERE, says="already been taken back")
 def message_deleted_while_it_runs(field: Field) -> None:
     """By hand, in the database or in Redis: it runs to its end, and nobody minds."""
     wait_for_workers(field.consumer)
@@ -190,7 +190,7 @@ def message_deleted_while_it_runs(field: Field) -> None:
     commands.write(gate, "open")
 
 
-@fault(EVERYWHERE, says="was silent for too long")
+@fault(EVERYWHERE, says="Lease lost")
 def owners_deleted(field: Field) -> None:
     """Everybody the backend knows, by hand: they begin anew, and what they held comes back."""
     wait_for_workers(field.consumer)
@@ -201,7 +201,7 @@ def owners_deleted(field: Field) -> None:
         field.queue.server.call("DEL", f"{{djq:{field.queue.name}}}:owners")
     else:
         QueueWorker.objects.using(field.site.alias).filter(queue=field.queue.name).delete()
-    wait_until(lambda: "was silent for too long" in field.consumer.log(), PATIENCE, why=field.consumer.log)
+    wait_until(lambda: "Lease lost" in field.consumer.log(), PATIENCE, why=field.consumer.log)
 
 
 @fault(EVERYWHERE, says="rejected")

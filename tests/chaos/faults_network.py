@@ -10,7 +10,7 @@ from .faults import wait_for_workers
 from .field import LEASE, PATIENCE, Field
 
 BACK = "The backend answers again"
-CUT = f"{BACK}|Waiting for it|Upkeep has to wait"
+CUT = f"{BACK}|Waiting for it|Upkeep is delayed"
 """What is cut may be the last thing that was said: then there is nothing to come back to."""
 
 
@@ -88,7 +88,7 @@ def network_holed_for_longer_than_the_lease(field: Field) -> None:
         proxy.mend()
 
 
-@fault(SERVERS, short=("redis",), wired=True, says="was silent for 3 s(?s:.*)was silent for too long")
+@fault(SERVERS, short=("redis",), wired=True, says="missed its heartbeat for 3 s(?s:.*)Lease lost")
 def consumer_cut_off_for_longer_than_the_lease(field: Field) -> None:
     """Another host takes what it held; when it is back, it hears that it is not its own any more."""
     wait_for_workers(field.consumer)
@@ -97,7 +97,7 @@ def consumer_cut_off_for_longer_than_the_lease(field: Field) -> None:
     field.send_more(40, 0.1)
     field.wires.consumers.hole()
     field.history.silenced |= field.consumer.members()
-    wait_until(lambda: "was silent for" in another.log(), PATIENCE, why=another.log)
+    wait_until(lambda: "missed its heartbeat for" in another.log(), PATIENCE, why=another.log)
     field.wires.consumers.mend()
 
 

@@ -16,7 +16,7 @@ from .catalogue import SERVERS, fault
 from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
-WAITING = "Waiting for it; running commands go on"
+WAITING = "Waiting for it; running commands continue"
 TABLE = "djutils_queuemessage"
 WORKERS = "djutils_queueworker"
 

@@ -27,7 +27,7 @@ from .field import THREADS
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
-UNFORESEEN = re.compile(r"A process of the consumer failed|This worker process cannot go on|giving up")
+UNFORESEEN = re.compile(r"A process of the consumer failed|This worker process failed|giving up")
 """What a process says that ends for a reason nobody had thought of."""
 DEATH = re.compile(r"Worker process \d+ (?:was killed by|exited with)")
 """What the supervisor says when a worker has died: only what its threads ran may be charged."""

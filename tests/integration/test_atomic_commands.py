@@ -171,7 +171,10 @@ def test_a_hook_that_fails_after_the_commit_does_not_undo_the_success(site: Site
     assert site.notes(mark) == [mark]
     assert site.queue.stats() == (0, 0, 0, 0)
     assert f"{handle.id} {handle.command} succeeded in" in log
-    assert f"{handle.id} {handle.command} succeeded: it is committed and acknowledged. But a hook" in log
+    assert (
+        f"{handle.id} {handle.command} succeeded: it is committed and acknowledged. But one of its on_commit hooks"
+        in log
+    )
     assert "LookupError: the hook failed" in log
     assert "retried" not in log
 

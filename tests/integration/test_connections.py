@@ -95,7 +95,7 @@ def survives_a_restart(site: Site, server: servers.Server, consumer: Consumer) -
     wait_until(lambda: len(site.notes(mark)) == 20, why=consumer.log)
     connections[site.alias].close()
     server.kill()
-    wait_until(lambda: "running commands go on" in consumer.log(), why=consumer.log)
+    wait_until(lambda: "running commands continue" in consumer.log(), why=consumer.log)
     server.start()
     for number in range(20):
         commands.note(f"{mark} after {number}")

@@ -186,7 +186,7 @@ def test_status_works_while_the_backend_does_not(site: Site, terminal: Terminal)
     terminal.environment["DJUTILS_TEST_QUEUE_CONNECTION"] = "127.0.0.1:1:0"
     status = terminal.consumer("status")
     assert status.returncode == 0
-    assert "cannot be asked: BackendUnavailable" in status.stdout
+    assert "cannot be queried: BackendUnavailable" in status.stdout
 
 
 def test_a_hangup_opens_the_log_anew(site: Site, terminal: Terminal) -> None:

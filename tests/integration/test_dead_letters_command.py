@@ -222,7 +222,7 @@ def test_only_the_old_ones_are_listed_and_discarded(site: Site) -> None:
 def test_what_is_no_age_is_refused(site: Site, age: object) -> None:
     commands.note("a")
     let_die(site)
-    with pytest.raises(CommandError, match="--older-than: .* is no age: write 30d, 12h, 90m"):
+    with pytest.raises(CommandError, match="--older-than: .* is not an age: write 30d, 12h, 90m"):
         command("discard", older_than=age)
     assert site.queue.stats().dead == 1
 

@@ -197,7 +197,7 @@ def test_with_debug_a_change_of_the_code_begins_it_anew(
     assert terminal.pid() != first
     assert not is_alive(first)
     output = end(running, number)
-    assert "debugging.py changed: the consumer begins anew" in output
+    assert "debugging.py changed: restarting the consumer" in output
     assert terminal.processes() == set()
 
 

@@ -154,7 +154,7 @@ def test_a_beginning_that_fits_several_is_an_error_and_shows_nothing(site: Site)
 
     assert "b0000000" in command("show", "B")
     out = StringIO()
-    with pytest.raises(CommandError, match="'a' could be 2 messages: a0000.*, aaaaa.*Write more of it"):
+    with pytest.raises(CommandError, match="'a' could be 2 messages: a0000.*, aaaaa.*Give more characters"):
         call_command("queue_messages", "show", "b", "a", stdout=out)
     assert not out.getvalue()
 
@@ -242,10 +242,10 @@ def test_an_error_cannot_steer_the_terminal(site: Site) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["show"], "name the ids"),
-        (["show", ""], "is no id"),
-        (["show", "a" * 33], "is no id"),
-        (["show", "a%"], "is no id"),
+        (["show"], "give the ids"),
+        (["show", ""], "is neither an id nor the prefix of one"),
+        (["show", "a" * 33], "is neither an id nor the prefix of one"),
+        (["show", "a%"], "is neither an id nor the prefix of one"),
         (["show", "a", "--state", "ready"], "takes no --state"),
         (["show", "a", "--command", "note"], "takes no --command"),
         (["show", "a", "--newest"], "takes no --newest"),
@@ -287,7 +287,7 @@ def test_a_backend_of_four_methods_says_what_it_cannot_know(site: Site, settings
     assert as_json("list")["counts"][site.queue.name]["leased"] is None
     assert "; failed 3 times" in command("show", id)
     said = command("show", "f" * 32)
-    assert "unknown: FolderQueue cannot show what waits or runs" in said
+    assert "unknown: FolderQueue cannot show waiting or running messages" in said
     assert "gone" not in said
     assert shown("f" * 32)["state"] == "unknown"
     with pytest.raises(CommandError, match="FolderQueue cannot show"):

@@ -80,7 +80,7 @@ def test_an_app_of_another_name_in_the_place_of_djutils_is_named(terminal: Termi
     started = terminal.run(*AS_MODULE, "start", "-p", "pid", "-l", "log")
 
     for done in (called, started):
-        assert "'djutils.queue' is not an app of it; add 'djutils' to INSTALLED_APPS" in done.stderr
+        assert "'djutils.queue' is not the name of its app; add 'djutils' to INSTALLED_APPS" in done.stderr
     assert started.returncode == 78
 
 

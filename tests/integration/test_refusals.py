@@ -117,7 +117,7 @@ def test_an_ack_that_a_trigger_refuses_holds_up_no_other(site: Site) -> None:
             commands.append(site.file(), number)
         wait_until(lambda: site.queue.stats()[:3] in ((0, 0, 1), (0, 0, 0)), why=consumer.log)
         assert len(commands.lines(site.file())) == 50
-        assert "the store refuses to note it" in consumer.log()
+        assert "the store refuses to record it" in consumer.log()
     finally:
         execute(site, *FREED[kind])
     site.wait_until_empty()

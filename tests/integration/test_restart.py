@@ -130,7 +130,7 @@ def test_a_command_can_restart_its_own_consumer(site: Site, terminal: Terminal, 
     wait_until(lambda: commands.lines(site.file()), why=terminal.log)
 
     (said,) = commands.lines(site.file())
-    assert said.startswith("0 A command of this consumer asks for it")
+    assert said.startswith("0 A command of this consumer requested this")
     wait_until(lambda: terminal.pidfile.exists() and terminal.pid() != before, 40, why=terminal.log)
     commands.append(site.file("after"), 1)
     site.wait_until_empty()
@@ -144,7 +144,7 @@ def test_a_command_can_stop_its_own_consumer(site: Site, terminal: Terminal) -> 
     assert terminal.consumer("start").returncode == 0
     operations.operate(site.file(), *BY_PATH, "stop", "-p", str(terminal.pidfile))
     wait_until(lambda: not terminal.processes(), 40, why=terminal.log)
-    assert commands.lines(site.file())[0].startswith("0 A command of this consumer asks for it")
+    assert commands.lines(site.file())[0].startswith("0 A command of this consumer requested this")
     assert not terminal.pidfile.exists()
     assert "are killed" not in terminal.log()
 

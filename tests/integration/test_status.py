@@ -57,7 +57,7 @@ def test_a_queue_that_nobody_empties_is_told_of(site: Site, terminal: Terminal) 
     commands.append(site.file(), 1)
     said = status(terminal)
     assert "1 waiting" in said
-    assert "no worker is registered: nobody takes these messages" in said
+    assert "no worker is registered: no consumer takes these messages" in said
 
 
 @on_sqlite
@@ -76,15 +76,15 @@ def test_one_that_was_killed_left_more_than_its_pidfile(site: Site, terminal: Te
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"DJANGO_SETTINGS_MODULE": ""}, "The queues cannot be asked. DJANGO_SETTINGS_MODULE is not set"),
-        ({"DJANGO_SETTINGS_MODULE": "no.such"}, "The queues cannot be asked."),
-        ({"DJUTILS_TEST_QUEUE_BACKEND": "no.Queue"}, "cannot be asked: "),
+        ({"DJANGO_SETTINGS_MODULE": ""}, "The queues cannot be queried. DJANGO_SETTINGS_MODULE is not set"),
+        ({"DJANGO_SETTINGS_MODULE": "no.such"}, "The queues cannot be queried."),
+        ({"DJUTILS_TEST_QUEUE_BACKEND": "no.Queue"}, "cannot be queried: "),
         (
             {
                 "DJUTILS_TEST_QUEUE_BACKEND": "djutils.queue.backends.redis_backend.RedisQueue",
                 "DJUTILS_TEST_QUEUE_CONNECTION": "127.0.0.1:1:0",
             },
-            "cannot be asked: BackendUnavailable",
+            "cannot be queried: BackendUnavailable",
         ),
         (
             {"DJUTILS_TEST_QUEUE_BACKEND": "djutils.queue.backends.memory.MemoryQueue"},
@@ -95,7 +95,7 @@ def test_one_that_was_killed_left_more_than_its_pidfile(site: Site, terminal: Te
                 "DJUTILS_TEST_QUEUE_BACKEND": "tests.contract.four_methods.FolderQueue",
                 "DJUTILS_TEST_QUEUE_CONNECTION": "/nowhere",
             },
-            "does not know who takes its messages",
+            "does not register its workers",
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_what_a_backend_cannot_know_is_null_and_not_zero(site: Site, terminal: T
     for part in (
         "not yet due is unknown",
         "unknown in flight",
-        "how old the oldest is, this backend does not know",
+        "this backend does not know how old the oldest message is",
     ):
         assert part in text
 

@@ -158,7 +158,7 @@ def test_stop_and_status_need_no_settings(site: Site, terminal: Terminal) -> Non
     assert terminal.consumer("start").returncode == 0
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "no.such.settings"
     status = terminal.consumer("status")
-    assert (status.returncode, "cannot be asked" in status.stdout) == (0, True)
+    assert (status.returncode, "cannot be queried" in status.stdout) == (0, True)
     assert terminal.consumer("stop").returncode == 0
     assert terminal.processes() == set()
 

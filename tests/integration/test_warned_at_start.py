@@ -57,9 +57,7 @@ def start(terminal: Terminal, *words: str) -> str:
 def test_a_queue_that_no_command_names_is_answered_with_the_nearest(site: Site, terminal: Terminal) -> None:
     said = start(terminal, "-q", site.queue.name, "-q", "slow", "-q", "slwo")
 
-    assert said.startswith(
-        "No command is sent to the queue 'slwo' by its declaration, and nothing is in it. "
-    )
+    assert said.startswith("No command is declared for the queue 'slwo', and the queue is empty. ")
     assert "Did you mean -q slow?" in said
     assert "\n" not in said
 

@@ -111,7 +111,7 @@ def test_what_could_never_wait_is_refused(memory: MemoryQueue) -> None:
     for check in (assert_enqueued, assert_not_enqueued):
         with pytest.raises(WrongArguments, match="so no such call can wait"):
             check(record, "x", "y")
-        with pytest.raises(InvalidCommand, match="is no command"):
+        with pytest.raises(InvalidCommand, match="is not a command"):
             check(print, "x")
         with pytest.raises(InvalidCommand, match="run_after is not compared"):
             check(record.using(run_after=timedelta(hours=1)), "x")

@@ -98,7 +98,7 @@ def test_what_came_too_late_is_said(leased: LeasedChannel, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING, "djutils.queue.workers.channel"):
         leased.receive(0, [one.id], 0)
         leased.settle([(two, RETRY), (three, REJECT)])
-    assert f"{one.id} succeeded here, but was taken back before: it may run again." in caplog.text
+    assert f"{one.id} succeeded here, but had already been taken back: it may run again." in caplog.text
     assert f"{two.id} failed here" in caplog.text
     assert f"{three.id} failed here" in caplog.text
     assert queue_of(leased).stats().ready == 3

@@ -95,7 +95,7 @@ def test_a_backend_path_that_is_no_text_is_found_by_the_check(settings: Settings
 def test_what_is_no_backend_is_refused(settings: Settings, path: str) -> None:
     settings.QUEUE_BACKEND = path
     (found,) = check_backend(None)
-    assert "is not a backend: derive it from djutils.queue.backends.base.BaseQueue" in found.msg
+    assert "is not a backend: it must be a subclass of djutils.queue.backends.base.BaseQueue" in found.msg
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,6 @@ def test_of_an_unknown_backend_that_lends_what_is_due_is_seen_and_run(
     drain()
     assert ran == [1, 2]
     record.using(run_after=timedelta(hours=1))("later")
-    with pytest.raises(QueueException, match="Lender does not show what is delayed; nothing was changed"):
+    with pytest.raises(QueueException, match="Lender does not show delayed messages; nothing was changed"):
         enqueued()
     assert drain() == []

@@ -94,7 +94,7 @@ def test_four_methods_cannot_leave_it_and_keep_it_as_it_is(
 def test_it_is_told_from_one_that_was_damaged(foreign: Message, memory: MemoryQueue) -> None:
     data = memory.read()
     assert data is not None
-    with pytest.raises(ForeignMessage, match="give each a QUEUE_NAME of its own"):
+    with pytest.raises(ForeignMessage, match="give each its own QUEUE_NAME"):
         codec.decode(data, memory.name)
 
 

@@ -145,7 +145,7 @@ def test_an_ack_that_is_always_refused_becomes_a_dead_letter_that_says_why(
     assert ran == ["x"]
     (letter,) = queue.dead_letters()
     assert letter.reason.startswith(
-        "It succeeded here, but the store refused to note it: it cannot be stored"
+        "It succeeded here, but the store refused to record it: it cannot be stored"
     )
 
 

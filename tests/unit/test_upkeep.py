@@ -172,7 +172,7 @@ def test_a_chore_that_fails_says_so_once_waits_and_goes_on(
     assert guard.due_in() > 0
     chore.error = None
     until(lambda: guard.do_if_due() or chore.done)
-    assert log.text.count("Upkeep has to wait (being troubled)") == 1
+    assert log.text.count("Upkeep is delayed (being troubled)") == 1
     assert log.text.count("The backend answers again.") == 1
 
 

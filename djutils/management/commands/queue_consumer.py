@@ -19,13 +19,13 @@ from djutils.queue.workers.streams import flush_standard_streams
 class Command(BaseCommand):
     """Runs the commands of a queue, by default in the foreground."""
 
-    help = "Run the commands of a queue; with DEBUG, begin anew when the code changes."
+    help = "Run the commands of a queue; with DEBUG, restart when the code changes."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "action", nargs="?", choices=ACTIONS, default="run", help="%(default)s by default"
         )
-        parser.add_argument(NO_RELOAD, action="store_true", help="do not begin anew when the code changes")
+        parser.add_argument(NO_RELOAD, action="store_true", help="do not restart when the code changes")
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -38,7 +38,7 @@ class Command(TakesIds):
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
         add("action", choices=("list", "show", "replay", "discard"))
-        add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous beginning of it")
+        add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous prefix of it")
         add("-q", "--queue", help="the queue (the project's default queue)")
         add("--all", action="store_true", help="replay or discard every one")
         add(
@@ -103,14 +103,14 @@ def _refuse_nonsense(options: dict[str, Any]) -> None:
     action, ids, everything, age = (options[name] for name in ("action", "ids", "all", "older_than"))
     if action == "discard" and (bool(ids), everything, age is not None).count(True) != 1:
         raise CommandError(
-            "discard: name the ids of dead letters, or say --all or --older-than AGE; one of them."
+            "discard: give the ids of dead letters, --all, or --older-than AGE; exactly one of these."
         )
     if action == "replay" and bool(ids) == everything:
-        raise CommandError("replay: name the ids of dead letters, or say --all; not both.")
+        raise CommandError("replay: give the ids of dead letters, or --all; not both.")
     if action == "show" and (everything or not ids):
-        raise CommandError("show: name the ids of the dead letters to show; list shows the ids.")
+        raise CommandError("show: give the ids of the dead letters to show; list shows the ids.")
     if action == "list" and (ids or everything):
-        raise CommandError("list: takes no ids and lists all; say show to see single ones.")
+        raise CommandError("list: takes no ids and lists all; use show to see single ones.")
     if action in {"show", "replay"} and age is not None:
         raise CommandError(f"{action}: takes no --older-than; list and discard do.")
     if not all(ids):

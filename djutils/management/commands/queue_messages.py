@@ -37,18 +37,18 @@ _MOST = 100_000
 class Command(TakesIds):
     """Shows messages of every state without taking any. It never unpickles their contents."""
 
-    help = "Show what has become of a call, or list the messages of the queues. Nothing is taken or changed."
+    help = "Show what happened to a call, or list the messages of the queues. Nothing is taken or changed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
         add("action", choices=("show", "list"))
-        add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous beginning of it")
+        add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous prefix of it")
         add("-q", "--queue", help="the queue (the default queue, and those that the project's commands name)")
         add("--state", choices=STATES, help="list only messages in this state")
         add(
             "--command",
             metavar="NAME",
-            help="list only messages of this command; the end of its name will do",
+            help="list only messages of this command; the end of its name is enough",
         )
         add("--newest", action="store_true", help="list the newest of each state first")
         add("--count", type=int, default=100, metavar="N", help="list at most N (%(default)s)")
@@ -170,11 +170,13 @@ class _Listing:
 def _refuse_nonsense(options: dict[str, Any]) -> None:
     action, ids = options["action"], options["ids"]
     if action == "show" and not ids:
-        raise CommandError("show: name the ids of the messages to show; list shows the ids.")
+        raise CommandError("show: give the ids of the messages to show; list shows the ids.")
     if action == "list" and ids:
-        raise CommandError("list: takes no ids; say show to see single messages.")
+        raise CommandError("list: takes no ids; use show to see single messages.")
     if bad := [id for id in ids if not _ID.fullmatch(id)]:
-        raise CommandError(f"show: '{plain(bad[0])}' is no id, nor the beginning of one; list shows the ids.")
+        raise CommandError(
+            f"show: '{plain(bad[0])}' is neither an id nor the prefix of one; list shows the ids."
+        )
     for name in ("state", "command", "newest"):
         if action == "show" and options[name]:
             raise CommandError(f"show: takes no --{name}; list does.")
@@ -184,7 +186,7 @@ def _refuse_nonsense(options: dict[str, Any]) -> None:
 
 def _refuse(queue: BaseQueue) -> NoReturn:
     raise CommandError(
-        f"{type(queue).__name__} cannot show what waits or runs: it can only take messages. --state dead works."
+        f"{type(queue).__name__} cannot show waiting or running messages: it can only take them. --state dead works."
     )
 
 

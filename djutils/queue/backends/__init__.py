@@ -60,7 +60,7 @@ class Queues:
         for what, value in (("QUEUE_CONNECTION", settings.QUEUE_CONNECTION), ("The name of a queue", name)):
             if not isinstance(value, str):
                 raise ConfigurationError(
-                    f"{what} must be a text, not of type {type(value).__name__}; its value is not shown."
+                    f"{what} must be text, not of type {type(value).__name__}; its value is not shown."
                 )
         return backend(name, settings.QUEUE_CONNECTION)
 
@@ -95,7 +95,7 @@ def load_backend(path: Any) -> type[BaseQueue]:
         raise ConfigurationError(_explain(path, (*PROVIDED, *there)))
     if not (isinstance(backend, type) and issubclass(backend, BaseQueue)):
         raise ConfigurationError(
-            f"QUEUE_BACKEND = {path!r} is not a backend: derive it from "
+            f"QUEUE_BACKEND = {path!r} is not a backend: it must be a subclass of "
             f"djutils.queue.backends.base.BaseQueue."
         )
     return backend
@@ -105,7 +105,7 @@ def explain_absence() -> str:
     """Return what to do when djutils is not installed in the project."""
     near = [config.name for config in apps.get_app_configs() if config.name.startswith("djutils.")]
     return (
-        f"djutils is not installed in the project: {f'{near[0]!r} is not an app of it; ' if near else ''}add "
+        f"djutils is not installed in the project: {f'{near[0]!r} is not the name of its app; ' if near else ''}add "
         f"'djutils' to INSTALLED_APPS, then run 'manage.py migrate'."
     )
 

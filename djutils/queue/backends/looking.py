@@ -97,7 +97,7 @@ class Looking:
 
     def _cannot_look(self) -> BackendError:
         return BackendError(
-            f"{type(self).__name__} cannot show what waits or runs: it can only take messages. Its dead letters"
+            f"{type(self).__name__} cannot show waiting or running messages: it can only take them. Its dead letters"
             " can be listed."
         )
 

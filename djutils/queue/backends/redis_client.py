@@ -134,9 +134,9 @@ class RedisClient:
         policy = info.get("maxmemory_policy", "noeviction")
         if int(info.get("maxmemory", 0)) and policy != "noeviction":
             raise ConfigurationError(
-                f"Redis at {self.address} would throw messages away when its memory is full"
+                f"Redis at {self.address} would evict messages when its memory is full"
                 f" (maxmemory-policy {policy}). Set maxmemory-policy to noeviction, or give the queue"
-                " a server of its own."
+                " its own server."
             )
 
     def check_rights(self, prefix: str) -> None:
@@ -268,7 +268,7 @@ class RedisClient:
         if isinstance(error, redis.AuthenticationError):
             self.close()
             return BackendError(
-                f"Redis at {self.address} refused us: {told}. Check the user and the password in"
+                f"Redis at {self.address} refused the login: {told}. Check the user and the password in"
                 " QUEUE_CONNECTION."
             )
         if isinstance(error, _OUTAGES) or _OUTAGE.search(told):

@@ -86,8 +86,8 @@ class RedisDeadLetters:
             self._run("quarantine", *chain.from_iterable((id, renamed[id], reasons[id]) for id in page))
         for id, instead in renamed.items():
             logger.error(
-                "%s: another program put a message with the id %s into Redis. It is not run: it is the dead"
-                " letter %s now.",
+                "%s: another program put a message with the id %s into Redis. It will not run: it is now the dead"
+                " letter %s.",
                 self._queue,
                 _shown(id),
                 instead.decode(),

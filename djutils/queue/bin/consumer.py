@@ -26,7 +26,7 @@ if __name__ == "__main__" and not __package__:
     _found = find_spec("djutils")
     if not (_found and _found.origin and "__version__" in Path(_found.origin).read_text(encoding="utf-8")):
         sys.stderr.write(
-            f"{_found and _found.origin} is another project's package of the name djutils. Nothing was started. "
+            f"{_found and _found.origin} is another project's package named djutils. Nothing was started. "
             "Run: pip uninstall djutils djutils-queue; then install djutils-queue.\n"
         )
         sys.exit(os.EX_CONFIG)
@@ -237,7 +237,7 @@ class QueueDaemon:
         preflight.close_connections()
         daemonize.apart(act, self._logfile)
         self._say(
-            f"A command of this consumer asks for it: it will be {what} when that command has ended. "
+            f"A command of this consumer requested this: it will be {what} when that command has ended. "
             f"See {self._logfile}."
         )
         return 0
@@ -247,7 +247,7 @@ class QueueDaemon:
         pidfile, before = self._pidfile, recorded_words(holder.info)
         if not holder.info:
             streams.warn(
-                f"The state file of {pidfile} says nothing: options that are not given are the defaults."
+                f"The state file of {pidfile} has no options: those that are not given are the defaults."
             )
         if os.geteuid() == 0 and holder.owner != 0:
             # That user can write anything into the state file, but cannot become another user by doing so.
@@ -331,7 +331,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.warn(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        streams.warn("Interrupted: check with status what was done.")
+        streams.warn("Interrupted: use status to see what was done.")
         return _INTERRUPTED
     finally:
         flush_standard_streams()

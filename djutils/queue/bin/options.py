@@ -162,14 +162,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 _HELP_QUEUE = "a queue to empty, may be given several times (the project's default queue)"
 _HELP_NO_PERIODIC = "leave out periodic commands"
 _HELP_GRACE = "how long running commands may go on after a request to stop"
-_HELP_LEASE = "how long another consumer must be silent before its messages are taken"
+_HELP_LEASE = "how long another consumer must be silent before its messages are reassigned"
 _HELP_TIMEOUT = "stop, restart: after this, kill (10 s more than the grace period)"
 _HELP_WATCH = (
-    "status: watch for so long which worker processes beat (until all did, 6 at most; 0 with a pidfile)"
+    "status: seconds to watch which worker processes beat (until all did, 6 at most; 0 with a pidfile)"
 )
-_HELP_MAX_COMMANDS = "replace a worker process after so many commands (never)"
-_HELP_LOG_LEVEL = "of this log (what LOGGING says of the logger djutils, else INFO)"
-_HELP_MAX_MEMORY = "replace a worker process that uses more (never)"
+_HELP_MAX_COMMANDS = "replace a worker process after this many commands (never)"
+_HELP_LOG_LEVEL = "level of this log (that of the logger djutils in LOGGING, or INFO)"
+_HELP_MAX_MEMORY = "replace a worker process that uses more memory (never)"
 _HELP_UMASK = "for files that commands make, such as 022 (the caller's)"
 _HELP_USER = "root only: the user to run as, a name or a number"
 _OF_STATUS = ("watch", "format")
@@ -252,7 +252,7 @@ def _home(of_root: str, root: bool | None) -> Path:
         return Path.home() / ".local" / "state" / "djutils"
     except RuntimeError as error:
         raise ConsumerError(
-            "Your home directory is not known: set HOME, or say with -p and -l where the pidfile and the log are.",
+            "Your home directory is not known: set HOME, or name the pidfile and the log with -p and -l.",
             CANNOT_WRITE,
         ) from error
 

@@ -128,7 +128,7 @@ def _ask_in_a_child(name: str) -> tuple[str, int] | None:
     try:
         failure = children.ask(lambda: _ask(name))
     except EOFError:
-        return f"{settings.QUEUE_BACKEND} ended the process that asked for a queue's length.", 1
+        return f"{settings.QUEUE_BACKEND} ended the process that queried a queue's length.", 1
     return failure and tuple(failure)
 
 

@@ -86,7 +86,7 @@ def ask_as(account: Account | None, question: Callable[[], T]) -> T:
     try:
         answer: T = children.ask(ask)
     except EOFError:
-        raise ConsumerError("The project's code has ended the process that loaded it.") from None
+        raise ConsumerError("The project's code ended the process that loaded it.") from None
     return answer
 
 

@@ -92,14 +92,15 @@ class Reloader:
         while not self._stopped:
             time.sleep(_LOOK_EVERY)
             if changed := watcher.changed():
-                logger.warning("%s changed: the consumer begins anew.", changed[0])
+                logger.warning("%s changed: restarting the consumer.", changed[0])
                 self._end()
                 if not self._stopped:
                     self._start()
             elif self._child and self._child.poll() is not None and not (self._told or self._stopped):
                 self._told = True
                 logger.warning(
-                    "The consumer ended with code %d; it waits for a change.", self._child.returncode
+                    "The consumer ended with code %d; it is restarted when the code changes.",
+                    self._child.returncode,
                 )
         self._end()
         return max(0, self._child.returncode) if self._child else 0

@@ -20,8 +20,8 @@ from djutils.queue.workers import unattended
 T = TypeVar("T")
 
 _NO_COMMANDS = (
-    "No command is registered: no installed app has a commands.py that defines or imports one. What is called all "
-    "the same is offered for half an hour and then becomes a dead letter. Move the commands to the commands.py of an "
+    "No command is registered: no installed app has a commands.py that defines or imports one. Messages on the "
+    "queue are offered for half an hour and then become dead letters. Move the commands to the commands.py of an "
     "app in INSTALLED_APPS, or import their module there."
 )
 
@@ -67,9 +67,9 @@ def _of_queues(names: Sequence[str]) -> list[str]:
 def _explain_unknown(name: str, known: set[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return (
-        f"No command is sent to the queue '{name}' by its declaration, and nothing is in it. "
+        f"No command is declared for the queue '{name}', and the queue is empty. "
         + (f"Did you mean -q {near[0]}? " if near else "")
-        + f"Commands are sent to: {', '.join(sorted(known))}. If only using(queue_name={name!r}) sends there, all is well."
+        + f"Commands are sent to: {', '.join(sorted(known))}. If only using(queue_name={name!r}) sends there, ignore this."
     )
 
 

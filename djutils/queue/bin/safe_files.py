@@ -77,7 +77,7 @@ class Directory:
                 fd = self.open(name, flags | os.O_CREAT | os.O_EXCL)
                 os.fchmod(fd, mode)
                 return fd
-        raise Refused("it is removed and made again all the time")
+        raise Refused("it is being removed and recreated all the time")
 
     def has(self, name: str, fd: int) -> bool:
         """Return whether the open file ``fd`` is still the file with that name."""

@@ -54,7 +54,7 @@ def report(holder: Holder | None, path: Path, names: Sequence[str], watch: float
         names = list((alive and info.get("queues")) or names) or [preflight.default_queue()]
         preflight.load_django()
     except ConsumerError as error:
-        return told | {"queues": None, "problem": f"The queues cannot be asked. {error}"}
+        return told | {"queues": None, "problem": f"The queues cannot be queried. {error}"}
     described = [_describe(name) for name in names]
     _watch(described, watch)
     return told | {"queues": described, "problem": None}
@@ -84,7 +84,7 @@ def _describe(name: str) -> Report:
             "workers": _workers(queue),
         }
     except Exception as error:  # noqa: BLE001  (the consumer is running even if its store cannot be queried)
-        return told | {"problem": f"cannot be asked: {type(error).__name__}: {error}"}
+        return told | {"problem": f"cannot be queried: {type(error).__name__}: {error}"}
 
 
 def _age(sent: datetime | None) -> float | None:
@@ -181,7 +181,7 @@ def _of_queue(told: Report) -> list[str]:
 
 def _of_oldest(told: Report) -> str:
     if not told["knows_oldest"]:
-        return "how old the oldest is, this backend does not know"
+        return "this backend does not know how old the oldest message is"
     if told["oldest"] is None:
         return ""
     age = told["oldest_age"]
@@ -190,9 +190,9 @@ def _of_oldest(told: Report) -> str:
 
 def _of_workers(workers: list[Report] | None) -> str:
     if workers is None:
-        return "this backend does not know who takes its messages"
+        return "this backend does not register its workers"
     if not workers:
-        return "no worker is registered: nobody takes these messages"
+        return "no worker is registered: no consumer takes these messages"
     text = f"{len(workers)} worker processes registered, on all machines"
     if any(worker["beating"] is None for worker in workers):
         return (
@@ -204,7 +204,7 @@ def _of_workers(workers: list[Report] | None) -> str:
     more = ", ..." if len(silent) > _MOST_NAMES else ""
     return (
         f"{text}: {len(workers) - len(silent)} beat, and of {len(silent)} no beat was seen "
-        f"({', '.join(silent[:_MOST_NAMES])}{more}): dead, or with a longer lease than the time that was watched"
+        f"({', '.join(silent[:_MOST_NAMES])}{more}): dead, or with a longer lease than the time watched"
     )
 
 

@@ -43,7 +43,7 @@ def refuse_within(holder: Holder, to_restart: bool = False) -> None:
     """Raise ``ConsumerError`` where not even a detached process can end the consumer."""
     if os.getpid() in {holder.pid, *holder.info.get("workers", ())}:
         raise ConsumerError(
-            "A worker process cannot stop the consumer it is a part of. Run djutils-consumer as a program: "
+            "A worker process cannot stop the consumer it is part of. Run djutils-consumer as a program: "
             "subprocess.run(['djutils-consumer', 'restart', …])."
         )
     if holder.pid == 1 and to_restart:

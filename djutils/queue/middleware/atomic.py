@@ -63,13 +63,13 @@ def _transaction(lease: Lease, command: Command, id: str) -> Iterator[Any]:
             yield queue
         if not committed and not nested:
             raise transaction.TransactionManagementError(
-                "It returned, but its transaction was rolled back (set_rollback): nothing of it counts."
+                "It returned, but its transaction was rolled back (set_rollback): none of its writes were saved."
             )
     except BaseException:
         if not committed:
             raise
         logger.exception(
-            "%s %s succeeded: it is committed and acknowledged. But a hook for its commit (on_commit) failed, "
+            "%s %s succeeded: it is committed and acknowledged. But one of its on_commit hooks failed, "
             "and those after it were not called.",
             id,
             command.name,

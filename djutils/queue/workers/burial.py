@@ -15,7 +15,7 @@ from .worker import Buried, Died
 class Burial(Chore):
     """Settles one dead worker process after the other, and reports each to the supervisor by ``tell``."""
 
-    name = "handing back what dead workers held"
+    name = "giving back messages of dead workers"
 
     def __init__(self, stores: Stores, crew: Crew, tell: Callable[[Buried], None]) -> None:
         self._stores = stores

@@ -197,7 +197,7 @@ class LeasedChannel(Channel):
 
     def _tell(self, ids: Collection[str], late: Collection[str], what: str) -> None:
         for id in set(late) - self._doubtful if what else ():
-            logger.warning("%s %s here, but was taken back before: it may run again.", id, what)
+            logger.warning("%s %s here, but had already been taken back: it may run again.", id, what)
         self._doubtful.difference_update(ids)
 
 
@@ -291,9 +291,7 @@ class PopChannel(Channel):
     def close(self, refused: Mapping[str, str]) -> None:
         """Log what is lost: it exists only in this process."""
         for id, why in refused.items():
-            logger.error(
-                "%s is lost: the queue would take it neither back nor as a dead letter (%s).", id, why
-            )
+            logger.error("%s is lost: the queue accepted it neither back nor as a dead letter (%s).", id, why)
 
     def _again(self, delivery: Delivery, outcome: Outcome) -> bytes:
         message = codec.decode(delivery.data, self.name)

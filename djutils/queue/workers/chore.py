@@ -66,7 +66,7 @@ class Guard:
         self._chore = chore
         self._stores = stores
         self._logger = logger
-        headline = f"Upkeep has to wait ({chore.name}): %s It is tried again; everything else goes on."
+        headline = f"Upkeep is delayed ({chore.name}): %s It is retried; everything else continues."
         self._outage = Outage(logger, headline, longest_pause)
         self._not_before = 0.0
         self._began = inf
@@ -84,7 +84,9 @@ class Guard:
             self._chore.do()
         except Exception as error:
             if not isinstance(error, BackendError) and not self._outage.lasts:
-                self._logger.exception("The maintainer failed at a chore (%s).", self._chore.name)
+                self._logger.exception(
+                    "A chore of the maintainer failed (%s); it is retried.", self._chore.name
+                )
             self._not_before = time.monotonic() + self._outage.note(error)
             self._stores.close()
         else:

@@ -44,14 +44,12 @@ class Grave:
             self._settling.waiting += waiting
         self._settling.carry_out(channel)
         if self._settling.may_still_pass:
-            raise BackendUnavailable(
-                f"Messages that a dead worker of {self._name} held are locked, as it seems."
-            )
+            raise BackendUnavailable(f"Messages that a dead worker of {self._name} held seem to be locked.")
         self._reasons |= self._settling.finally_refused(channel)
         back = reap(queue, self._owner, self._reasons)
         if back or self._done:
             logger.warning(
-                "A worker of %s is gone: %d messages acked for it, %d handed back, %d of them "
+                "A worker of queue %s is gone: %d messages acked for it, %d given back, %d of them "
                 "were running (%s).",
                 self._name,
                 len(self._done),

@@ -26,7 +26,7 @@ _TO_BE_SEEN = 0.05
 class Handback(Chore):
     """Checks the boards; calls the backend only when a process is stuck and holds more messages than it runs."""
 
-    name = "handing back what waits behind a long command"
+    name = "giving back messages behind a long command"
 
     def __init__(self, stores: Stores, crew: Crew) -> None:
         self._stores = stores
@@ -76,7 +76,7 @@ class Handback(Chore):
         board.recall_ends()
         if back:
             logger.warning(
-                "A worker process has been held up for more than %.0f s by %s: %d messages that waited in it "
+                "A worker process has been blocked for more than %.0f s by %s: %d messages that waited in it "
                 "go to others.",
                 STUCK,
                 ", ".join(entry.id for entry in board.running()) or "a command",

@@ -74,7 +74,7 @@ class WorkerProcess:
         try:
             self._pump.run(ready, self._patient)
         except Exception:  # after any error the process must end and the log must say why
-            logger.exception("This worker process cannot go on.")
+            logger.exception("This worker process failed and ends.")
             return 1
         finally:
             # From here on the process ends by its own decision.
@@ -117,18 +117,21 @@ class WorkerProcess:
             try:
                 self._hooks.hangup()
             except Exception:  # this thread must continue: without it the process handles no signals
-                logger.exception("The log cannot be opened again after SIGHUP; the old one goes on.")
+                logger.exception("The log cannot be reopened after SIGHUP; the old file stays in use.")
 
     def _end(self, reason: str) -> None:
         """Receive nothing more; let running commands finish."""
-        logger.warning("This worker process takes no more commands and ends after those it runs: %s.", reason)
+        logger.warning(
+            "This worker process receives no more commands and ends when those it runs have ended: %s.",
+            reason,
+        )
         self._pump.stop()
 
     def _reason_to_hurry(self) -> str:
         """Return why running commands get only the grace period; '' if they may take their time."""
         if os.getppid() != self._parent:
             return "its supervisor is gone"
-        return "it has a fault" if self._pump.broken else ""
+        return "it has an internal error" if self._pump.broken else ""
 
     def _reason_to_end(self) -> str:
         if not self._runner.alive:

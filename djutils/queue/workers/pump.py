@@ -53,7 +53,7 @@ class Pump:
         self._pace = Pace(runner, options)
         self._unsure = False
         self._recall = Recall(runner, board, options.lease)
-        self._outage = Outage(logger, "%s Waiting for it; running commands go on.", options.beat_every)
+        self._outage = Outage(logger, "%s Waiting for it; running commands continue.", options.beat_every)
         self._stopping = threading.Event()
         self._woken = threading.Event()
 
@@ -101,7 +101,7 @@ class Pump:
         except OwnerLost:
             pass  # the pump raises it when the command has ended
         except Exception:
-            logger.exception("This worker process cannot go on; it ends when its command has ended.")
+            logger.exception("This worker process failed; it ends when its command has ended.")
             self.broken = True
             self.stop()
         finally:
@@ -313,7 +313,11 @@ class Pump:
             feed.channel.join()
             unheard = feed.adopt()
             if unheard:
-                logger.info("%d messages of %s were lent in a lost reply.", len(unheard), feed.channel.name)
+                logger.info(
+                    "%d messages of queue %s were lent in a lost reply; they run here.",
+                    len(unheard),
+                    feed.channel.name,
+                )
             self._hand_over(number, unheard)
         self._unsure = False
 
@@ -336,8 +340,8 @@ class Pump:
     def _abandon(self) -> None:
         """Drop everything: this worker was considered dead, and its messages now belong to others."""
         logger.error(
-            "This worker was silent for too long: its messages were taken back and run elsewhere. "
-            "It is replaced when what it runs has ended."
+            "Lease lost: this worker was silent for longer than its lease and its messages were reassigned. "
+            "It is replaced when its running commands have ended."
         )
         self._let_end()
 

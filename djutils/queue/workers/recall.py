@@ -48,5 +48,5 @@ class Recall:
         self._since = self._since or now
         if now - self._since <= self._patience:
             return False
-        logger.error("The maintainer did not finish handing back messages: this worker process is replaced.")
+        logger.error("The maintainer did not finish giving back messages: this worker process is replaced.")
         return True

@@ -163,7 +163,7 @@ class Runner(ABC):
         try:
             outcome = self._executors[channel].execute(delivery, pad)
         except BaseException:  # an error in djutils or in the settings, not in the command
-            logger.exception("%s could not be tried; it goes back for a while.", delivery.id)
+            logger.exception("%s could not be run; released for %.0f s.", delivery.id, _AFTER_A_FAULT)
             outcome = Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
         if not self._is_ours:
             os._exit(0)  # a child that the command forked and that returned here: the work is not its own

@@ -117,7 +117,7 @@ class Settling:
         self.refused.append(Refused(delivery, outcome, tries, time.monotonic() + pause, why))
         if tries == 1:
             logger.error(
-                "%s %s here, but the store refuses to note it: %s This worker holds it and tries again.",
+                "%s %s here, but the store refuses to record it: %s This worker keeps it and retries.",
                 delivery.id,
                 outcome.action.value,
                 why,
@@ -159,5 +159,5 @@ def settle_alone(channel: Channel, delivery: Delivery, outcome: Outcome) -> Back
 
 
 def _unsettled(one: Refused) -> str:
-    headline = f"It {one.outcome.action.value} here, but the store refused to note it: {one.why}"
+    headline = f"It {one.outcome.action.value} here, but the store refused to record it: {one.why}"
     return f"{headline}\n\n{one.outcome.error}".rstrip()

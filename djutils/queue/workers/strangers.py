@@ -47,5 +47,8 @@ class Strangers(Chore):
                 continue
             back = queue.reap(owner, count)
             logger.warning(
-                "A worker of queue %s was silent for %.0f s: its %d messages go to others.", name, lease, back
+                "A worker of queue %s missed its heartbeat for %.0f s: its %d messages go to others.",
+                name,
+                lease,
+                back,
             )

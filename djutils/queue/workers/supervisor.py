@@ -133,7 +133,9 @@ class Supervisor:
             self._keep_maintainer()
             self._wait(_LOOK_EVERY / 10)
         if self._liaison.has_graves:
-            logger.error("The backend does not answer: what was held goes back when its lease ends.")
+            logger.error(
+                "The backend does not respond: messages of dead workers go back when their leases end."
+            )
         self._liaison.hang_up()
         while self._maintainer:
             self._wait(_LOOK_EVERY / 10)
@@ -285,8 +287,8 @@ class Supervisor:
         for worker in self._workers.values():
             if worker.owners == deaf.owners and not worker.kill_at:
                 logger.error(
-                    "Worker process %d has not heard the backend for twice the lease, while the maintainer "
-                    "did: it is replaced, and what it holds goes to others.",
+                    "Worker process %d has not reached the backend for twice the lease, although the maintainer "
+                    "has: it is replaced, and its messages go to others.",
                     worker.pid,
                 )
                 worker.kill_at = time.monotonic()
@@ -317,7 +319,7 @@ class Supervisor:
             self._maintainer = 0
             self._liaison.lose()
             if code:
-                logger.error("The maintainer %s; there will be another one.", cause_of(code))
+                logger.error("The maintainer %s; it is replaced.", cause_of(code))
 
     def _bury(self, worker: Worker, code: int, peak: int) -> None:
         busy, by_us = worker.board.busy, self._killing or worker.was_ended_by_us(code)

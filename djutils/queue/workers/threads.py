@@ -89,7 +89,9 @@ class Threads(Runner):
                 if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
                     self._wake()
         except BaseException:  # an exception that a command scheduled in its thread
-            logger.exception("A thread of this worker process has died; what it held goes back uncharged.")
+            logger.exception(
+                "A thread of this worker process has died; its message is given back without a charge."
+            )
             self._pads[number].forget()
             with self._changed:
                 self._lost += 1

@@ -66,8 +66,8 @@ def explain(name: str, emptied: tuple[str, ...]) -> str:
     """Return the log message of a consumer of the queues ``emptied`` about the queue ``name``."""
     return (
         f"Messages wait on the queue {name!r} of the same database, and no consumer empties it at the moment; this one "
-        f"empties {', '.join(emptied)}. If the site means the same queue, set QUEUE_NAME to one name for both (without "
-        f"it a queue is named after the database, for which site and consumer may have two names). Otherwise start "
+        f"empties {', '.join(emptied)}. If the site means the same queue, set QUEUE_NAME to one name for both (by "
+        f"default it is the database's name, and site and consumer may use different ones). Otherwise start "
         f"a consumer with -q and that name."
     )
 

@@ -63,7 +63,7 @@ class Doorbell:
             return bool(ready) and self._hear()
         except OSError as error:
             if not self._told:
-                logger.info("There is no bell at %s (%s): this queue is polled.", self._path, error)
+                logger.info("The doorbell %s cannot be used (%s): this queue is polled.", self._path, error)
             self._told = True
             # If a command has closed it, the descriptor number may belong to another file by now.
             self._fd = -1

@@ -40,7 +40,7 @@ class Kind(Enum):
     TABLES = "A table or column of djutils is missing: run 'manage.py migrate djutils --database {alias}'."
     RIGHTS = "Grant its database user the rights that the page 'Least privilege' lists."
     POOLER = (
-        "A connection pooler seems to stand between: let QUEUE_CONNECTION name an alias that connects to "
+        "There seems to be a connection pooler in between: let QUEUE_CONNECTION name an alias that connects to "
         "the server directly."
     )
     REFUSED = ""

@@ -56,7 +56,7 @@ class Announcer:
                 cursor.execute("SELECT pg_notify(%s, %s)", [_CHANNEL, f"{random.getrandbits(64):x} {queue}"])
         except DatabaseError as error:  # the message is stored, which is what matters
             logger.warning(
-                "A message on %s was stored but not announced (%s): an idle worker finds it at its next look.",
+                "A message on %s was stored but not announced (%s): an idle worker finds it at its next poll.",
                 queue,
                 error,
             )

@@ -128,7 +128,7 @@ class PostgresDialect(Dialect):
             alias = connection.alias.removesuffix(own_alias(""))
             raise ConfigurationError(
                 f"The database '{alias}' is reached through a connection pooler (PgBouncer or the like), and a "
-                f"consumer needs a session of its own. Add an alias to DATABASES that connects to PostgreSQL "
+                f"consumer needs its own session. Add an alias to DATABASES that connects to PostgreSQL "
                 f"directly, and name it in QUEUE_CONNECTION of the consumer; the site may keep using the pooler."
             )
 

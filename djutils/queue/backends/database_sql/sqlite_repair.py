@@ -40,7 +40,7 @@ def refuse_spoilt(rows: Sequence[Row]) -> None:
     """Raise ``SpoiltRows`` unless every claimed row has the types that djutils writes."""
     for column, sound in zip(zip(*rows, strict=True), _SOUND, strict=False):
         if not sound.issuperset(map(type, column)):
-            raise SpoiltRows("Rows of the queue were spoilt by another program.")
+            raise SpoiltRows("Rows of the queue were damaged by another program.")
 
 
 def is_of_spoilt_rows(error: OperationalError) -> bool:
@@ -75,7 +75,9 @@ def repair(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) 
                 repaired += 1
     if repaired:
         logger.warning(
-            "%d rows of the queue '%s' were spoilt by another program, and are repaired.", repaired, queue
+            "%d rows of the queue '%s' were damaged by another program and have been repaired.",
+            repaired,
+            queue,
         )
     return repaired
 
