@@ -37,7 +37,7 @@ def reasons(report: Path) -> Counter[str]:
 
 
 def in_folder(folder: Path, only: list[str]) -> dict[str, bool]:
-    """Return the environments that ran and whether tox was content with each.
+    """Return the environments that ran and whether each of them passed.
 
     Those in ``only`` are taken from their reports, because tox is still running.
     """

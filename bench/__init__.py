@@ -1,1 +1,1 @@
-"""Measures djutils, its peers and the bare stores they stand on: ``python -m bench``."""
+"""Measures djutils, its peers and the bare stores they use: ``python -m bench``."""

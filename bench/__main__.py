@@ -1,4 +1,4 @@
-"""Measures djutils, its peers and the bare stores they stand on: ``python -m bench``."""
+"""Measures djutils, its peers and the bare stores they use: ``python -m bench``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import sys
 
 from bench.run import main
 
-# So that workers and servers end with us.
+# So that workers and servers end with this process.
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""Does a queue get slower when much lies in it? ``python -m bench.backlog``, some minutes per store.
+"""Does a queue slow down with a large backlog? ``python -m bench.backlog``, some minutes per store.
 
 One worker process drains some thousands of commands: from a queue that holds nothing else, with a
 million waiting behind them, with a million delayed ones of higher priority, and on PostgreSQL while

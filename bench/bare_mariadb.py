@@ -1,4 +1,4 @@
-"""MariaDB without a queue: the fastest reasonable loop of PyMySQL, which djutils is measured with too."""
+"""MariaDB without a queue: the fastest reasonable loop with PyMySQL, which djutils also uses here."""
 
 from __future__ import annotations
 

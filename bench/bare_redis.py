@@ -20,13 +20,13 @@ class Bare:
     """One connection; ids in a list, payloads in a hash, what is lent in a set."""
 
     def __init__(self, *, durable: bool) -> None:
-        # It writes its file behind the back of its clients, for whoever asks.
+        # Redis writes its file in the background.
         self._redis = redis.Redis.from_url(settings.URL, single_connection_client=True)
         self._lend = self._redis.script_load(LEND)
         self._ack = self._redis.script_load(ACK)
 
     def write(self, id: str, data: bytes) -> None:
-        """The payload alone: nothing that is one command can be less."""
+        """The payload alone: no single command can do less."""
         self._redis.lpush("bare:list", data)
 
     def write_many(self, messages: Sequence[tuple[str, bytes]]) -> None:

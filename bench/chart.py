@@ -1,6 +1,6 @@
 """Draws how fast queues are drained: a picture for each store, as SVG, from what a run has found.
 
-Its colours are seen on white and on black: where it is shown, nobody knows what is behind it.
+Its colours are visible on white and on black, because the background is unknown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands that are measured, found by the consumer as any app's."""
+"""The measured commands, which the consumer finds like those of any app."""
 
 from __future__ import annotations
 

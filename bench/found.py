@@ -1,4 +1,4 @@
-"""Reads what a run has found: the best a case did, over its configurations and numbers of processes."""
+"""Reads the results of a run: the best of each case, over its configurations and numbers of processes."""
 
 from __future__ import annotations
 

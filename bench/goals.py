@@ -1,4 +1,4 @@
-"""What djutils wants to reach, and what of it a run has found: best arrangement against best arrangement."""
+"""The goals of djutils, and the results of a run for them: best arrangement against best arrangement."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ WANTED = (
 
 
 def goals(found: dict[str, Any]) -> list[Goal]:
-    """Return all of them, those of which nothing was measured as well."""
+    """Return all goals, including those that were not measured."""
     return [wanted.goal(found) for wanted in WANTED]
 
 

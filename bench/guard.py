@@ -1,8 +1,8 @@
-"""The guard: is djutils still as near to the bare stores as it was? ``python -m bench --guard``.
+"""The guard: is djutils still as close to the bare stores as it was? ``python -m bench --guard``.
 
-It measures djutils and the bare store in turns, so that whatever else the machine does meets both, and
-compares ratios only. The floors stand a third below what a quiet machine finds. What is below is measured
-again when all else was, three times at most: noise passes, what has become slower for good does not.
+It measures djutils and the bare store in turns, so that other load on the machine affects both, and
+compares ratios only. The floors are a third below the figures of a quiet machine. A figure below its floor is
+measured again after the others, up to three times: noise passes, a real slowdown does not.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(names: Sequence[str], results: Path | None = None) -> int:
 
 
 def tried(names: Sequence[str], measure: Callable[[str, list[str]], Measured]) -> dict[str, Measured]:
-    """Return the best attempt of each figure; ``measure`` is asked again for those below their floors."""
+    """Return the best attempt of each figure; ``measure`` is called again for those below their floors."""
     found: dict[str, Measured] = {name: {} for name in names}
     for attempt in range(1, ATTEMPTS + 1):
         for name, before in found.items():

@@ -22,7 +22,7 @@ from djutils.queue.message import new_id
 
 _MEASURED, _CHUNK, _PATIENCE = 20_000, 2_000, 120.0
 _LONG = 120_000
-"""So many that what vacuum could not remove is in the way."""
+"""Enough that entries which vacuum could not remove are in the way."""
 
 
 def main(million: int) -> None:
@@ -62,7 +62,7 @@ def _delay(count: int) -> None:
 
 
 def _wait_until_at_rest() -> None:
-    """What was put in makes Redis write its file anew, which has nothing to do with how much lies there."""
+    """Wait while Redis rewrites its file because of the inserts, which has nothing to do with the backlog."""
     if STORE == "redis":
         with redis.Redis.from_url(URL) as client:
             while client.info("persistence")["aof_rewrite_in_progress"]:

@@ -32,7 +32,7 @@ class Noted(NamedTuple):
 
 def note(kind: int, called: float) -> None:
     """Note that a command begins now. Costs some microseconds."""
-    # What is appended in one write is never torn, whoever else writes.
+    # One appending write is never torn, even if other processes write.
     os.write(_file(), _RECORD.pack(kind, called, time.monotonic()))
 
 

@@ -16,7 +16,7 @@ What it leaves with ``--json`` and takes with ``--from``::
                 "enqueue of bare": FIGURE, "enqueue of bare by Django": FIGURE,
                 "enqueue many of bare": FIGURE, "drain of bare": FIGURE (all four absent of the bare store),
                 "pick-up p50 ms": FIGURE, "pick-up p95 ms": FIGURE, "pick-up p99 ms": FIGURE,
-                "idle cpu s per min": FIGURE, "idle queries per s": FIGURE (absent where nobody counts),
+                "idle cpu s per min": FIGURE, "idle queries per s": FIGURE (absent where the server does not count),
                 "pss mb, 1 process": FIGURE}}}}}},
      "failed": [{"peer": "RQ", "module": "with_rq", "store": "redis", "configuration": "default", "round": 1,
                  "error": "... the last lines of its output"}],

@@ -1,4 +1,4 @@
-"""The servers to measure on, with the durability they have by default, said aloud."""
+"""The servers to measure on, with their default durability, which is reported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def empty(store: Store) -> None:
 
 
 def queries(store: Store) -> int | None:
-    """How many commands, those in scripts too, or transactions the server has had; None: nobody counts."""
+    """How many commands, those in scripts too, or transactions the server has had; None: it does not count."""
     if store.name == "redis":
         return _calls(_redis_says(store, "commandstats"))
     if store.name == "postgres":
@@ -120,7 +120,7 @@ def _redis_says(store: Store, section: str) -> dict[str, Any]:
 
 @cache
 def _asker(url: str) -> redis.Redis:
-    """One connection, for what a new one says is counted as well."""
+    """One connection, because the queries of a new one would be counted as well."""
     return redis.Redis.from_url(url, single_connection_client=True)
 
 
@@ -139,7 +139,7 @@ def _mariadb_says(store: Store, *statements: str) -> str:
 
 
 def _say(cursor: Any, statements: Sequence[str]) -> str:
-    """Return the first value of the last answer."""
+    """Return the first value of the last reply."""
     for statement in statements:
         cursor.execute(statement)
     row = cursor.fetchone() if cursor.description else None

@@ -1,4 +1,4 @@
-"""Tables of plain text, which are tables of reStructuredText as well."""
+"""Plain text tables that are also valid reStructuredText."""
 
 from __future__ import annotations
 

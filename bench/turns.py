@@ -1,4 +1,4 @@
-"""What the guard runs for each store: ``python -m bench.turns enqueue drain``, in a process of its own.
+"""What the guard runs for each store: ``python -m bench.turns enqueue drain``, in a separate process.
 
 djutils and the bare store take turns (A B A B ...). It prints what it found as JSON. djutils has its log at WARNING and everything else as it comes.
 """
@@ -70,7 +70,7 @@ def _drain_ours() -> float:
 
 
 def afresh() -> Tally:
-    """Empty the store and forget what has run; answer who counts what will."""
+    """Empty the store and forget what has run; return the counter for what will run."""
     stamps = FOLDER / "stamps"
     shutil.rmtree(stamps, ignore_errors=True)
     drainer.tidy()

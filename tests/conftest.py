@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 from tests import poolers, servers
 from tests.project.databases import from_url
 
-# A shell's background job ignores both: whatever is started here would inherit that, and not hear Ctrl-C.
+# A shell's background job ignores both signals: every process started here would inherit that and ignore Ctrl-C.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, usual)
@@ -27,7 +27,7 @@ DatabaseStarter = Callable[..., tuple[servers.Server, str]]
 
 
 def missing(reason: str) -> NoReturn:
-    """A server that cannot be had is a skip at a desk and a failure in CI."""
+    """Skip the test if a server is missing on a developer's machine; fail in CI."""
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -60,21 +60,21 @@ def django_db_setup(
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[servers.Server]:
-    """A Redis shared by all tests: use a queue name of your own."""
+    """A Redis shared by all tests: use your own queue name."""
     with _running(servers.redis()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[servers.Server]:
-    """A Valkey shared by all tests: use a queue name of your own."""
+    """A Valkey shared by all tests: use your own queue name."""
     with _running(servers.valkey()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_or_valkey_server() -> Iterator[servers.Server]:
-    """A Redis, or a Valkey where there is no Redis, shared by all tests: use a queue name of your own."""
+    """A Redis, or a Valkey where there is no Redis, shared by all tests: use your own queue name."""
     with ExitStack() as stack:
         try:
             server = stack.enter_context(servers.redis())

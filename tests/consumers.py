@@ -1,4 +1,4 @@
-"""A consumer as a process of its own, for tests that ask it, kill it and read its log."""
+"""A consumer as a separate process, for tests that signal it, kill it and read its log."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ READY = re.compile(r"Worker process (\d+) is ready")
 
 
 class Consumer:
-    """Runs until the ``with`` ends; nothing of it is left then, whatever happened.
+    """Runs until the ``with`` ends; no process of it is left then, whatever happened.
 
-    ``options`` are those of the command line. It is the leader of a session of its own.
+    ``options`` are those of the command line. It is the leader of its own session.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Consumer:
         return others.pop() if len(others) == 1 and len(self.workers()) == self.processes else 0
 
     def is_running(self) -> bool:
-        """Has the supervisor not ended?"""
+        """Whether the supervisor is still running."""
         return self._process.poll() is None
 
     def members(self) -> set[int]:
@@ -97,29 +97,29 @@ class Consumer:
         return int(self._process.returncode)
 
     def signal_all(self, number: signal.Signals) -> None:
-        """Send a signal to every process of it at once; each worker has a process group of its own."""
+        """Send a signal to every process of it at once; each worker has its own process group."""
         for pid in self.members():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def kill_worker(self) -> None:
-        """SIGKILL to the oldest worker, when there is one; it is gone afterwards."""
+        """Kill the oldest worker as soon as there is one; return when it is gone."""
         pid = wait_until(self.workers, why=self.log)[0]
         with suppress(ProcessLookupError):  # it was just ending
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_alive(pid))
 
     def insist(self) -> None:
-        """SIGTERM until it has understood that it shall not wait for running commands: not all at once."""
+        """Send SIGTERM, with pauses, until it stops waiting for running commands."""
         wait_until(lambda: self.signal(signal.SIGTERM) or "are killed" in self.log(), every=0.1, why=self.log)
 
     def stop(self) -> int:
-        """SIGTERM; the exit code when all has ended."""
+        """Send SIGTERM; return the exit code when everything has ended."""
         self.signal(signal.SIGTERM)
         return self.exit_code()
 
     def kill_all(self) -> float:
-        """SIGKILL to every process of it at once; the moment it was sent."""
+        """Send SIGKILL to all its processes at once; return the moment."""
         moment = time.time()
         self.signal_all(signal.SIGKILL)
         self._process.wait()
@@ -137,7 +137,7 @@ def members_of(session: int) -> set[int]:
 
 
 def kill_session(session: int) -> None:
-    """SIGKILL to every process of a session; each process group of it is reached."""
+    """Send SIGKILL to every process group of a session."""
     while members := members_of(session):
         for pid in members:
             with suppress(ProcessLookupError):
@@ -145,7 +145,7 @@ def kill_session(session: int) -> None:
 
 
 def _session_of(process: Path) -> int:
-    """The session, or 0 for what is gone or only waits to be buried."""
+    """Return the session, or 0 for a process that is gone or a zombie."""
     try:
         state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
     except (OSError, ValueError):
@@ -154,5 +154,5 @@ def _session_of(process: Path) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Is there such a process, and not only its body?"""
+    """Return whether there is such a process, and it is not a zombie."""
     return bool(_session_of(Path("/proc", str(pid))))

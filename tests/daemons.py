@@ -1,4 +1,4 @@
-"""The consumer's command line as a user types it, and what it leaves running."""
+"""The consumer's command line as a user types it, and the processes it leaves running."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Terminal:
         return self.log_file.read_text() if self.log_file.exists() else ""
 
     def processes(self) -> set[int]:
-        """Every living process begun from this terminal."""
+        """Every living process started from this terminal."""
         mark = f"{_MARK}={self._mark}".encode()
         found = set()
         for path in Path("/proc").glob("[0-9]*"):

@@ -1,4 +1,4 @@
-"""PgBouncer before a PostgreSQL: many clients share few sessions, a transaction each."""
+"""PgBouncer in front of PostgreSQL: many clients share few sessions, one transaction at a time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PgBouncerServer(OwnServer):
 
 @contextmanager
 def pgbouncer(port: int, pool_mode: str = "transaction") -> Iterator[PgBouncerServer]:
-    """A PgBouncer of our own before the PostgreSQL at ``port``."""
+    """A private PgBouncer in front of the PostgreSQL at ``port``."""
     server = PgBouncerServer(port, pool_mode)
     try:
         server.prepare()

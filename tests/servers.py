@@ -7,8 +7,8 @@
         server.kill()       # as a power cut would
         server.start()      # same port, same data
 
-Each looks for a URL in the environment first and then lends that server; ``own=True`` insists on
-one that may be killed. What cannot be had raises ``Unavailable`` with what to do about it.
+Each first looks for a URL in the environment and uses that server; ``own=True`` insists on
+one that may be killed. A missing server raises ``Unavailable``, which says what to do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Unavailable(Exception):
 
 
 class Server:
-    """A server that is somebody else's: it has a URL, and no test may stop it."""
+    """An external server: it has a URL, and no test may stop it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -48,7 +48,7 @@ class Server:
 
 
 class OwnServer(Server):
-    """A server process of our own. Its port and its data stay the same over ``kill()`` and ``start()``."""
+    """A server process started by the tests. Its port and its data stay the same over ``kill()`` and ``start()``."""
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="djutils-server-"))
@@ -106,7 +106,7 @@ class OwnServer(Server):
         self.process = None
 
     def remove(self) -> None:
-        """End it and take its data away."""
+        """End it and remove its data."""
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -181,7 +181,7 @@ class PostgresServer(OwnServer):
         return [line.strip() for line in lines[7:8]] == ["ready"]
 
     def kill(self) -> None:
-        """Nothing is written down, as after SIGKILL, but no orphans hold on to the data."""
+        """Save nothing, as after SIGKILL, but leave no orphans that use the data."""
         self._end(signal.SIGQUIT)
 
     def stop(self) -> None:
@@ -245,7 +245,7 @@ class MariaDBServer(OwnServer):
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
+    """Return an unused port of the loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -262,7 +262,7 @@ def answers(port: int, request: bytes) -> bytes:
 
 
 def another_user(directory: Path) -> list[str]:
-    """PostgreSQL refuses to run as root: what to put before its commands."""
+    """Return a prefix for PostgreSQL's commands: it refuses to run as root."""
     if os.geteuid():
         return []
     unshare = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]

@@ -1,4 +1,4 @@
-"""A queue of a test's own on one backend, in this process and in the consumers it starts."""
+"""A separate queue for a test on one backend, in this process and in the consumers it starts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Router:
 
 
 class Site:
-    """Commands called in the test go to ``queue``; ``consumer()`` starts who runs them.
+    """Commands called in the test go to ``queue``; ``consumer()`` starts a consumer that runs them.
 
     ``alias`` is the database the commands work on, the default one of the consumers.
     """
@@ -65,7 +65,7 @@ class Site:
             "DJUTILS_TEST_QUEUE_CONNECTION": connection or "",
         }
         self.wired: dict[str, str] = {}
-        """What leads a consumer through a proxy, to be put over ``environment``."""
+        """Return the environment that leads a consumer through a proxy, to be merged over ``environment``."""
         stack.callback(self._leave_nothing)
 
     @property
@@ -75,7 +75,7 @@ class Site:
         return queues[name]
 
     def direct_queue(self) -> BaseQueue:
-        """The queue as its backend was named in the beginning, whatever was put between since then."""
+        """The queue with its original connection, bypassing any proxy."""
         backend = load_backend(self.environment["DJUTILS_TEST_QUEUE_BACKEND"])
         return backend(self.environment["DJUTILS_TEST_QUEUE_NAME"], self._connection)
 

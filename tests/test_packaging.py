@@ -51,7 +51,7 @@ class Built(NamedTuple):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Built in a copy, so that nothing of an earlier build slips in and nothing is left behind."""
+    """Built in a copy, so that nothing of an earlier build gets in and nothing is left behind."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT, folder / "source", ignore=LEFT_OUT)
     shutil.copy(ROOT / ".importlinter", folder / "source")
@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    # Without the test's PYTHONPATH: what is installed is to be found, not what lies around.
+    # Without the test's PYTHONPATH: the installed package must be found, not the checkout.
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV_"))}
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The servers the tests stand on."""
+"""The servers that the tests use."""
 
 from __future__ import annotations
 

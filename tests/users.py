@@ -1,4 +1,4 @@
-"""Other users: what a stranger on the same machine does. Only root can play them."""
+"""Other users of the same machine. Only root can act as them."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE = 60.0
-"""Seconds after which something that should happen soon is taken not to happen."""
+"""Seconds after which something that should happen soon counts as failed."""
 
 
 def wait_until(
     condition: Callable[[], T], timeout: float = PATIENCE, every: float = 0.02, why: Callable[[], str] = str
 ) -> T:
-    """What ``condition`` answers as soon as it is true; after ``timeout`` the test fails and says ``why()``."""
+    """Return the result of ``condition`` as soon as it is true; after ``timeout`` the test fails and shows ``why()``."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):
         if time.monotonic() > deadline:

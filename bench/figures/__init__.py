@@ -1,1 +1,1 @@
-"""What djutils does by itself, figure by figure: ``python -m bench.figures``. Nothing is compared with peers."""
+"""Figures of djutils alone: ``python -m bench.figures``. Nothing is compared with peers."""

@@ -25,7 +25,7 @@ _COMMANDS, _QUICK_COMMANDS = 1_000_000, 200_000
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Print a table for each figure; answer 1 when something could not be measured."""
+    """Print a table for each figure; return 1 if something could not be measured."""
     commands = chosen.commands or (_QUICK_COMMANDS if chosen.quick else _COMMANDS)
     plan = json.dumps({"quick": chosen.quick, "commands": commands})
     with ExitStack() as stack:
@@ -40,7 +40,7 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _figure(name: str, running: Iterable[stores.Store], plan: str, folder: Path) -> bool:
-    """Measure one figure on every store and print it; answer whether all could be measured."""
+    """Measure one figure on every store and print it; return whether all could be measured."""
     head, rows, text, good = [], [], "", True
     for store in running:
         for work in FIGURES[name]:
@@ -92,6 +92,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # So that whatever we started ends with us.
+    # So that every process we started ends with us.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main(_parser().parse_args()))

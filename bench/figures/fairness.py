@@ -54,7 +54,7 @@ def _waits(found: list[moments.Noted]) -> list[float]:
 
 
 def _begin() -> None:
-    """See to it that the consumer is up, then forget that it was asked."""
+    """Wait until the consumer is up, then forget the command that checked it."""
     moments.forget()
     timed(_FAST, time.monotonic(), 0.0)
     moments.wait_for(1, PATIENCE)

@@ -1,7 +1,7 @@
 """How fast each kind of work is done by one process with one thread, and how busy the worker is with it.
 
 A queue is filled, then drained. *One run* is the mean duration of the bare function, measured without a queue
-right before and right after in a process of its own; *busy* is the part of the time those runs alone would
+right before and right after in a separate process; *busy* is the part of the time those runs alone would
 have taken. *Idle* is what is left of the time without the processor time of the consumer, all its processes,
 and without what the function itself waits for: the worker had nothing to do. Commands that do nothing have
 no such parts.
@@ -22,7 +22,7 @@ _RUNS = 400
 
 
 class OneRun(NamedTuple):
-    """Seconds the bare function takes, and how many of them it waits."""
+    """Return the seconds that the bare function takes, and how many of them it waits."""
 
     lasts: float
     waits: float

@@ -1,7 +1,7 @@
 """How long after the call a command begins, in milliseconds, with one worker process and one thread.
 
-A command of its own carries the moment right before its call and notes the moment it begins; both clocks are
-the monotonic one, which is the same for all processes. So the time contains the enqueueing; how long the call
+A special command carries the moment right before its call and records the moment it begins; both are read from
+the monotonic clock, which is the same for all processes. So the time includes enqueueing; how long the call
 itself takes until it returns is *call p50*.
 
 *idle*: calls 50 to 500 ms apart, in no order. *silence*: each call after so many seconds without one; they are
@@ -81,7 +81,7 @@ def _measured(gaps: Sequence[float], between: Callable[[], object] = bool) -> Fo
 
 
 def _called(gaps: Sequence[float], between: Callable[[], object] = bool) -> list[float]:
-    """Call once after each gap, and do something else in the midst of it; answer how long the calls took."""
+    """Call once after each gap, and do something else in between; return how long the calls took."""
     returned = []
     for gap in gaps:
         time.sleep(gap / 2)

@@ -14,7 +14,7 @@ from bench.processes import cpu_seconds
 
 PATIENCE = 120.0
 
-# Not by the database that is measured: what we ask would be counted as well.
+# Not the measured database: our own queries would be counted as well.
 store = stores.Store(STORE, URL.rpartition("/")[0] + "/postgres" if STORE == "postgres" else URL, "")
 
 

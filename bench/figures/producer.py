@@ -1,6 +1,6 @@
-"""A producer in a process of its own: ``python -m bench.figures.producer each 1.0``.
+"""A producer in a separate process: ``python -m bench.figures.producer each 1.0``.
 
-It says ``ready`` when it has connected, begins when it is told ``go``, says as JSON what it did, and keeps
+It prints ``ready`` when it has connected, starts when it reads ``go``, prints as JSON what it did, and keeps
 its connection until its input ends, so that a server's processor time can be read while all are there.
 """
 
@@ -43,7 +43,7 @@ class Done(NamedTuple):
 
 @contextmanager
 def producers(number: int, how: str, seconds: float, rate: float = 0.0) -> Iterator[list[Producer]]:
-    """So many producers that are ready, in the block."""
+    """Run that many producers, which are ready, in the block."""
     with ExitStack() as stack:
         every = [stack.enter_context(_one(how, seconds, rate)) for _ in range(number)]
         for each in every:
@@ -88,7 +88,7 @@ def done(every: Sequence[Producer]) -> Done:
 
 
 def paced(rate: float, seconds: float) -> Iterator[None]:
-    """Come ``rate`` times a second, evenly; what came late does not make the next ones late."""
+    """Yield ``rate`` times a second, evenly; a late one does not make the next ones late."""
     began = time.monotonic()
     for number in range(int(rate * seconds)):
         if (early := began + number / rate - time.monotonic()) > 0:

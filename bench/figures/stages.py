@@ -2,7 +2,7 @@
 
 *In a loop* each stage is repeated alone, so that all it needs is at hand. *Between writes* the same stage is
 measured right after a bare write to the store, as it is in a process that calls: the processor has done
-something else meanwhile and has to fetch the interpreter's code and data anew. Those of the call are what the
+something else meanwhile and has to fetch the interpreter's code and data again. Those of the call are what the
 bare write of the same bytes does not have to do; *all but the store* contains the stages above it. The bare
 write is the driver's, and beside it one by Django's cursor.
 """

@@ -26,7 +26,7 @@ _SETTLE = 1.5
 def rows(plan: Plan) -> list[tuple[str, ...]]:
     if STORE == "redis":
         with redis.Redis.from_url(URL) as client:
-            # A file that is made anew meanwhile would be shorter than before.
+            # A file that is rewritten meanwhile would be shorter than before.
             client.config_set("auto-aof-rewrite-percentage", 0)
     seconds, count, idle = (1.0, 20_000, 5.0) if plan.quick else (5.0, 100_000, 60.0)
     return [

@@ -32,7 +32,7 @@ class Sleeper:
         self._send(str(time.monotonic()))
 
     def milliseconds(self) -> list[float]:
-        """End it, and answer how long each time took."""
+        """End it, and return how long each time took."""
         self._send("")
         output, _ = self._child.communicate(timeout=10)
         return [float(each) for each in json.loads(output)]

@@ -1,1 +1,1 @@
-"""What is measured and how: djutils, its peers and the bare stores, each in an environment of its own."""
+"""What is measured and how: djutils, its peers and the bare stores, each in its own environment."""

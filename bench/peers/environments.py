@@ -21,7 +21,7 @@ class NotInstalled(Exception):
 
 
 def cache() -> Path:
-    """Where environments are kept when nobody says otherwise."""
+    """The default folder for environments."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "djutils-bench"
 
@@ -38,7 +38,7 @@ def environment(module: str, folder: Path) -> Path:
     python = place / "bin" / "python"
     if not (place / "complete").exists():
         shutil.rmtree(place, ignore_errors=True)
-        # Everybody runs on the Python that runs this, unless the peer asks for another one.
+        # Every peer runs on the Python that runs this, unless it requires another one.
         _uv("venv", "--no-python-downloads", "--python", _python(peer), str(place))
         _uv("pip", "install", "--python", str(python), *requirements)
         (place / "complete").touch()
@@ -46,7 +46,7 @@ def environment(module: str, folder: Path) -> Path:
 
 
 def resolved(requirement: str) -> list[str]:
-    """``ROOT`` is this checkout, and goes on being it."""
+    """Return uv's arguments for ``requirement``; ``ROOT`` becomes this checkout, in editable mode."""
     name, bracket, extras = requirement.partition("[")
     return ["--editable", f"{ROOT}{bracket}{extras}"] if name == "ROOT" else [requirement]
 

@@ -118,7 +118,7 @@ class Case:
         self.about = self.ask("prepare")
 
     def ask(self, verb: str, *arguments: object) -> dict[str, Any]:
-        """Let a child in the peer's environment do something, and answer what it found."""
+        """Have a child in the peer's environment do something, and return what it found."""
         log = self.folder / f"{verb}.log"
         with log.open("wb") as output:
             done = subprocess.run(
@@ -139,7 +139,7 @@ class Case:
 
     @contextmanager
     def worker(self, processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """Run the peer's workers in the block; answers those we started."""
+        """Run the peer's workers in the block; yield those we started."""
         alone = 1 if self.said["forks"] else processes
         log = self.folder / "worker.log"
         with log.open("wb") as output:
@@ -177,7 +177,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-    # Whoever outlived its parent.
+    # Processes that outlived their parent.
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:

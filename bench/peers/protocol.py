@@ -1,7 +1,7 @@
 """What a peer is, to the harness.
 
-A peer is a module ``with_*.py`` that runs in an environment of its own. The harness never imports it, for
-its libraries are not there; it reads the literal ``PEER`` out of its source:
+A peer is a module ``with_*.py`` that runs in its own environment. The harness never imports it, because
+its libraries are missing there; it reads the literal ``PEER`` from its source:
 
 ``name``, ``distribution``
     what people call it, and whose version to tell
@@ -17,8 +17,8 @@ its libraries are not there; it reads the literal ``PEER`` out of its source:
         one sentence
     ``kept``, ``why``
         what happens after ``kill -9`` of a worker to the command it runs: ``yes``, it runs again by itself;
-        ``failed``, it is marked as failed; ``stuck``, it stays marked as running; ``lost``, nobody knows of
-        it (a dictionary where it depends on the store); and one sentence
+        ``failed``, it is marked as failed; ``stuck``, it stays marked as running; ``lost``, it is
+        gone (a dictionary where it depends on the store); and one sentence
     ``batch``
         how many commands a worker process has received when it begins the first
     ``few`` (optional)

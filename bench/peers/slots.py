@@ -1,6 +1,6 @@
 """The stamps of :mod:`bench.stamps` for a peer that runs commands in several processes or threads.
 
-Each thread of each process writes a file of its own; whoever reads adds them up.
+Each thread of each process writes its own file; the reader adds them up.
 """
 
 from __future__ import annotations

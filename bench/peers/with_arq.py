@@ -51,7 +51,7 @@ class WorkerSettings:
         log_results = False
 
 
-# The worker says two lines for each command unless it is told otherwise.
+# By default the worker logs two lines for each command.
 quiet = {"version": 1, "root": {"level": "WARNING"}}
 
 

@@ -23,14 +23,14 @@ PEER = {
         "default": {
             "what": "db_worker as it comes, a look every second; SQLite in WAL with IMMEDIATE transactions",
             "kept": "stuck",
-            "why": "its row stays RUNNING for ever",
+            "why": "its row stays RUNNING forever",
             "batch": 1,
             "forks": False,
         },
         "fastest": {
             "what": "db_worker with a look every 10 ms; CONN_MAX_AGE = None; SQLite with synchronous = NORMAL",
             "kept": "stuck",
-            "why": "its row stays RUNNING for ever",
+            "why": "its row stays RUNNING forever",
             "batch": 1,
             "forks": False,
         },

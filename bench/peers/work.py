@@ -15,7 +15,7 @@ WORK = os.environ.get("BENCH_WORK", "noop")
 
 
 THREADS = 32 if FASTEST and WORK == "sleep" else 1
-"""Of a worker process, where it can have several: commands that wait leave the processor to others."""
+"""Threads of a worker process, if it can have several: waiting commands leave the processor to others."""
 
 CALL: tuple[int, int, int, str] = (
     17,

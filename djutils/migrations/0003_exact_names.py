@@ -1,4 +1,4 @@
-"""Names compare exactly on every database, and every statement has an index of its own.
+"""Names compare exactly on every database, and every statement has its own index.
 
 No row is lost either way. PostgreSQL builds the indexes while the queue is in use. MariaDB and MySQL
 copy each table once, and writers wait for it; so do writers of SQLite, for the time of an index.
@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        # Under a name of its own, so that the old one serves until this one is there.
+        # Under another name, so that the old one serves until this one is there.
         AddIndexInUse(
             "queuemessage",
             models.Index(

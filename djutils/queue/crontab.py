@@ -69,7 +69,7 @@ _FIELDS: Mapping[str, _Field] = {
 class Crontab:
     """What ``crontab(...)`` returns: called with a datetime, it returns whether the command is due.
 
-    An aware datetime is a real minute of its own time zone, and cron's rule applies in the
+    An aware datetime is a real minute in its time zone, and cron's rule applies in the
     nights in which clocks are changed. A naive one is a local time of ``TIME_ZONE`` if ``USE_TZ``
     is False, as Django uses them; otherwise only its fields are compared.
     """

@@ -117,7 +117,7 @@ class Lending(LeaseFixtures):
     def test_an_empty_queue_gives_an_empty_batch(self, queue: LeasedQueue, owner: int) -> None:
         assert queue.receive(owner, 10) == ([], frozenset())
 
-    def test_nobody_is_given_more_than_asked_for(self, queue: LeasedQueue, owner: int) -> None:
+    def test_no_owner_is_given_more_than_requested(self, queue: LeasedQueue, owner: int) -> None:
         ids = self.send(queue, 3)
 
         assert self.lend(queue, owner, 0) == []

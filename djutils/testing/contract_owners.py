@@ -158,7 +158,7 @@ class Owning(LeaseFixtures):
         queue.reap(owner)
         assert queue.held(owner, ids) == set()
 
-    def test_when_nobody_knows_what_ran_everything_is_charged_a_redelivery(
+    def test_when_it_is_unknown_what_ran_everything_is_charged_a_redelivery(
         self, queue: LeasedQueue, owner: int, other: int
     ) -> None:
         ids = self.send(queue, 2)

@@ -196,6 +196,6 @@ class Settling(LeaseFixtures):
         id = self.kill(queue)
         queue.discard([id])
 
-        queue.send([Envelope(id, b"anew")])
+        queue.send([Envelope(id, b"again")])
 
-        assert queue.receive(owner, 1).deliveries == [Delivery(id, b"anew", 0, 0, 0)]
+        assert queue.receive(owner, 1).deliveries == [Delivery(id, b"again", 0, 0, 0)]

@@ -1,4 +1,4 @@
-"""The directive ``consumer-options``: the consumer's command line, as its own parser knows it."""
+"""The directive ``consumer-options``: the consumer's command line, as defined by its parser."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """``python -m tests.chaos [--full] [OPTIONS OF PYTEST]``: break things, count, print a table.
 
-Without ``--full`` the most telling faults only, in less than four minutes; with it every fault on
-every backend, in less than 25. ``DJUTILS_CHAOS=full`` in the environment says the same to pytest
-itself. ``-n 2`` tries two at a time: a fault mostly waits. ``DJUTILS_CHAOS_SEED`` repeats a run; its
-seed is printed at the top and over the table, which ``--csv FILE`` writes as the documentation has it.
+Without ``--full`` only the most important faults run, in less than four minutes; with it every fault on
+every backend, in less than 25. ``DJUTILS_CHAOS=full`` in the environment has the same effect on pytest
+itself. ``-n 2`` runs two at a time: a fault mostly waits. ``DJUTILS_CHAOS_SEED`` repeats a run; the
+seed is printed at the top and above the table, which ``--csv FILE`` writes in the documentation's format.
 """
 
 from __future__ import annotations

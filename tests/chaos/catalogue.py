@@ -1,4 +1,4 @@
-"""What is known of every fault: where it can happen, how often it is tried, what it must look like."""
+"""The properties of every fault: where it can happen, how often it is tried, what must be seen of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SERVERS = ("postgres", "mariadb", "redis")
 DATABASES = ("sqlite", "postgres", "mariadb")
 EVERYWHERE = (*DATABASES, "redis")
 SIMPLE = "folder"
-"""A backend with four methods: nothing is lent, so what kills a process loses what it ran."""
+"""A backend with four methods and no leases: whatever kills a process loses the commands it ran."""
 
 FULL = os.environ.get("DJUTILS_CHAOS") == "full"
-"""Every fault on every backend, or only the most telling ones?"""
+"""Whether to run every fault on every backend, or only the most important ones."""
 
 Inject = Callable[[Field], None]
 
@@ -24,27 +24,27 @@ class Fault(NamedTuple):
     """One way to break things."""
 
     inject: Inject
-    """Breaks something in a field, and mends what would stay broken."""
+    """Breaks something in a field, and repairs what would stay broken."""
     on: tuple[str, ...]
-    """The backends that can suffer it."""
+    """The backends on which it can happen."""
     times: int
     """How often it is tried in one run, at random moments."""
     short: tuple[str, ...]
     """The backends of the short form."""
     says: str
-    """What the log of the consumers must say, a regular expression."""
+    """A regular expression that the consumers' log must match."""
     count: int
     """How many commands are sent."""
     wired: bool
-    """Do consumers and producers reach the backend through a proxy?"""
+    """Whether consumers and producers reach the backend through a proxy."""
     small_disk: bool
-    """Does the database lie on a small disk of its own?"""
+    """Whether the database is on its own small disk."""
     repeats: bool
-    """May it make any command run twice?"""
+    """Whether it may make a command run twice."""
     settings: dict[str, str]
     """Settings of the queue in the consumers."""
     breaks: dict[str, str]
-    """Backends on which it shows a defect that is known, and which."""
+    """Backends on which it shows a known defect, and the defect."""
 
     @property
     def name(self) -> str:

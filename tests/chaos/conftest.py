@@ -1,4 +1,4 @@
-"""The seed, the places where things break, and the table of what came of it."""
+"""The seed, the fields in which things break, and the table of results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_field(
 
 @pytest.fixture
 def note_row(record_property: Callable[[str, object], None]) -> Callable[[Row], None]:
-    """Puts a row into the table at the end, on whichever process the test runs."""
+    """Adds a row to the final table, whichever process the test runs in."""
     return lambda row: record_property("row", table.cells(row))
 
 
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and write it where it was asked for."""
+    """Print the table, and write it to the requested file."""
     reports = [
         report for kind in ("passed", "failed", "xfailed") for report in terminalreporter.stats.get(kind, ())
     ]

@@ -13,7 +13,7 @@ from .history import Verdict
 
 
 class Row(NamedTuple):
-    """What came of one run."""
+    """The result of one run."""
 
     fault: str
     backend: str
@@ -21,7 +21,7 @@ class Row(NamedTuple):
     """How often the fault happened."""
     verdict: Verdict
     recovery: float
-    """Seconds from the end of the last fault until all that was sent had run."""
+    """Seconds from the end of the last fault until every sent command had run."""
     took: float
 
 

@@ -17,19 +17,19 @@ from .field import LEASE, PATIENCE, THREADS, Field
 
 
 def kill(pid: int) -> None:
-    """Without a chance to say anything; one that has ended is passed over."""
+    """Kill a process without warning; ignore one that has ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def wait_for_workers(consumer: Consumer) -> list[int]:
-    """The workers' process ids, when all are ready."""
+    """Return the workers' process ids, once all are ready."""
     wait_until(lambda: len(consumer.workers()) == consumer.processes, PATIENCE, why=consumer.log)
     return consumer.workers()
 
 
 def is_locked(field: Field) -> bool:
-    """Can nobody write the file, if it is one?"""
+    """Return whether a write to the file, if it is one, is blocked."""
     database = connections[field.site.alias]
     if database.vendor != "sqlite":
         return False
@@ -50,7 +50,7 @@ def worker_killed(field: Field) -> None:
 
 @fault(EVERYWHERE, times=5, says="given back", settings={"QUEUE_MAX_CRASHES": "1"})
 def worker_killed_between_receive_and_start(field: Field) -> None:
-    """While it holds more than it runs: only what ran is charged, and one crash is fatal here."""
+    """Kill a worker that holds more messages than it runs: only the running one is charged; one crash is fatal here."""
     threads = THREADS * len(wait_for_workers(field.consumer))
     wait_until(lambda: field.queue.stats().leased > threads or field.is_done(), PATIENCE, every=0.001)
     kill(field.random.choice(wait_for_workers(field.consumer)))
@@ -58,7 +58,7 @@ def worker_killed_between_receive_and_start(field: Field) -> None:
 
 @fault(EVERYWHERE, times=3, short=("redis",), says="its supervisor is gone")
 def supervisor_killed(field: Field) -> None:
-    """Its workers and its maintainer notice and end; then a new one."""
+    """Kill the supervisor: its workers and its maintainer notice and end; then start a new one."""
     consumer = field.consumer
     wait_for_workers(consumer)
     kill(consumer.pid)
@@ -68,7 +68,7 @@ def supervisor_killed(field: Field) -> None:
 
 @fault(EVERYWHERE, times=5)
 def maintainer_killed(field: Field) -> None:
-    """The process that beats; the supervisor makes another."""
+    """Kill the process that beats; the supervisor starts another."""
     pid = wait_until(field.consumer.maintainer, PATIENCE, why=field.consumer.log)
     kill(pid)
     wait_until(lambda: field.consumer.maintainer() not in {0, pid}, PATIENCE, why=field.consumer.log)
@@ -76,14 +76,14 @@ def maintainer_killed(field: Field) -> None:
 
 @fault(EVERYWHERE, times=4, short=("sqlite", "postgres", "redis"), says="missed its heartbeat for 3 s")
 def whole_consumer_killed(field: Field) -> None:
-    """Supervisor, maintainer and workers at the same moment, as when the machine goes; then a new one."""
+    """Kill supervisor, maintainer and workers at the same moment, like a power cut; then start a new one."""
     field.consumer.kill_all()
     field.start_consumer()
 
 
 @fault(EVERYWHERE, times=15, says="missed its heartbeat for 3 s")
 def whole_consumer_killed_again_and_again(field: Field) -> None:
-    """Before it has got anywhere, often before it has started."""
+    """Kill a worker right after its birth, often before it has started."""
     field.consumer.kill_all()
     field.start_consumer()
     field.pause(0.0, 0.5)
@@ -91,7 +91,7 @@ def whole_consumer_killed_again_and_again(field: Field) -> None:
 
 @fault(EVERYWHERE, times=2)
 def worker_stopped_past_its_lease(field: Field) -> None:
-    """One worker stands still, its maintainer beats for it: what it holds stays its own."""
+    """Freeze one worker whose maintainer beats for it: it keeps the messages it holds."""
     pid = field.random.choice(wait_for_workers(field.consumer))
     os.kill(pid, signal.SIGSTOP)
     field.pause(LEASE + 1, LEASE + 1.5)
@@ -104,13 +104,13 @@ def worker_stopped_past_its_lease(field: Field) -> None:
     says="missed its heartbeat for 3 s(?s:.*)(Lease lost|already been taken back)",
 )
 def consumer_stopped_past_its_lease(field: Field) -> None:
-    """As when a virtual machine is moved: another host takes all it held, and its late acks are refused."""
+    """Freeze a consumer, as when a virtual machine is moved: another host takes its messages, and its late acks are refused."""
     wait_for_workers(field.consumer)
     another = field.start_another()
     wait_for_workers(another)
     field.send_more(40, 0.1)
     field.consumer.signal_all(signal.SIGSTOP)
-    # In the middle of a write it would hold the file: nobody could do anything, which 'file locked' tries.
+    # Frozen inside a write, it would lock the file for every process; 'file locked' tests that.
     while is_locked(field):
         field.consumer.signal_all(signal.SIGCONT)
         field.pause(0.0, 0.1)
@@ -122,7 +122,7 @@ def consumer_stopped_past_its_lease(field: Field) -> None:
 
 @fault((*EVERYWHERE, SIMPLE), times=3, says="Stopped")
 def consumer_stopped_in_the_middle(field: Field) -> None:
-    """SIGTERM: running commands end, the others go back at once; then a new one."""
+    """Send SIGTERM: running commands end, the others go back at once; then start a new one."""
     wait_for_workers(field.consumer)
     assert field.consumer.stop() == 0, field.consumer.log()
     field.start_consumer()
@@ -130,7 +130,7 @@ def consumer_stopped_in_the_middle(field: Field) -> None:
 
 @fault(EVERYWHERE, times=2, says="did not end and are killed")
 def consumer_stopped_twice(field: Field) -> None:
-    """The second SIGTERM ends what runs, without blame."""
+    """Send SIGTERM twice: the second one ends running commands without charging them."""
     wait_for_workers(field.consumer)
     first = len(field.pauses)
     field.send_more(8, 5.0)
@@ -143,7 +143,7 @@ def consumer_stopped_twice(field: Field) -> None:
 
 @fault(EVERYWHERE, times=6)
 def consumer_stopped_while_it_starts(field: Field) -> None:
-    """SIGTERM in the first second of its life: it ends, and leaves nothing; then a new one."""
+    """Send SIGTERM in the first second: the consumer ends, and leaves nothing; then start a new one."""
     wait_for_workers(field.consumer)
     assert field.consumer.stop() == 0, field.consumer.log()
     hasty = field.start_consumer()

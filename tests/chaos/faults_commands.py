@@ -1,4 +1,4 @@
-"""Faults of the commands themselves: what they do to the process and the connections they run in."""
+"""Faults of the commands themselves: what they do to their process and its connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CRASHED = "It was running in 3 processes that died"
 
 
 def wait_for_death(field: Field, result: Result, reason: str) -> None:
-    """Wait until it is a dead letter, which must say why."""
+    """Wait until the message is a dead letter, which must record why."""
     letters = wait_until(
         lambda: field.queue.dead_letters(None if field.simple else [result.id]), PATIENCE, why=field.site.logs
     )
@@ -28,13 +28,13 @@ def wait_for_line(field: Field, name: str) -> None:
 
 @fault(EVERYWHERE, short=("redis",), says="killed by SIGSEGV")
 def command_segfaults(field: Field) -> None:
-    """Its process dies under it three times; then nobody runs it again."""
+    """Its process dies three times; then it is not run again."""
     wait_for_death(field, commands.segfault(field.site.file("harm")), CRASHED)
 
 
 @fault(EVERYWHERE)
 def command_segfaults_beside_another(field: Field) -> None:
-    """What ran in the same process is charged too, but must not be led to it again and again."""
+    """Commands in the same process are charged as well, but must not meet it again and again."""
     field.finish_sending()
     wait_until(field.is_done, PATIENCE, why=field.site.logs)
     assert field.consumer.stop() == 0, field.consumer.log()
@@ -50,19 +50,19 @@ def command_segfaults_beside_another(field: Field) -> None:
 
 @fault(EVERYWHERE, says="exited with code 9")
 def command_exits(field: Field) -> None:
-    """os._exit: no cleaning up, no last words."""
+    """os._exit: no cleanup and no last log lines."""
     wait_for_death(field, commands.leave(field.site.file("harm")), CRASHED)
 
 
 @fault((*EVERYWHERE, SIMPLE), says="MemoryError")
 def command_exhausts_memory(field: Field) -> None:
-    """Beyond the limit of its process."""
+    """Allocate more memory than its process may have."""
     wait_for_death(field, harm.exhaust(), "MemoryError")
 
 
 @fault((*EVERYWHERE, SIMPLE), short=("sqlite",))
 def command_raises_what_it_should_not(field: Field) -> None:
-    """SystemExit and its kind, and exceptions that can be neither pickled nor shown."""
+    """Raise SystemExit and the like, and exceptions that can be neither pickled nor shown."""
     for name in harm.RAISED:
         result = harm.throw(name)
         if not field.simple:
@@ -78,28 +78,28 @@ def command_forks(field: Field) -> None:
 
 @fault(EVERYWHERE)
 def command_forks_and_the_child_returns(field: Field) -> None:
-    """A second process runs on in the worker's code, with its memory and its connections."""
+    """A second process continues in the worker's code, with its memory and its connections."""
     harm.fork_and_return(field.site.file("harm"))
     wait_for_line(field, "harm")
 
 
 @fault(EVERYWHERE, times=3)
 def command_changes_directory(field: Field) -> None:
-    """To one that is gone."""
+    """Change to a directory that is gone."""
     harm.wander(field.site.file("harm"))
     wait_for_line(field, "harm")
 
 
 @fault(("postgres", "mariadb", "redis"), times=3)
 def command_closes_files(field: Field) -> None:
-    """Those of the worker, connections among them."""
+    """Close the worker's files, including its connections."""
     harm.close_files(field.site.file("harm"))
     wait_for_line(field, "harm")
 
 
 @fault(DATABASES, times=5, says="left a transaction open")
 def command_leaves_transaction_open(field: Field) -> None:
-    """On the queue's own database: nothing it wrote is kept, the next one finds a clean connection."""
+    """Leave a transaction open on the queue's own database: its writes are dropped, the next command finds a clean connection."""
     commands.leave_block_open("never to be seen")
     commands.leave_autocommit_off("nor this")
     commands.break_transaction("nor this")
@@ -107,7 +107,7 @@ def command_leaves_transaction_open(field: Field) -> None:
 
 @fault(EVERYWHERE)
 def command_alters_signals(field: Field) -> None:
-    """The worker does not hear SIGTERM any more: it is killed when the grace is over."""
+    """Make the worker ignore SIGTERM: it is killed when the grace period is over."""
     consumer = field.consumer
     assert consumer.stop() == 0, consumer.log()
     consumer = field.start_consumer("--grace", "3")

@@ -1,4 +1,4 @@
-"""Faults of time and of releases: clocks that are wrong, code that is older or newer than its messages."""
+"""Faults of time and of releases: wrong clocks, and code that is older or newer than its messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATE = 12.0
 
 
 def hurry(field: Field) -> None:
-    """Make due at once what waits for its time: ten minutes are too long for a test."""
+    """Make delayed messages due at once: ten minutes are too long for a test."""
     if isinstance(field.queue, RedisQueue):
         delayed = f"{{djq:{field.queue.name}}}:delayed"
         for id in field.queue.server.call("ZRANGE", delayed, 0, -1):
@@ -37,7 +37,7 @@ def hurry(field: Field) -> None:
 
 
 def hurry_until_done(field: Field) -> None:
-    """Offer again and again what somebody did not know."""
+    """Offer repeatedly what a consumer did not know."""
 
     def is_done() -> bool:
         hurry(field)
@@ -48,7 +48,7 @@ def hurry_until_done(field: Field) -> None:
 
 @fault(EVERYWHERE, short=("postgres",), says="UnknownCommand")
 def two_releases_side_by_side(field: Field) -> None:
-    """Half of the fleet is newer: what one does not know waits for the other; then only the new one is left."""
+    """Half of the consumers are newer: commands unknown to one wait for the other; then only the new one is left."""
     assert field.consumer.stop() == 0, field.consumer.log()
     field.start_consumer(environment={releases.RELEASE: "old"})
     newer = field.start_another(environment={releases.RELEASE: "new"})
@@ -72,14 +72,14 @@ def two_releases_side_by_side(field: Field) -> None:
 
 
 def set_clock(field: Field, ahead: int) -> None:
-    """Set the clock of the consumers that go by it, at once and in mid-flow; ``ahead`` in seconds."""
+    """Set the clock of the consumers that use it, at once while they work; ``ahead`` in seconds."""
     draft = Path(field.site.file("draft"))
     draft.write_text(f"{ahead}\n")
     draft.replace(field.site.file("clock"))
 
 
-def begin_anew_with_clock(field: Field, ahead: int) -> None:
-    """A consumer whose clock is wrong, in place of the one that was right."""
+def restart_with_clock(field: Field, ahead: int) -> None:
+    """Replace the consumer by one whose clock is wrong."""
     set_clock(field, ahead)
     assert field.consumer.stop() == 0, field.consumer.log()
     field.start_consumer(environment={CLOCK: field.site.file("clock")})
@@ -101,22 +101,22 @@ def send_for_later(field: Field, seconds: float) -> None:
 
 @fault(EVERYWHERE)
 def clock_an_hour_ahead(field: Field) -> None:
-    """Of a consumer: nothing is early, nobody is taken for dead."""
-    begin_anew_with_clock(field, HOUR)
+    """A consumer's clock is an hour ahead: nothing runs early, no worker is considered dead."""
+    restart_with_clock(field, HOUR)
     send_for_later(field, 1.0)
 
 
 @fault(EVERYWHERE)
 def clock_an_hour_behind(field: Field) -> None:
-    """Of a consumer: nothing is late, nobody is taken for dead."""
-    begin_anew_with_clock(field, -HOUR)
+    """A consumer's clock is an hour behind: nothing runs late, no worker is considered dead."""
+    restart_with_clock(field, -HOUR)
     send_for_later(field, 1.0)
 
 
 @fault(EVERYWHERE, short=("redis",))
 def clock_stepped(field: Field) -> None:
-    """Of a consumer, an hour to and fro while it works."""
-    begin_anew_with_clock(field, 0)
+    """A consumer's clock jumps by an hour, forward and back, while it works."""
+    restart_with_clock(field, 0)
     field.send_more(20, 0.05)
     for ahead in (HOUR, -HOUR, HOUR, 0):
         set_clock(field, ahead)

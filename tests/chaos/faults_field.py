@@ -1,4 +1,4 @@
-"""Faults that ordinary projects met: one consumer's network, rights and passwords, a server that only reads."""
+"""Faults seen in ordinary projects: one consumer's network, permissions and passwords, a read-only server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DENIED = ("rpush", "lpush", "zadd", "sadd", "hset", "hdel", "srem", "evalsha")
 
 @fault(SERVERS, wired=True, says="missed its heartbeat for 3 s")
 def deaf_consumer_beside_living_ones(field: Field) -> None:
-    """It hears nothing for longer than the lease: the others take what it held, and it blames no other one."""
+    """It is disconnected for longer than the lease: the others take its messages, and it considers no other one dead."""
     wait_for_workers(field.consumer)
     deaf, proxy = field.start_wired()
     wait_for_workers(deaf)
@@ -44,19 +44,19 @@ def deaf_consumer_beside_living_ones(field: Field) -> None:
     proxy.hole()
     field.history.silenced |= deaf.members()
     wait_until(lambda: "missed its heartbeat for" in field.consumer.log(), PATIENCE, why=field.site.logs)
-    proxy.mend()
+    proxy.repair()
     field.send_more(60, 0.1)
 
 
 @fault(SERVERS, wired=True, says="missed its heartbeat for 3 s")
 def survivor_cut_off_every_second(field: Field) -> None:
-    """A consumer dies whole; the only one left loses its own connections again and again, and takes over."""
+    """A consumer dies completely; the only one left keeps losing its connections, and still takes over."""
     wait_for_workers(field.consumer)
     survivor, proxy = field.start_wired()
     wait_for_workers(survivor)
     field.send_more(20, 0.1)
     field.consumer.kill_all()
-    # Never in peace for as long as the lease: who begins to watch again after each cut sees nothing.
+    # Never undisturbed for as long as the lease: a watch that starts again after each cut would see nothing.
     for _ in range(round(5 * LEASE)):
         field.pause(0.8, 1.0)
         proxy.reset()
@@ -65,7 +65,7 @@ def survivor_cut_off_every_second(field: Field) -> None:
 
 @fault(SERVERS, times=4, wired=True)
 def one_connection_holed(field: Field) -> None:
-    """One connection of a consumer goes silent without an end; all the others are well."""
+    """One connection of a consumer goes silent without closing; all the others work."""
     wait_for_workers(field.consumer)
     field.history.silenced |= field.consumer.members()
     field.wires.consumers.hole_one(field.random.randrange(100))
@@ -74,7 +74,7 @@ def one_connection_holed(field: Field) -> None:
 
 @contextmanager
 def administrator(field: Field) -> Iterator[BaseDatabaseWrapper]:
-    """A connection of a user for whom no limit is meant."""
+    """Return a connection of a user without limits."""
     with operator(field) as connection:
         if connection.vendor == "mysql":
             connection.settings_dict |= {"USER": "administrator", "PASSWORD": ""}
@@ -83,7 +83,7 @@ def administrator(field: Field) -> Iterator[BaseDatabaseWrapper]:
 
 @contextmanager
 def changed(field: Field, change: str, back: str) -> Iterator[None]:
-    """Inside, the server is another one for every new session; old sessions are ended before and after."""
+    """Change the server for every new session inside the context; old sessions are ended before and after."""
     with administrator(field) as connection:
         ask(connection, change)
         drop_others(connection)
@@ -94,7 +94,7 @@ def changed(field: Field, change: str, back: str) -> Iterator[None]:
 
 @fault(("postgres", "mariadb"), times=2, says=WAITING)
 def database_read_only(field: Field) -> None:
-    """As while it fails over, or when the disk of a managed service is full: it answers, and writes nothing."""
+    """As during a failover, or when the disk of a managed service is full: it answers, but writes nothing."""
     change, back = {
         "postgresql": (
             "ALTER ROLE postgres SET default_transaction_read_only = on",
@@ -109,7 +109,7 @@ def database_read_only(field: Field) -> None:
 
 @fault(("postgres", "mariadb"), times=2, says=WAITING)
 def login_refused(field: Field) -> None:
-    """The account is locked, as while a password is changed: nobody new comes in."""
+    """The account is locked, as while a password is changed: new sessions are refused."""
     change, back = {
         "postgresql": ("ALTER ROLE postgres NOLOGIN", "ALTER ROLE postgres LOGIN"),
         "mysql": (
@@ -124,7 +124,7 @@ def login_refused(field: Field) -> None:
 
 @fault(("redis",), times=2, says=WAITING)
 def password_changed(field: Field) -> None:
-    """Whoever connects is refused, until the password is the old one again."""
+    """New connections are refused until the old password is restored."""
     wait_for_workers(field.consumer)
     with redis_operator(field) as client:
         client.config_set("requirepass", "another")
@@ -135,7 +135,7 @@ def password_changed(field: Field) -> None:
 
 @fault(("redis",), times=8, says=WAITING)
 def command_of_redis_denied(field: Field) -> None:
-    """One right is missing for a while: a script fails wherever it needs it first."""
+    """One permission is missing for a while: a script fails where it first needs it."""
     wait_for_workers(field.consumer)
     denied = field.random.choice(DENIED)
     with redis_operator(field) as client:
@@ -146,7 +146,7 @@ def command_of_redis_denied(field: Field) -> None:
 
 @fault(("postgres",), times=2)
 def pooler_killed(field: Field) -> None:
-    """The site sends through a pooler, which dies again and again: what was not taken is sent again, and runs once."""
+    """The site sends through a pooler that dies repeatedly: what was not accepted is sent again, and runs once."""
     wait_for_workers(field.consumer)
     site = connections.settings[field.site.alias]
     try:
@@ -167,7 +167,7 @@ def pooler_killed(field: Field) -> None:
 
 @contextmanager
 def overdue(field: Field) -> Iterator[BaseDatabaseWrapper]:
-    """Inside, 200,000 overdue messages lie on a queue that no consumer empties; gives the operator's connection."""
+    """Put 200,000 overdue messages on a queue that no consumer empties; yield the operator's connection."""
     with operator(field) as connection:
         ask(connection, LEAVE_OVERDUE[connection.vendor])
         try:
@@ -178,19 +178,19 @@ def overdue(field: Field) -> Iterator[BaseDatabaseWrapper]:
 
 @fault(DATABASES, says="ready")
 def abandoned_queue_overdue(field: Field) -> None:
-    """Next to it everything goes on, and a consumer that dies is taken over from."""
+    """Everything beside it continues, and the messages of a consumer that dies are taken over."""
     wait_for_workers(field.consumer)
     with overdue(field):
         field.send_more(100, 0.001)
         field.consumer.kill_all()
-        # Perhaps all was done before: then it would be asked to stop before it is up.
+        # Perhaps everything was done before: then it would be told to stop before it is up.
         wait_for_workers(field.start_consumer())
         wait_until(field.is_done, PATIENCE, why=field.site.logs)
 
 
 @fault(("postgres",), says="ready")
 def statement_timeout_below_a_scan(field: Field) -> None:
-    """No statement may take as long as a look at the whole table: a consumer starts all the same, and reaps."""
+    """No statement may take as long as a scan of the whole table: a consumer still starts, and reaps."""
     wait_for_workers(field.consumer)
     field.send_more(20, 0.1)
     with overdue(field) as connection:
@@ -206,7 +206,7 @@ def statement_timeout_below_a_scan(field: Field) -> None:
 
 @fault(("postgres", "mariadb"), says="missed its heartbeat for 3 s")
 def row_locked_at_the_reap(field: Field) -> None:
-    """Who takes over has to wait for a lock of another program: its own workers stay alive meanwhile."""
+    """The consumer that takes over must wait for a lock of another program: its own workers stay alive meanwhile."""
     wait_for_workers(field.consumer)
     others = [field.start_another(), field.start_another()]
     for another in others:

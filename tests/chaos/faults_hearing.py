@@ -1,4 +1,4 @@
-"""Faults by which one process of a consumer hears the backend and another does not."""
+"""Faults in which one process of a consumer reaches the backend and another does not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCAL_ADDRESS, _INODE = 1, 9
 
 
 def ports_of(pid: int) -> set[int]:
-    """The ports from which a process is connected to anything."""
+    """Return the local ports of a process's connections."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
@@ -29,9 +29,9 @@ def ports_of(pid: int) -> set[int]:
 
 @fault(SERVERS, short=("redis", "postgres"), wired=True, says="for twice the lease|answers again")
 def connections_of_one_worker_holed(field: Field) -> None:
-    """Its maintainer hears the backend, it does not: it loses what it holds to others and is replaced.
+    """Its maintainer reaches the backend, it does not: others take its messages and it is replaced.
 
-    Unless the server gives up its connections before: then it hears of that, and connects again.
+    Unless the server closes its connections first: then it notices, and connects again.
     """
     pid = field.random.choice(wait_for_workers(field.consumer))
     field.send_more(40, 0.05)
@@ -42,23 +42,23 @@ def connections_of_one_worker_holed(field: Field) -> None:
         PATIENCE,
         why=field.consumer.log,
     )
-    field.wires.consumers.mend()
+    field.wires.consumers.repair()
 
 
 @fault(SERVERS, wired=True)
 def maintainers_connections_holed(field: Field) -> None:
-    """The workers hear the backend, who beats for them does not: for less than the lease nothing is lost."""
+    """The workers reach the backend, their maintainer does not: for less than the lease nothing is lost."""
     wait_for_workers(field.consumer)
     field.send_more(40, 0.1)
     pid = wait_until(field.consumer.maintainer, PATIENCE, why=field.consumer.log)
     field.wires.consumers.hole_from(ports_of(pid))
     field.pause(LEASE / 2, 0.8 * LEASE)
-    field.wires.consumers.mend()
+    field.wires.consumers.repair()
 
 
 @fault(("postgres", "mariadb"), short=("postgres",))
 def message_of_a_dead_worker_locked(field: Field) -> None:
-    """Another transaction holds what is to be handed back: waiting for it must not stop the beats of the living."""
+    """Another transaction locks the messages to give back: waiting for it must not stop the beats of living workers."""
     wait_for_workers(field.start_another())
     pid = field.random.choice(wait_for_workers(field.consumer))
     field.send_more(40, 0.1)

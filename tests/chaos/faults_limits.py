@@ -1,4 +1,4 @@
-"""Faults that a promise of the command's own is meant for: a time limit, effects that count once."""
+"""Faults for which commands have their own options: a time limit, and effects that count once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .field import PATIENCE, Field
 
 
 def wait_for_limit(field: Field, result: Result, reason: str, attempts: int) -> None:
-    """Wait until it is a dead letter: failed so often, and no crash is put down to it."""
+    """Wait until it is a dead letter with that many failures and no crash."""
     letters = wait_until(lambda: field.queue.dead_letters([result.id]), PATIENCE, why=field.site.logs)
     assert reason in letters[0].reason, letters
     assert (letters[0].attempts, letters[0].crashes) == (attempts, 0), letters
@@ -22,21 +22,21 @@ def wait_for_limit(field: Field, result: Result, reason: str, attempts: int) -> 
 
 @fault(EVERYWHERE, short=("postgres",), says="past its time limit")
 def command_hangs(field: Field) -> None:
-    """It hears nothing: its process is ended with it and replaced, and those beside it are not charged."""
+    """It cannot be interrupted: its process is killed and replaced, and commands beside it are not charged."""
     wait_for_workers(field.consumer)
     wait_for_limit(field, commands.hang(field.site.file("harm")), "its process was killed", attempts=2)
 
 
 @fault(EVERYWHERE, says="TimeLimitExceeded")
 def command_takes_too_long(field: Field) -> None:
-    """It hears of it in mid-command, and its process lives on."""
+    """It is interrupted, and its process lives on."""
     wait_for_workers(field.consumer)
     wait_for_limit(field, commands.dawdle(field.site.file("harm")), "TimeLimitExceeded", attempts=1)
 
 
 @fault(DATABASES, short=("sqlite",))
 def atomic_commands_killed(field: Field) -> None:
-    """Workers, and then the whole consumer, in the middle of bookings: the ledger has each of them once."""
+    """Kill workers, and then the whole consumer, during bookings: the ledger has each of them once."""
     mark, count = field.queue.name, 60
     for number in range(count):
         commands.book(mark, number, 0.01)

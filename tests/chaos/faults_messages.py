@@ -1,4 +1,4 @@
-"""Faults of what is stored: bytes that were damaged, forged, or taken away by hand."""
+"""Faults of stored data: bytes that were damaged, forged, or removed by hand."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .faults import wait_for_workers
 from .field import PATIENCE, Field
 
 FORGED = 10**6
-"""Numbers from here on are only in messages that must never run."""
+"""Numbers from here on are used only in messages that must never run."""
 _TRIGGER = "fired"
 
 
 class Bomb:
-    """Whoever unpickles it leaves a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -46,7 +46,7 @@ def message(field: Field, number: int = FORGED, queue: str = "") -> Message:
 
 
 def put(field: Field, payloads: list[bytes]) -> list[str]:
-    """Put bytes into the queue, past everything that would look at them; return the ids they lie under."""
+    """Put bytes into the queue without any check; return their ids."""
     envelopes = [Envelope(new_id(), payload) for payload in payloads]
     if isinstance(field.queue, LeasedQueue):
         field.queue.send(envelopes)
@@ -64,7 +64,7 @@ def put_and_see_them_die(field: Field, payloads: list[bytes]) -> None:
 
 
 def put_and_see_them_left(field: Field, payloads: list[bytes]) -> None:
-    """Each is held back for a consumer that has its key, and none of them runs; four methods cannot do that."""
+    """Each is kept for a consumer that has its key, and none of them runs; four methods cannot do that."""
     if not isinstance(field.queue, LeasedQueue):
         put_and_see_them_die(field, payloads)
         return
@@ -91,7 +91,7 @@ def bits_flipped(field: Field) -> None:
     """One bit anywhere in a message, in its header, its body or its signature."""
     whole = codec.encode(message(field))
     flipped = []
-    # In the name of its key they would make it another site's message, which is left alone.
+    # A change in the key's name would make it another site's message, which is left alone.
     bits = [bit for bit in range(len(whole) * 8) if not 4 <= bit // 8 < 8]
     for bit in field.random.sample(bits, 40):
         damaged = bytearray(whole)
@@ -102,7 +102,7 @@ def bits_flipped(field: Field) -> None:
 
 @fault((*EVERYWHERE, SIMPLE), says="These bytes are not a message")
 def messages_truncated(field: Field) -> None:
-    """To any length, and to nothing at all."""
+    """Messages cut to any length, including zero."""
     whole = codec.encode(message(field))
     lengths = {0, 1, 3, 4, 8, 11, 12, 13, 40, len(whole) - 32, len(whole) - 1}
     lengths |= set(field.random.sample(range(len(whole)), 30))
@@ -111,24 +111,24 @@ def messages_truncated(field: Field) -> None:
 
 @fault((*EVERYWHERE, SIMPLE), says="Signed for the queue")
 def messages_of_another_queue(field: Field) -> None:
-    """Rightly signed, but not for here."""
+    """Correctly signed, but for another queue."""
     put_and_see_them_die(field, [codec.encode(message(field, queue="elsewhere")) for _ in range(10)])
 
 
-def signed_by_somebody_else(whole: bytes) -> bytes:
-    """As by a site with another SECRET_KEY. Ours must stay: other threads sign with it meanwhile."""
-    key = Key(hmac.digest(b"somebody else's", PURPOSE, "sha256"))
+def signed_by_a_stranger(whole: bytes) -> bytes:
+    """Sign as a site with another SECRET_KEY. Ours must stay: other threads sign with it meanwhile."""
+    key = Key(hmac.digest(b"a stranger's", PURPOSE, "sha256"))
     signed = whole[:4] + key.id + whole[8:-32]
     return signed + key.sign(signed)
 
 
 @fault((*EVERYWHERE, SIMPLE), says="Signed with a key this site does not have")
 def messages_of_another_site(field: Field) -> None:
-    """Rightly signed, by somebody whose SECRET_KEY is not ours; and one by ours with his key's name."""
-    foreign = [signed_by_somebody_else(codec.encode(message(field))) for _ in range(10)]
+    """Correctly signed by a site with another SECRET_KEY; and one signed by ours with the other key's name."""
+    foreign = [signed_by_a_stranger(codec.encode(message(field))) for _ in range(10)]
     ours = codec.encode(message(field))
     relabelled = [ours[:4] + whole[4:8] + ours[8:] for whole in foreign]
-    # Signed with a key anybody can make up, under the name of ours.
+    # Signed with a key that anyone can make up, under the name of ours.
     signed = ours[:-32]
     made_up = signed + hmac.digest(b"made up", signed, hashlib.sha256)
     put_and_see_them_die(field, [made_up])
@@ -137,12 +137,12 @@ def messages_of_another_site(field: Field) -> None:
 
 @fault((*EVERYWHERE, SIMPLE), short=("postgres",), says="rejected")
 def pickle_bombs(field: Field) -> None:
-    """Pickles that would create a file: bare, in a message nobody signed, in one somebody else did."""
+    """Pickles that would create a file: bare, in an unsigned message, and in one signed by a stranger."""
     fired = field.site.file(_TRIGGER)
     bomb = pickle.dumps(Bomb(fired), protocol=5)
     loaded = message(field)._replace(body=bomb)
     whole = codec.encode(loaded)
-    foreign = signed_by_somebody_else(whole)
+    foreign = signed_by_a_stranger(whole)
     bombs = [
         bomb,
         pickle.dumps(Bomb(fired), protocol=0),
@@ -161,7 +161,7 @@ def pickle_bombs(field: Field) -> None:
 
 @fault(("sqlite", "postgres", "redis"), says="rejected")
 def message_of_a_hundred_megabytes(field: Field) -> None:
-    """Written past the limit of the call: whoever receives it survives it."""
+    """Messages beyond the size limit of a call: a worker that receives one survives."""
     whole = codec.encode(message(field))
     put_and_see_them_die(field, [whole + bytes(100 << 20)])
     field.queue.discard()
@@ -169,14 +169,14 @@ def message_of_a_hundred_megabytes(field: Field) -> None:
 
 @fault((*EVERYWHERE, SIMPLE), says="Written in version 2")
 def message_of_a_newer_format(field: Field) -> None:
-    """An older consumer says what it needs, and keeps it."""
+    """A newer format version: an older consumer says what it needs, and keeps the message."""
     whole = codec.encode(message(field))
     put_and_see_them_die(field, [whole[:3] + b"\x02" + whole[4:]])
 
 
 @fault(EVERYWHERE, says="already been taken back")
 def message_deleted_while_it_runs(field: Field) -> None:
-    """By hand, in the database or in Redis: it runs to its end, and nobody minds."""
+    """Remove a running message by hand, in the database or in Redis: it runs to its end without an error."""
     wait_for_workers(field.consumer)
     gate = field.site.file("gate")
     held = commands.hold(field.site.file("held"), gate)
@@ -192,7 +192,7 @@ def message_deleted_while_it_runs(field: Field) -> None:
 
 @fault(EVERYWHERE, says="Lease lost")
 def owners_deleted(field: Field) -> None:
-    """Everybody the backend knows, by hand: they begin anew, and what they held comes back."""
+    """Remove every owner by hand: the workers restart, and the messages they held come back."""
     wait_for_workers(field.consumer)
     field.send_more(40, 0.1)
     wait_until(lambda: field.queue.stats().leased, PATIENCE, every=0.005)
@@ -206,7 +206,7 @@ def owners_deleted(field: Field) -> None:
 
 @fault(EVERYWHERE, says="rejected")
 def ten_thousand_dead_letters(field: Field) -> None:
-    """They lie there, and are no burden to the living."""
+    """Dead letters stay, and do not slow down the queue."""
     for _ in range(10):
         put(field, [b"no message"] * 1000)
     wait_until(lambda: field.queue.stats().dead == 10_000, 2 * PATIENCE, why=field.site.logs)
@@ -214,11 +214,11 @@ def ten_thousand_dead_letters(field: Field) -> None:
 
 @fault(EVERYWHERE, says="Stopped")
 def flushed_while_it_runs(field: Field) -> None:
-    """What was there is gone, what runs ends, what comes after is run."""
+    """Flush the queue: waiting messages are gone, running ones end, later ones run."""
     wait_for_workers(field.consumer)
     field.finish_sending()
     field.queue.flush()
-    # What was lent already may run all the same.
+    # Messages that were lent already may still run.
     field.history.doubtful |= field.history.sent
     field.history.sent.intersection_update(field.history.executed())
     field.send_more(50, 0.001)

@@ -1,4 +1,4 @@
-"""Faults of Redis alone: rights that are withheld, and what other programs write under the queue's keys."""
+"""Faults of Redis only: missing permissions, and other programs that write under the queue's keys."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NEVER_TEXT = b"\xff\xfe\xfa"
 
 @fault(("redis",), short=("redis",), says="does not let its user 'default' call")
 def rights_withheld(field: Field) -> None:
-    """One command after the other is denied and allowed again: in between, nothing may be half done."""
+    """One command after the other is denied and allowed again: nothing may be half done meanwhile."""
     wait_for_workers(field.consumer)
     with redis_operator(field) as client:
         for right in ("hset", "ltrim", "hdel", "evalsha"):
-            # More than is received at a time: to lend needs the first two, and without the right none is sent.
+            # More than is received at a time: lending needs the first two, and without the permission nothing is sent.
             field.send_more(200, 0.05)
             client.execute_command("ACL", "SETUSER", "default", f"-{right}")
             said = partial(said_of, field, right)
@@ -36,7 +36,7 @@ def said_of(field: Field, right: str) -> bool:
 
 @fault(("redis",), says="another program put a message")
 def foreign_ids(field: Field) -> None:
-    """Ids that are no text, with and without a message, stand in front of everything that waits."""
+    """Put ids that are not text, with and without a message, in front of everything that waits."""
     wait_for_workers(field.consumer)
     prefix = f"{{djq:{field.queue.name}}}:"
     with redis_operator(field) as client:

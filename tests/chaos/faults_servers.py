@@ -1,4 +1,4 @@
-"""Faults of the server behind the queue: it dies, refuses, blocks, or drops whoever is connected."""
+"""Faults of the server behind the queue: it dies, refuses, blocks, or drops its clients."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ WORKERS = "djutils_queueworker"
 
 @contextmanager
 def operator(field: Field) -> Iterator[BaseDatabaseWrapper]:
-    """A connection of somebody else to the database."""
+    """Return a connection of another program to the database."""
     with closing(connections[field.site.alias].copy()) as connection:
         yield connection
 
 
 def ask(connection: BaseDatabaseWrapper, query: str) -> list[Any]:
-    """What the database answers."""
+    """Return the rows of a statement."""
     with connection.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchall() if cursor.description else []
@@ -37,17 +37,17 @@ def ask(connection: BaseDatabaseWrapper, query: str) -> list[Any]:
 
 @contextmanager
 def redis_operator(field: Field) -> Iterator[redis.Redis]:
-    """A client of somebody else."""
+    """Return a client of another program."""
     with closing(redis.Redis.from_url(field.server.url)) as client:
         yield client
 
 
 @contextmanager
 def server_gone(field: Field) -> Iterator[None]:
-    """Inside, there is no server: it was killed without a chance to save anything."""
+    """Kill the server, which could not save anything, and start it again at the end of the context."""
     with ExitStack() as stack:
         if "postgres" in field.server.url:
-            # Consumers do not wait for its disk: their claims and acks of the last moments may be gone.
+            # Consumers do not wait for its disk: their last claims and acks may be gone.
             stack.enter_context(field.history.forgetting())
         field.server.kill()
         yield
@@ -77,7 +77,7 @@ def drop_others(connection: BaseDatabaseWrapper) -> None:
     sessions = _sessions(connection) - {ours}
     for session in sessions:
         drop_session(connection, session)
-    # Each ends when it comes to it.
+    # Each session ends at its next check for interrupts.
     wait_until(lambda: not sessions & _sessions(connection))
 
 
@@ -87,14 +87,14 @@ def _sessions(connection: BaseDatabaseWrapper) -> set[int]:
 
 
 def drop_session(connection: BaseDatabaseWrapper, session: int) -> None:
-    """End it; it may have ended by itself."""
+    """End the session; it may have ended by itself."""
     with suppress(DatabaseError):
         ask(connection, f"KILL {session}")
 
 
 @fault(SERVERS, times=3, short=("redis", "postgres"), says=WAITING)
 def server_killed(field: Field) -> None:
-    """Without a chance to save anything; then it comes up again by itself."""
+    """Kill the server, which cannot save anything; then it starts again by itself."""
     wait_for_workers(field.consumer)
     with server_gone(field):
         field.pause(0.0, 1.0)
@@ -102,7 +102,7 @@ def server_killed(field: Field) -> None:
 
 @fault(SERVERS, times=2, says=WAITING)
 def server_restarted(field: Field) -> None:
-    """As for an upgrade: it saves everything, is gone for a moment and comes back."""
+    """Restart the server as for an upgrade: it saves everything, is gone for a moment and comes back."""
     wait_for_workers(field.consumer)
     field.server.stop()
     field.pause(0.0, 2.0)
@@ -111,13 +111,13 @@ def server_restarted(field: Field) -> None:
 
 @fault(SERVERS, times=20, short=("mariadb",), says=WAITING)
 def clients_dropped(field: Field) -> None:
-    """Every session is ended by an operator, again and again."""
+    """An operator repeatedly ends every session."""
     drop_clients(field)
 
 
 @fault(SERVERS, says="Stopping")
 def consumer_stopped_while_it_waits_for_the_server(field: Field) -> None:
-    """SIGTERM while there is no server: it ends after its grace; a new one waits until there is one."""
+    """Send SIGTERM while there is no server: the consumer ends after its grace period; a new one waits for the server."""
     consumer = field.consumer
     assert consumer.stop() == 0, consumer.log()
     consumer = field.start_consumer("--grace", "2")
@@ -130,7 +130,7 @@ def consumer_stopped_while_it_waits_for_the_server(field: Field) -> None:
 
 @fault(("redis",))
 def memory_full(field: Field) -> None:
-    """maxmemory is reached under noeviction; then there is room again."""
+    """Reach maxmemory under noeviction; then make room again."""
     wait_for_workers(field.consumer)
     with redis_operator(field) as client:
         client.config_set("maxmemory", 1)
@@ -140,7 +140,7 @@ def memory_full(field: Field) -> None:
 
 @fault(("redis",), times=2, says="read only replica")
 def server_read_only(field: Field) -> None:
-    """It is made a replica of somebody who does not answer; then it is nobody's any more."""
+    """Make the server a replica of one that does not answer; then a primary again."""
     wait_for_workers(field.consumer)
     with redis_operator(field) as client:
         client.replicaof("127.0.0.1", 1)
@@ -150,7 +150,7 @@ def server_read_only(field: Field) -> None:
 
 @fault(("postgres",), times=3, says=WAITING)
 def statement_timeout(field: Field) -> None:
-    """The table is locked for longer than a statement may take."""
+    """Lock the table for longer than a statement may take."""
     wait_for_workers(field.consumer)
     with operator(field) as connection:
         ask(connection, "ALTER ROLE postgres SET statement_timeout = 200")
@@ -174,13 +174,13 @@ def transactions_serializable(field: Field) -> None:
 
 @fault(("postgres",), says="too many clients|terminating connection")
 def too_many_connections(field: Field) -> None:
-    """Others have taken every connection there is; then they let go."""
+    """Other programs take every connection; then they close them."""
     wait_for_workers(field.consumer)
     others: list[BaseDatabaseWrapper] = []
     drop_clients(field)
     try:
         wait_until(lambda: not _took_another(field, others), PATIENCE, every=0.0)
-        # Whoever of ours was faster is sent away, and another one of theirs comes.
+        # A connection of ours that got in first is ended, and another one of theirs takes its place.
         for _ in range(3):
             drop_ours(others[0])
             wait_until(lambda: not _took_another(field, others), PATIENCE, every=0.0)
@@ -211,7 +211,7 @@ def drop_ours(connection: BaseDatabaseWrapper) -> None:
 
 @fault(("postgres", "mariadb"), times=5)
 def deadlock(field: Field) -> None:
-    """Somebody locks messages in the wrong order, and waits for the ones that are being settled."""
+    """Another program locks messages in the wrong order, and waits for those that are being settled."""
     wait_for_workers(field.consumer)
     with operator(field) as connection:
         ask(connection, "BEGIN")

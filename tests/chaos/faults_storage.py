@@ -1,4 +1,4 @@
-"""Faults of places: a locked file, a full disk, a server that is another one; and a crowd that sends."""
+"""Faults of storage: a locked file, a full disk, a different server; and many producers at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .field import PATIENCE, Field
 from .sentinel import Sentinel
 
 LOCKED = 30.0 if FULL else 10.0
-"""Seconds; in the full form longer than anybody waits for a lock of SQLite."""
+"""Seconds; in the full form longer than any process waits for a lock of SQLite."""
 _LOCK = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
@@ -36,7 +36,7 @@ sys.stdin.read()
 
 @contextmanager
 def locked(field: Field) -> Iterator[None]:
-    """Inside, another process holds the lock of the SQLite file."""
+    """Hold the lock of the SQLite file in another process."""
     name = str(connections[field.site.alias].settings_dict["NAME"])
     command = [sys.executable, "-c", _LOCK, name]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -48,23 +48,23 @@ def locked(field: Field) -> Iterator[None]:
 
 @contextmanager
 def held_up(field: Field) -> Iterator[None]:
-    """Inside, the consumers do not reach the backend; what they hold goes on."""
+    """Cut the consumers off from the backend; they continue with what they hold."""
     if field.site.wired:
         field.wires.consumers.hole()
         yield
-        field.wires.consumers.mend()
+        field.wires.consumers.repair()
         return
     with locked(field):
         yield
 
 
 def runs_nothing(field: Field) -> bool:
-    """Has every run ended that has begun?"""
+    """Return whether every run that has begun has ended."""
     return len(field.history.runs()) == sum(field.history.executed().values())
 
 
 def waits_for_acks(field: Field) -> bool:
-    """Has all that was lent and begun been run, while nothing can be settled?"""
+    """Return whether everything lent and begun has run, while nothing can be settled."""
     before = len(field.history.runs())
     field.pause(0.3, 0.4)
     return before == len(field.history.runs()) and runs_nothing(field)
@@ -81,19 +81,19 @@ def _killed_between_finishing_and_ack(field: Field) -> None:
 
 @fault(SERVERS, times=3, short=("redis",), wired=True, repeats=False, says="messages acked for it")
 def workers_killed_between_finishing_and_ack(field: Field) -> None:
-    """What they finished is on their boards: it is acked for them, and nothing runs again."""
+    """Kill workers whose boards show what they finished: it is acked for them, and nothing runs again."""
     _killed_between_finishing_and_ack(field)
 
 
 @fault(("sqlite",), times=3, repeats=False, says="messages acked for it")
 def workers_killed_before_the_ack(field: Field) -> None:
-    """As above, held up by a lock instead of the network."""
+    """As above, blocked by a lock instead of the network."""
     _killed_between_finishing_and_ack(field)
 
 
 @fault(("sqlite",), short=("sqlite",))
 def file_locked(field: Field) -> None:
-    """By another process, for half a minute in the full form."""
+    """Lock the file in another process, for half a minute in the full form."""
     wait_for_workers(field.consumer)
     with locked(field):
         field.pause(LOCKED, LOCKED + 0.1)
@@ -101,10 +101,10 @@ def file_locked(field: Field) -> None:
 
 @fault(("sqlite",), times=2, small_disk=True, says="full")
 def disk_full(field: Field) -> None:
-    """Of the database, until somebody makes room."""
+    """Fill the disk of the database, then make room again."""
     wait_for_workers(field.consumer)
     field.send_more(40, 0.1)
-    # Where the log may be written over, nothing has to grow.
+    # If the log may be overwritten, nothing has to grow.
     with connections[field.site.alias].cursor() as cursor:
         wait_until(lambda: not cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0], PATIENCE)
     fill = Path(connections[field.site.alias].settings_dict["NAME"]).with_name("fill")
@@ -117,9 +117,9 @@ def disk_full(field: Field) -> None:
 
 @fault(("redis",), wired=True, says="cannot be used at the moment")
 def server_fails_over(field: Field) -> None:
-    """Sentinel promotes a replica, and the address is made to lead to it.
+    """Sentinel promotes a replica, and the address is redirected to it.
 
-    Redis replicates after it has answered: what was sent or acked in the last moments may be lost.
+    Redis replicates after it has answered: the last messages and acks may be lost.
     """
     wait_for_workers(field.consumer)
     replica = field.stack.enter_context(servers.redis(own=True, appendonly=True))
@@ -135,14 +135,14 @@ def server_fails_over(field: Field) -> None:
             wait_until(lambda: sentinel.primary() == replica.port, PATIENCE)
             for proxy in field.wires:
                 proxy.point_at(replica.port)
-    field.server.start()  # nobody is led to it any more
+    field.server.start()  # no client is directed to it any more
     field.server = replica
     field.queue = RedisQueue(field.queue.name, replica.url)
 
 
 @fault((*EVERYWHERE, SIMPLE))
 def twenty_threads_send_at_once(field: Field) -> None:
-    """Each on a connection of its own."""
+    """Each producer uses its own connection."""
     first = len(field.pauses)
     field.pauses += [0.0] * 400
     threads = [
@@ -157,7 +157,7 @@ def twenty_threads_send_at_once(field: Field) -> None:
 
 @fault((*EVERYWHERE, SIMPLE))
 def twenty_processes_send_at_once(field: Field) -> None:
-    """Each on a connection of its own."""
+    """Each producer uses its own connection."""
     first = len(field.pauses)
     field.pauses += [0.0] * 400
     command = [sys.executable, "-m", "tests.project.crowd", field.history.folder, str(first), "20", "20"]

@@ -1,4 +1,4 @@
-"""Where a fault happens: a queue, its server, consumers, somebody who sends, and a history."""
+"""Where a fault happens: a queue, its server, consumers, a producer, and a history."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KEPT_FOR_THE_DEAD = {"messages", "about", "dead"}
 
 
 class Wires(NamedTuple):
-    """What lies between the backend and those who use it."""
+    """The proxies between the backend and its clients."""
 
     consumers: Proxy
     producers: Proxy
@@ -49,7 +49,7 @@ def through(url: str, proxy: Proxy) -> str:
 
 
 class Field:
-    """What a fault can reach. ``queue`` leads to the backend directly, whatever lies between."""
+    """What a fault can use. ``queue`` leads to the backend directly, without a proxy."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Field:
         self.history = History(site.file("trials"))
         self.pauses: list[float] = []
         self.exit_code = 0
-        """What the consumers must end with."""
+        """The exit code that the consumers must end with."""
         self.others: list[Consumer] = []
         self.start_consumer()
 
@@ -80,15 +80,15 @@ class Field:
 
     @property
     def simple(self) -> bool:
-        """Has the backend only the four methods?"""
+        """Whether the backend has only the four methods."""
         return not isinstance(self.queue, LeasedQueue)
 
-    # Who consumes.
+    # Consumers.
 
     def start_consumer(
         self, *options: str, environment: Mapping[str, str] | None = None, processes: int = PROCESSES
     ) -> Consumer:
-        """Start one; where there was one, in its place."""
+        """Start a consumer, in place of an earlier one."""
         changed = self.site.wired | dict(environment or {})
         self.consumer: Consumer = self._start("log", options, changed, processes)
         return self.consumer
@@ -96,7 +96,7 @@ class Field:
     def start_another(
         self, *, directly: bool = False, environment: Mapping[str, str] | None = None
     ) -> Consumer:
-        """Start one beside the first, as on another host; ``directly``: not through the proxy."""
+        """Start a consumer beside the first, as on another host; ``directly``: not through the proxy."""
         wired = {} if directly else self.site.wired
         changed = wired | dict(environment or {})
         another = self._start(f"{len(self.others) + 2}.log", (), changed, PROCESSES)
@@ -104,12 +104,12 @@ class Field:
         return another
 
     def start_wired(self) -> tuple[Consumer, Proxy]:
-        """Start one beside the first that reaches the backend through a proxy of its own."""
+        """Start a consumer beside the first that reaches the backend through its own proxy."""
         proxy = self.stack.enter_context(Proxy(urlsplit(self.server.url).port or 0))
         return self.start_another(directly=True, environment=self.led_through(proxy)), proxy
 
     def led_through(self, proxy: Proxy) -> dict[str, str]:
-        """What leads a consumer through ``proxy``, to be put over the environment of the site."""
+        """Return the environment that leads a consumer through ``proxy``, to be merged over that of the site."""
         if self.site.environment["DJUTILS_TEST_QUEUE_BACKEND"] == REDIS:
             return {"DJUTILS_TEST_QUEUE_CONNECTION": through(self.server.url, proxy)}
         url = to_url(connections[self.site.alias].settings_dict)
@@ -134,10 +134,10 @@ class Field:
         end = time.monotonic() + self.random.uniform(least, most)
         wait_until(lambda: time.monotonic() >= end, most + 1, every=0.001)
 
-    # Who sends.
+    # Producers.
 
     def send(self, number: int) -> None:
-        """Send a command, and again until the backend says that it has it."""
+        """Send a command, repeatedly until the backend confirms it."""
         sendings = iter(range(10**6))
         wait_until(lambda: self._try_to_send(number, next(sendings)), PATIENCE, every=0.1)
 
@@ -151,7 +151,7 @@ class Field:
         return True
 
     def send_all(self, count: int) -> None:
-        """Send the first part, then the rest in a thread of its own while other things happen."""
+        """Send the first part, then the rest in a separate thread while other things happen."""
         self.pauses = [self.random.uniform(0.001, 0.002) for _ in range(count)]
         first = round(count * BEFORE)
         for number in range(first):
@@ -178,29 +178,29 @@ class Field:
         for number in range(first, first + count):
             self.send(number)
 
-    # What is left.
+    # Results.
 
     def wait_for(self, runs: int) -> None:
-        """Wait until so many different commands have run."""
+        """Wait until that many different commands have run."""
         wait_until(lambda: len(self.history.executed()) >= runs, PATIENCE, 0.01, self.site.logs)
 
     def is_done(self) -> bool:
-        """Does nothing wait and is nothing lent?"""
+        """Return whether nothing waits and nothing is lent."""
         with suppress(BackendError):
             stats = self.queue.stats()
             return not (stats.ready or stats.delayed or stats.leased)
         return False
 
     def knows_only_the_living(self) -> bool:
-        """Has every owner whose process died been struck off?"""
-        if not isinstance(self.queue, LeasedQueue):  # nobody is known there
+        """Return whether every owner whose process died has been removed."""
+        if not isinstance(self.queue, LeasedQueue):  # it registers no owners
             return True
         with suppress(BackendError):
             return len(self.queue.owners()) == sum(consumer.processes for consumer in self.living())
         return False
 
     def leftovers(self) -> list[str]:
-        """What should not be there when every consumer has ended."""
+        """Return what should not be there when every consumer has ended."""
         found = [f"process {pid}" for one in (self.consumer, *self.others) for pid in one.members()]
         if isinstance(self.queue, LeasedQueue):
             found += [f"owner {owner}" for owner in self.queue.owners()]

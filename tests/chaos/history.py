@@ -1,4 +1,4 @@
-"""What was sent, what ran, what died: and what of it should not be so."""
+"""What was sent, what ran and what died, and which of it breaks a guarantee."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.project.app import trials
 from tests.project.app.files import lines
 
 Key = tuple[int, int]
-"""A number, and how often it had been sent before: two messages if the first answer never came."""
+"""A number, and how often it had been sent before: two messages if the first reply never came."""
 
 _LAST = 1.0
 """Seconds before its end that count as the last moments of a backend."""
@@ -27,7 +27,7 @@ CRASHED = "processes that died"
 
 
 class Run(NamedTuple):
-    """One begin of one message, as the command itself noted it."""
+    """The start of one run of a message, as recorded by the command itself."""
 
     key: Key
     process: str
@@ -46,9 +46,9 @@ class History:
         self.folder = folder
         Path(folder).mkdir()
         self.sent: set[int] = set()
-        """The backend said it has them."""
+        """Numbers that the backend confirmed."""
         self.doubtful: set[int] = set()
-        """Sent once more because the first answer never came."""
+        """Numbers sent once more because the first reply never came."""
         self.silenced: set[int] = set()
         """Processes that a fault kept silent for longer than the lease."""
         self.at_risk: set[int] = set()
@@ -58,13 +58,13 @@ class History:
         """From when to when the backend was gone, and came back without what it had last acknowledged."""
 
     def note_sent(self, number: int) -> None:
-        """The backend said it has this one."""
+        """Record that the backend confirmed this number."""
         self.sent.add(number)
         self._sent_at[number] = monotonic()
 
     @contextmanager
     def forgetting(self, sent: bool = False) -> Iterator[None]:
-        """Inside, the backend goes and comes back, and may have forgotten its last acknowledgements.
+        """Record that the backend goes away and comes back, and may have forgotten its last acknowledgements.
 
         ``sent``: also of what was sent.
         """
@@ -79,11 +79,11 @@ class History:
         return [words for words in written if words[0] == kind]
 
     def executed(self) -> Counter[int]:
-        """How often each number ran to its end."""
+        """Return how often each number ran to its end."""
         return Counter(_key(words[1])[0] for words in self._events("end"))
 
     def runs(self) -> list[Run]:
-        """Every begin, in order."""
+        """Return every start of a run, in order."""
         return [
             Run(_key(key), process, float(begun), tuple(filter(None, rivals.split(","))))
             for _, key, process, begun, rivals in self._events("begin")
@@ -107,7 +107,7 @@ class History:
         )
 
     def _doubled_within_lease(self, runs: list[Run]) -> list[Run]:
-        """Runs that began while another one's process lived, held its lease, and nothing had been forgotten."""
+        """Return runs that began while the process of another run lived and held its lease, and nothing was forgotten."""
         first: dict[tuple[Key, str], float] = {}
         doubled = []
         for run in runs:
@@ -119,25 +119,25 @@ class History:
     def _is_excused(self, first: float, rival: str, second: float) -> bool:
         pid = int(rival.partition("/")[0])
         return pid in self.silenced or any(
-            # What was lent before it went may have begun while it was gone.
+            # Messages that were lent before the backend went away may have begun while it was gone.
             first < back and second > gone
             for gone, back in self.forgotten
         )
 
 
 class Verdict(NamedTuple):
-    """Counts, and what breaks a promise."""
+    """Counts, and broken guarantees."""
 
     sent: int
     executed: int
     dead: int
     lost: list[int]
     unexpected: list[int]
-    """Ran, and nobody sent them."""
+    """Numbers that ran although they were never sent."""
     unexplained: list[str]
     """Dead letters without a reason."""
     crashed: int
-    """Dead letters that are said to have killed their processes."""
+    """Dead letters that are charged with crashes."""
     doubled: int
     doubled_within_lease: list[Run]
 

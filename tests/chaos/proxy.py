@@ -1,11 +1,11 @@
-"""A network that fails when it is told to: a port of the loopback that forwards to another one.
+"""A network that fails on demand: a port of the loopback that forwards to another one.
 
 ::
 
     with Proxy(server.port) as proxy:
         connect(proxy.port)
-        proxy.hole()        # nothing arrives any more, and nobody is told
-        proxy.mend()        # what was sent meanwhile arrives late
+        proxy.hole()        # nothing arrives any more, silently
+        proxy.repair()      # what was sent meanwhile arrives late
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 _PIECE = 1 << 16
 _PATIENCE = 10.0
 _RESET = struct.pack("ii", 1, 0)
-"""For ``SO_LINGER``: closing forgets what was not sent and tells the other end so."""
+"""For ``SO_LINGER``: closing drops unsent data and resets the connection."""
 
 
 class Proxy:
@@ -44,7 +44,7 @@ class Proxy:
         self._refusing = False
         self._passable = asyncio.Event()
         self._holed_ports: set[int] = set()
-        self._mended = asyncio.Event()
+        self._repaired = asyncio.Event()
         self._links: dict[asyncio.Task[Any], list[asyncio.StreamWriter]] = {}
         self._holed: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -67,27 +67,27 @@ class Proxy:
         return len(self._links)
 
     def hole(self) -> None:
-        """Let nothing pass; connections stay open, new ones are taken, nothing is answered."""
+        """Let nothing pass; connections stay open, new ones are accepted, nothing is answered."""
         self._do(self._passable.clear)
 
     def hole_one(self, nth: int) -> None:
-        """Let nothing pass on one connection; the others go on, and so do new ones. ``mend`` breaks it.
+        """Let nothing pass on one connection; all others, also new ones, work. ``repair`` breaks it.
 
-        It is the nth one, counted round and round. What is sent on it is lost.
+        It is the nth one, counted cyclically. What is sent on it is lost.
         """
         self._do(lambda: self._hole_one(nth))
 
     def hole_from(self, ports: Collection[int]) -> None:
         """Let nothing pass of what is connected from these ports; all else passes."""
         self._do(lambda: self._holed_ports.update(ports))
-        self._do(self._mended.clear)
+        self._do(self._repaired.clear)
 
     def reset(self) -> None:
-        """Break every connection there is; new ones are taken."""
+        """Break every connection; new ones are accepted."""
         self._do(self._reset)
 
     def refuse(self) -> None:
-        """Break every connection there is, and every new one at once."""
+        """Break every connection, and every new one at once."""
         self._refusing = True
         self.reset()
 
@@ -99,18 +99,18 @@ class Proxy:
         self._do(lambda: self._to_cut.append((nth, keep)))
 
     def point_at(self, target: int) -> None:
-        """Break every connection there is; new ones lead to another port."""
+        """Break every connection; new ones lead to another port."""
         self.target = target
         self.reset()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Everything passes at once again."""
         self._refusing = False
         self.delay = 0.0
         self._do(self._to_cut.clear)
         self._do(self._break_holed)
         self._do(self._holed_ports.clear)
-        self._do(self._mended.set)
+        self._do(self._repaired.set)
         self._do(self._passable.set)
 
     # In the loop's thread.
@@ -142,7 +142,7 @@ class Proxy:
             self._holed.update(whole[nth % len(whole)])
 
     def _break_holed(self) -> None:
-        """Something is missing in what they carried."""
+        """Whether some of their data is missing."""
         for end in self._holed:
             _break(end)
         self._holed.clear()
@@ -156,7 +156,7 @@ class Proxy:
         link = asyncio.current_task()
         assert link is not None
         self._links[link] = [client]
-        # Cancelled only when all of this ends: nobody wants to hear of it.
+        # Cancelled only when everything ends: no error is needed.
         with suppress(OSError, asyncio.CancelledError):
             if not self._refusing:
                 replies, server = await asyncio.open_connection(HOST, self.target)
@@ -180,11 +180,11 @@ class Proxy:
             if sink in self._holed:
                 continue
             if port in self._holed_ports:
-                await self._mended.wait()
+                await self._repaired.wait()
             if replies and (keep := self._keep()) is not None:
-                # At least one byte goes missing, or it would not be cut.
+                # At least one byte is dropped, or it would not be cut.
                 sink.write(piece[: min(int(len(piece) * keep), len(piece) - 1)])
-                # An end, not a reset: that might overtake the part that passes.
+                # An end, not a reset: a reset might overtake the part that passes.
                 sink.close()
                 self.cuts += 1
                 raise ConnectionResetError
@@ -202,7 +202,7 @@ class Proxy:
 
 
 def _break(end: asyncio.StreamWriter) -> None:
-    """Close so that the other side hears of a broken connection, not of an ended one."""
+    """Close so that the other side sees a broken connection, not an ended one."""
     connection = end.get_extra_info("socket")
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -17,7 +17,7 @@ class Sentinel(OwnServer):
     def __init__(self, binary: str, primary: int) -> None:
         self.binary = binary
         super().__init__()
-        self._settings = self.directory / "sentinel.conf"  # which it writes anew by itself
+        self._settings = self.directory / "sentinel.conf"  # which Sentinel rewrites itself
         lines = [
             f"port {self.port}",
             "bind 127.0.0.1",
@@ -38,11 +38,11 @@ class Sentinel(OwnServer):
         return answers(self.port, b"PING\r\n").startswith(b"+PONG")
 
     def primary(self) -> int:
-        """The port of the server it takes for the primary one."""
+        """Return the port of the server that Sentinel considers the primary."""
         return int(self._ask("sentinel_get_master_addr_by_name")[1])
 
     def replicas(self) -> int:
-        """How many replicas it knows."""
+        """Return how many replicas it knows."""
         return len(self._ask("sentinel_slaves"))
 
     def _ask(self, question: str) -> Any:

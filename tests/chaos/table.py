@@ -1,4 +1,4 @@
-"""The table of what came of all runs: to be read in the terminal, or kept in the documentation."""
+"""The table of results of all runs, for the terminal or the documentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines for a terminal."""
+    """Return the lines for a terminal."""
     table = [HEADS, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [

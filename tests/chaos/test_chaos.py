@@ -1,4 +1,4 @@
-"""A thousand commands, and something breaks: each runs at least once, or is a dead letter with a reason."""
+"""While a thousand commands run, something breaks: each runs at least once, or is a dead letter with a reason."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from .field import THREADS
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 UNFORESEEN = re.compile(r"A process of the consumer failed|This worker process failed|giving up")
-"""What a process says that ends for a reason nobody had thought of."""
+"""What a process logs when it ends for an unexpected reason."""
 DEATH = re.compile(r"Worker process \d+ (?:was killed by|exited with)")
-"""What the supervisor says when a worker has died: only what its threads ran may be charged."""
+"""What the supervisor logs when a worker has died: only what its threads ran may be charged."""
 LOADED = (
     faults,
     faults_network,
@@ -48,7 +48,7 @@ LOADED = (
 
 
 def cases() -> Iterator[pytest.param]:
-    """Every fault on every backend; in the short form only the most telling ones."""
+    """Every fault on every backend; in the short form only the most important ones."""
     for fault in FAULTS:
         for backend in fault.on if FULL else fault.short:
             marks = []
@@ -78,4 +78,4 @@ def test_nothing_is_lost(
     assert field.queue.stats()[:3] == (0, 0, 0), story
     assert not field.leftovers(), story
     assert not UNFORESEEN.findall(logs), story
-    assert re.search(fault.says, logs), f"nobody says {fault.says!r}\n{story}"
+    assert re.search(fault.says, logs), f"no log line matches {fault.says!r}\n{story}"

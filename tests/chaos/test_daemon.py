@@ -1,4 +1,4 @@
-"""What happens to a daemon's log and pidfile does not happen to its commands."""
+"""Damage to a daemon's log and pidfile does not affect its commands."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def kill_all(terminal: Terminal) -> None:
     wait_until(lambda: not terminal.processes())
 
 
-def test_a_log_that_was_deleted_is_begun_anew(site: Site, terminal: Terminal) -> None:
+def test_a_log_that_was_deleted_is_created_again(site: Site, terminal: Terminal) -> None:
     assert terminal.consumer("start").returncode == 0
     run_some(site, 0)
     terminal.log_file.unlink()
@@ -144,7 +144,7 @@ def test_a_file_cut_short_under_a_living_daemon_is_still_locked(
     end(terminal)
 
 
-def test_a_pidfile_that_names_another_process_harms_nobody(site: Site, terminal: Terminal) -> None:
+def test_a_pidfile_that_names_another_process_harms_no_process(site: Site, terminal: Terminal) -> None:
     assert terminal.consumer("start").returncode == 0
     first = terminal.pid()
     kill_all(terminal)

@@ -15,11 +15,11 @@ from tests.waiting import wait_until
 
 from .proxy import HOST, Proxy
 
-HELLO = b"hello, is there anybody?\n"
+HELLO = b"hello, is anything there?\n"
 
 
 class Echo(StreamRequestHandler):
-    """Says again what it hears, line by line, and counts the lines."""
+    """Echoes what it receives, line by line, and counts the lines."""
 
     def handle(self) -> None:
         with suppress(ConnectionError):
@@ -106,14 +106,14 @@ def test_it_delays_each_piece(line: socket.socket, proxy: Proxy) -> None:
     assert time.monotonic() - begun >= 0.1
 
 
-def test_a_hole_swallows_everything_until_it_is_mended(line: socket.socket, proxy: Proxy) -> None:
+def test_a_hole_swallows_everything_until_it_is_repaired(line: socket.socket, proxy: Proxy) -> None:
     proxy.hole()
     line.sendall(HELLO)
     line.settimeout(0.1)
     with pytest.raises(TimeoutError):
         line.recv(1)
 
-    proxy.mend()
+    proxy.repair()
     line.settimeout(5)
     assert hear(line, len(HELLO)) == HELLO
 
@@ -137,13 +137,13 @@ def test_a_hole_can_be_reset(line: socket.socket, proxy: Proxy) -> None:
         hear(line, 1)
 
 
-def test_it_refuses_until_it_is_mended(proxy: Proxy) -> None:
+def test_it_refuses_until_it_is_repaired(proxy: Proxy) -> None:
     proxy.refuse()
     with pytest.raises(ConnectionError), socket.create_connection((HOST, proxy.port), 5) as line:
         ask(line)
         hear(line, 1)
 
-    proxy.mend()
+    proxy.repair()
     with socket.create_connection((HOST, proxy.port), 5) as line:
         assert ask(line) == HELLO
 
@@ -172,7 +172,7 @@ def test_it_can_be_pointed_at_another_port(line: socket.socket, proxy: Proxy) ->
             assert hear(another, len(HELLO) + 7) == b"other: " + HELLO
 
 
-def test_nobody_behind_it_is_a_broken_connection(proxy: Proxy, echo: EchoServer) -> None:
+def test_without_a_target_a_connection_is_broken(proxy: Proxy, echo: EchoServer) -> None:
     echo.shutdown()
     echo.server_close()
 
@@ -194,6 +194,6 @@ def test_in_a_hole_of_one_connection_the_others_go_on(echo: EchoServer, proxy: P
         second.sendall(HELLO)
         assert second.recv(100) == HELLO
         assert len(echo.heard) == 3
-        proxy.mend()
+        proxy.repair()
         with pytest.raises(ConnectionResetError):
             first.recv(100)

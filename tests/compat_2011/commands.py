@@ -34,7 +34,7 @@ def throw_error() -> None:
 
 
 class EveryOtherHour(PeriodicQueueCommand):
-    """Has a clock of its own."""
+    """Has its own clock."""
 
     def validate_datetime(self, when: datetime) -> bool:
         return when.hour % 2 == 0 and when.minute == 0

@@ -1,4 +1,4 @@
-"""The three backends of 2011, and one of a site's own."""
+"""The three backends of 2011, and a site's own backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PERIODIC = [
     for command in registry.get_periodic_commands()
     if type(command).__module__ == commands.__name__
 ]
-for _command in _PERIODIC:  # known in these tests only: others look at a clock of their own
+for _command in _PERIODIC:  # known in these tests only: other tests use their own clock
     registry.unregister(_command)
 
 KINDS = ("sqlite", "postgres", "mariadb", "redis", "own")

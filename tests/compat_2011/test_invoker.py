@@ -183,7 +183,7 @@ def test_a_class_and_a_dotted_name_are_in_the_registry() -> None:
     assert f"{PLACE}.unheard_of" not in registry
     assert "" not in registry
     assert PeriodicQueueCommand not in registry
-    assert str not in registry  # type: ignore[operator]  # anybody may ask
+    assert str not in registry  # type: ignore[operator]  # any value may be looked up
 
 
 def test_a_message_goes_there_and_back(queue: BaseQueue) -> None:

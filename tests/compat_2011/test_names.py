@@ -1,4 +1,4 @@
-"""Every name of 2011 from its place of 2011, and what became of its settings."""
+"""Every name of 2011 from its place of 2011, and the present names of its settings."""
 
 from __future__ import annotations
 

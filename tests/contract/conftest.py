@@ -4,7 +4,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What the model finds is made short before it is told: that takes minutes, but only then."""
+    """A failure of the model is shrunk before it is reported: that takes minutes, but only then."""
     for item in items:
         if item.name == "test_it_answers_as_the_model_does":
             item.add_marker(pytest.mark.timeout(1800))

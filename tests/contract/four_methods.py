@@ -1,4 +1,4 @@
-"""A backend as somebody's own: a folder with one file per message, and four methods."""
+"""A user's own backend: a folder with one file per message, and four methods."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FolderQueue(BaseQueue):
             try:
                 file.rename(mine)
             except FileNotFoundError:
-                continue  # somebody else was faster
+                continue  # another process was faster
             data = mine.read_bytes()
             mine.unlink()
             return data

@@ -1,4 +1,4 @@
-"""What a database must not let happen, where a consumer's transaction may last for more than one statement."""
+"""What must not happen on a database where a consumer's transaction may span several statements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FrozenContract(LeasedQueueContract):
 
     alias: str
 
-    def test_whoever_is_frozen_in_a_transaction_locks_others_out_for_seconds_only(
+    def test_a_consumer_frozen_in_a_transaction_locks_others_out_for_seconds_only(
         self, queue: DatabaseQueue, owner: int, other: int
     ) -> None:
         ids = self.send(queue, 2)

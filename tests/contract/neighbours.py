@@ -1,4 +1,4 @@
-"""What lies in other queues costs a queue nothing: every statement has an index that begins with what it asks for."""
+"""Messages in other queues cost a queue nothing: every statement has an index that starts with its conditions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from djutils.testing.contract import LeasedQueueContract
 EACH = 100_000
 """Messages of another queue in each state, and keys."""
 MOST = EACH // 5
-"""What a call may read: rows and entries of indexes, or steps of SQLite's machine."""
+"""How much a call may read: rows and index entries, or steps of SQLite's virtual machine."""
 QUEUES = 5
-"""How many other queues: of one only, a database would say that its name tells nothing."""
+"""How many other queues: with only one, a planner would consider its name useless."""
 ABANDONED = "abandoned-"
 STRANGER = 7
 """The owner of what is lent in the first one; the others follow."""
@@ -37,7 +37,7 @@ class NeighbourContract(LeasedQueueContract):
     """Statements that make the server believe the indexes were empty."""
 
     def work(self, queue: DatabaseQueue) -> int:
-        """How much the database has read so far for ``queue``."""
+        """Return how much the database has read so far for ``queue``."""
         raise NotImplementedError
 
     @pytest.fixture

@@ -55,7 +55,7 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
         assert ["INSERT" in query["sql"] for query in queries].count(True) == 1
         assert len(queue) == 3
 
-    def test_whoever_is_frozen_with_an_answer_unread_locks_nobody_out(
+    def test_a_consumer_frozen_with_an_unread_reply_locks_no_other_out(
         self, queue: DatabaseQueue, owner: int, other: int
     ) -> None:
         ids = self.send(queue, 3)
@@ -99,7 +99,7 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
             assert cursor.fetchall() == [(3, 0)]
         consumer.close()
 
-    # When looking from the start has become slow, it begins where it found the last ones.
+    # When searching from the start has become slow, a claim starts where it last found messages.
 
     @pytest.mark.usefixtures("slow")
     def test_what_was_given_back_behind_the_last_claim_is_lent_again(
@@ -135,7 +135,7 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
         assert until(lambda: first in self.lend(queue, owner, 1), "it was lent again")
 
     @pytest.mark.usefixtures("slow")
-    def test_each_consumer_has_a_place_of_its_own(self, queue: DatabaseQueue, owner: int) -> None:
+    def test_each_consumer_has_its_own_place(self, queue: DatabaseQueue, owner: int) -> None:
         ids = self.send(queue, 4)
         another, second = self.make_queue(queue.name), new_owner()
         another.enroll(second)

@@ -1,4 +1,4 @@
-"""What RedisClient makes of each error of a server, and that no error shows the password."""
+"""How RedisClient translates each server error, and that no error shows the password."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ REFUSALS = {
 
 
 class Replies(threading.Thread):
-    """A server that says the same to everything, whatever it is asked."""
+    """A server that gives the same reply to every command."""
 
     def __init__(self, reply: bytes) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""RedisQueue, when a script fails in the middle: at each call it makes, and for each right that is withheld."""
+"""RedisQueue when a script fails halfway: at each call it makes, and for each missing permission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking into a RedisQueue: in small steps, and past whatever another program has left in its keys."""
+"""Looking into a RedisQueue: in small steps, ignoring what another program has left in its keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from djutils.queue.message import Envelope, Rejection, new_id
 from tests.servers import Server
 
 MOST_WORDS = 600
-"""Of a call, and elements of a reply in a row: a page of five hundred, and some."""
+"""Most arguments of a call, and most elements of a reply: a page of five hundred, and some."""
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def key(queue: RedisQueue, name: str) -> str:
 
 
 def scripts_run(queue: RedisQueue, act: Callable[[], object]) -> list[str]:
-    """What the server hears during a call, scripts and all they call."""
+    """Return the commands that the server gets during a call, including those of scripts."""
     act()  # and the server knows them all
 
     with redis.Redis.from_url(queue.connection) as admin, admin.monitor() as monitor:

@@ -1,4 +1,4 @@
-"""RedisQueue as users that may do what they need and nothing else; and what it says when they may not."""
+"""RedisQueue with users that have exactly the permissions they need, and its errors when they lack one."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_server_that_is_down_is_unavailable_until_it_is_back(
     assert queue.read() == b"data"
 
 
-def test_whoever_waits_hears_that_the_server_went_down(
+def test_a_waiting_client_hears_that_the_server_went_down(
     server: servers.Server, queue: RedisQueue, admin: redis.Redis, owner: int
 ) -> None:
     heard: list[Exception] = []
@@ -265,7 +265,7 @@ def test_a_message_wakes_one_and_many_wake_many(
     server: servers.Server, queue: RedisQueue, admin: redis.Redis
 ) -> None:
     heard: list[list[Delivery]] = []
-    patient = f"{server.url}?socket_timeout=120"  # else it looks again by itself, too soon to tell
+    patient = f"{server.url}?socket_timeout=120"  # otherwise it polls by itself, too soon to see a difference
 
     def wait() -> None:
         own, owner = RedisQueue("queue", patient), new_owner()

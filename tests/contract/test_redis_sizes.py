@@ -1,4 +1,4 @@
-"""RedisQueue and what is large: no script carries much more than four megabytes, and none goes through everything."""
+"""RedisQueue and large data: no script carries much more than four megabytes, and none reads everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RedisQueue, when another program has written under its keys: it does without, and genuine messages are run."""
+"""RedisQueue when another program has written under its keys: it ignores that, and genuine messages run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ODD_HISTORIES = {
     "a number for the error": b"\x95\x00\x00\x00\x00\x00",
     "an odd count of offers": b"\x96\x00\x00\x00\x00\xa0\xa1x",
 }
-ODD_OWNERS = [b"\xff", b"", b"somebody", b"-5", b"0", b"1.5", b" 7", b"1_0", b"9" * 40]
+ODD_OWNERS = [b"\xff", b"", b"stranger", b"-5", b"0", b"1.5", b" 7", b"1_0", b"9" * 40]
 each_id = pytest.mark.parametrize("odd", ODD_IDS.values(), ids=ODD_IDS.keys())
 each_history = pytest.mark.parametrize("odd", ODD_HISTORIES.values(), ids=ODD_HISTORIES.keys())
 
@@ -284,7 +284,7 @@ def test_a_counter_that_is_none_stands_still_until_its_owner_beats(
     assert lend(queue, owner) == ids
 
 
-def test_what_is_lent_to_nobody_comes_back(
+def test_a_message_lent_to_no_owner_comes_back(
     queue: RedisQueue, other: redis.Redis, prefix: str, owner: int
 ) -> None:
     ids = send(queue, 3)

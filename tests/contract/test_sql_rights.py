@@ -1,4 +1,4 @@
-"""DatabaseQueue on PostgreSQL as roles that may do what they need and nothing else."""
+"""DatabaseQueue on PostgreSQL with roles that have exactly the permissions they need."""
 
 from __future__ import annotations
 

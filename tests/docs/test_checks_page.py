@@ -1,4 +1,4 @@
-"""The page of the system checks is complete, and says of each what is in the code."""
+"""The page of the system checks is complete, and matches the code."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def build(builder: str, out: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every builder finds what the one before it has read."""
+    """A folder of parsed pages, shared by all builders."""
     return tmp_path_factory.mktemp("documentation")
 
 

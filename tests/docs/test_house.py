@@ -88,7 +88,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def depth(node: ast.AST) -> int:
-    """How deep the blocks inside stand in each other; ``elif`` is no deeper than its ``if``."""
+    """Return how deep blocks are nested; ``elif`` is no deeper than its ``if``."""
     deepest = 0
     for field, child in children(node):
         chained = (
@@ -109,7 +109,7 @@ def children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 
 def given_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """The names we give; those we only use are their owners' choice."""
+    """Yield the names that we define; names that we only use are their owners' choice."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

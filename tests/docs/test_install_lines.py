@@ -1,4 +1,4 @@
-"""Nobody is told to install the other project that owns the name ``djutils`` on the package index."""
+"""No text tells a user to install the other project that owns the name ``djutils`` on the package index."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READ = frozenset({".rst", ".py", ".html", ".txt", ".toml", ".ini", ".in"})
 
 
 def wrong_lines(text: str) -> Iterator[str]:
-    """Yield what would install the wrong thing, also where a line goes on in the next one."""
+    """Yield lines that would install the wrong package, also where a line continues on the next one."""
     joined = re.sub(r"\\?\n(?! *\n)[ >]*(?=[^ $>\n])", " ", text)
     for one in (text, re.sub(r"(?<=\S) +", " ", joined)):
         yield from (found[0] for found in WRONG.finditer(one))

@@ -1,4 +1,4 @@
-"""The tutorial is true: its pages are played one after the other, in a project of their own."""
+"""The tutorial works: its pages are followed one after the other, in a separate project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGES = sorted((ROOT / "docs" / "tutorial").glob("[0-9]-*.rst"))
 
 
 @pytest.mark.slow
-def test_whoever_follows_the_tutorial_sees_what_it_says(tmp_path: Path) -> None:
+def test_a_reader_who_follows_the_tutorial_sees_what_it_says(tmp_path: Path) -> None:
     with Reader(tmp_path) as reader:
         for page in PAGES:
             reader.play(page)

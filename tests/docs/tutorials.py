@@ -1,6 +1,6 @@
-"""Plays a page of the tutorial as a reader would: makes its files, types its commands, compares.
+"""Follows a page of the tutorial as a reader would: creates its files, types its commands, compares the output.
 
-What a page says is understood like this:
+A page is interpreted like this:
 
 * a ``python`` block below a line that is the name of a file is that file; ``..., at the end`` means to add to it;
 * a ``console`` block holds commands after ``$``, gone on with after ``>``, and below each what it prints,
@@ -51,7 +51,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 class Reader:
-    """Somebody at a desk, with two terminals, in the folder ``desk``."""
+    """A reader with two terminals, in the folder ``desk``."""
 
     def __init__(self, desk: Path) -> None:
         self._folder = desk
@@ -107,7 +107,7 @@ class Reader:
         path.write_text(before + block.text + "\n", encoding="utf-8")
 
     def _type(self, text: str) -> None:
-        text = re.sub(r"\n> ", "\r", text)  # a line that goes on
+        text = re.sub(r"\n> ", "\r", text)  # a line that continues
         for entry in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             line, _, expected = entry.partition("\n")
             line = line.replace("\r", "\n")
@@ -154,7 +154,7 @@ class Reader:
             )
 
     def _wait_for(self, expected: str, path: Path) -> None:
-        """Wait until the lines are there, below those that were waited for before."""
+        """Wait for the lines, below those that were waited for before."""
 
         def shown() -> str:
             return path.read_bytes()[self._read.get(path, 0) :].decode()

@@ -1,4 +1,4 @@
-"""Sites to test on: each backend, with a queue of the test's own."""
+"""Sites to test on: each backend, with a separate queue for the test."""
 
 from __future__ import annotations
 

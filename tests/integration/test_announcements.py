@@ -35,7 +35,7 @@ class Idlers:
         wait_until(lambda: self.said("ready")[count - 1 :])
 
     def _idle(self, queue: DatabaseQueue, say: int) -> int:
-        """Wait again and again; a process that is woken keeps its turn to look until SIGUSR1."""
+        """Wait repeatedly; a process that is woken keeps its turn to look until SIGUSR1."""
         signal.alarm(60)
         try:
             with queue._database() as connection:
@@ -59,7 +59,7 @@ class Idlers:
         return [int(pid) for said, pid in lines if said == word]
 
     def woken(self, number: int) -> int:
-        """Wait for the one who is woken as ``number``, from 1."""
+        """Wait for the process that is woken as ``number``, counted from 1."""
         return wait_until(lambda: self.said("woken")[number - 1 : number])[0]
 
     def end(self) -> None:
@@ -165,7 +165,7 @@ def test_what_is_replayed_or_given_back_by_the_dead_is_announced(queue: Database
     wait_until(lambda: ear.count(queue) == 1)
     queue.enroll(5)
     assert queue.receive(5, 1).deliveries
-    # By another one, which has announced nothing so far.
+    # By another process, which has announced nothing so far.
     DatabaseQueue(queue.name, queue.alias).reap(5)
     wait_until(lambda: ear.count(queue) == 2)
 

@@ -30,7 +30,7 @@ BACKEND = "tests.contract.four_methods.FolderQueue"
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """One that belongs to nobody, the user of that name."""
+    """A folder that belongs to the user named nobody."""
     with public_folder(0o755) as folder:
         os.chown(folder, NOBODY, WHO.pw_gid)
         yield folder
@@ -38,7 +38,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def site(settings: Settings, folder: Path, sqlite_alias: str) -> Iterator[Site]:
-    """On a backend that another user can reach: the tests' databases are closed to him."""
+    """A backend that another user can reach: that user has no access to the tests' databases."""
     messages = folder / "messages"
     with ExitStack() as stack:
         site = Site(settings, folder, stack, sqlite_alias, backend=BACKEND, connection=str(messages))
@@ -58,7 +58,7 @@ def terminal(site: Site, folder: Path) -> Iterator[Terminal]:
 
 
 def call(terminal: Terminal, *words: str, code: int = 0, **environment: str) -> str:
-    """Run the consumer's script to its end; what it says."""
+    """Run the consumer's script to its end; return its output."""
     done = terminal.run(public_python()[0], str(SCRIPT), *words, **environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -160,7 +160,7 @@ def test_in_a_folder_of_roots_the_log_is_made_and_the_pidfile_emptied(site: Site
 
 
 @needs_root
-def test_a_state_file_makes_nobody_root_or_anybody_else(site: Site, terminal: Terminal) -> None:
+def test_a_state_file_makes_no_user_root_or_another_user(site: Site, terminal: Terminal) -> None:
     call(terminal, "start", *FILES, "--user", WHO.pw_name)
     state = terminal.folder / "pid.state"
     state.write_text(state.read_text().replace(f"--user={WHO.pw_name}", "--user=root"))

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.urls("tests.integration.async_views")
 
 
 def get(path: str, **query: str) -> Any:
-    """What the view at ``path`` answers to Django's async test client."""
+    """Return the response of the view at ``path`` to Django's async test client."""
     return async_to_sync(AsyncClient().get)(path, query).json()
 
 
@@ -110,7 +110,7 @@ def test_who_allows_it_in_the_environment_is_not_held_back(
         try:
             commands.append(site.file(), 1)
         finally:
-            connections.close_all()  # a coroutine has connections of its own
+            connections.close_all()  # a coroutine has its own connections
 
     asyncio.run(main())
 

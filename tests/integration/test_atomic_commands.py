@@ -26,7 +26,7 @@ EACH = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indire
 
 @pytest.fixture
 def pooled(site: Site) -> Iterator[dict[str, str]]:
-    """The environment of a consumer whose models go through a pooler and whose queue goes past it."""
+    """The environment of a consumer whose models use a pooler and whose queue bypasses it."""
     direct = site.environment["DJUTILS_TEST_DATABASE_URL"]
     try:
         parts = urlsplit(direct)

@@ -1,4 +1,4 @@
-"""Several processes and threads, and what becomes of the others when one of them dies or is slow."""
+"""Several processes and threads, and the effect on the others when one of them dies or is slow."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def cut_off(alias: str) -> None:
 
 
 def be_idle() -> None:
-    """Let some seconds pass, for those who look when they last looked."""
+    """Pretend that some seconds have passed since the last check."""
     database._opened.checked -= 5
 
 

@@ -1,4 +1,4 @@
-"""Commands that work on the database, in many threads, after its restart, and after each other's mess."""
+"""Commands that use the database, in many threads, after its restart, and after commands that misbehave."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_the_number_of_connections_does_not_grow_with_the_number_of_commands(sit
     with connections[site.alias].cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         (counted,) = cursor.fetchone()
-    # The test's own, two pumps with what they listen on, the maintainer's chores, its beat and what it asks beside
-    # them, and one per thread.
+    # The test's own, two pumps with their listening connections, the maintainer's chores, its beat and its other
+    # queries, and one per thread.
     assert counted <= 1 + 2 * 2 + 3 + 2 * 4
 
 
@@ -87,7 +87,7 @@ def test_an_error_of_the_database_does_not_hurt_the_next_command(site: Site) -> 
 
 
 def survives_a_restart(site: Site, server: servers.Server, consumer: Consumer) -> None:
-    """Before, during and after: what was sent runs, and in the same worker processes."""
+    """Commands sent before, during and after run, in the same worker processes."""
     mark = site.environment["DJUTILS_TEST_QUEUE_NAME"]
     workers = consumer.workers()
     for number in range(20):

@@ -1,4 +1,4 @@
-"""What a consumer does with the commands it is sent, seen from outside its process."""
+"""What a consumer does with commands, seen from outside its process."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_a_class_and_an_argument_of_any_kind_travel(site: Site) -> None:
 
 
 def look(site: Site) -> list[Delivery]:
-    """What waits, by borrowing it for a moment."""
+    """Return the waiting messages, by borrowing them for a moment."""
     queue = site.queue
     assert isinstance(queue, LeasedQueue)
     queue.enroll(1)

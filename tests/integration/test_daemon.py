@@ -56,7 +56,7 @@ def test_the_daemon_is_a_proper_one(site: Site, terminal: Terminal) -> None:
     hear, say = os.pipe()
     starting = terminal.begin(*BY_PATH, "start", "-l", "log", "-p", "pid", pass_fds=(say,))
     os.close(say)
-    # The daemon holds neither our pipe nor its starter's output, or these two would never end.
+    # The daemon holds neither our pipe nor its starter's output, otherwise these two would never end.
     output, _ = starting.communicate(timeout=30)
     assert (starting.returncode, os.read(hear, 1)) == (0, b""), output
     os.close(hear)
@@ -111,7 +111,7 @@ def test_the_pidfile_of_a_killed_daemon_is_replaced(site: Site, terminal: Termin
     assert terminal.consumer("status").returncode == 0
 
 
-def test_stop_removes_a_stale_pidfile_and_harms_nobody(site: Site, terminal: Terminal) -> None:
+def test_stop_removes_a_stale_pidfile_and_harms_no_process(site: Site, terminal: Terminal) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         terminal.pidfile.write_text(f"{stranger.pid}\n")
         stopped = terminal.consumer("stop")
@@ -189,7 +189,7 @@ def test_status_works_while_the_backend_does_not(site: Site, terminal: Terminal)
     assert "cannot be queried: BackendUnavailable" in status.stdout
 
 
-def test_a_hangup_opens_the_log_anew(site: Site, terminal: Terminal) -> None:
+def test_a_hangup_reopens_the_log(site: Site, terminal: Terminal) -> None:
     terminal.consumer("start")
     old = terminal.log_file.rename(terminal.folder / "log.1")
     os.kill(terminal.pid(), signal.SIGHUP)

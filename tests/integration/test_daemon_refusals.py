@@ -1,4 +1,4 @@
-"""What keeps a consumer from starting is said on the terminal, and nothing is left behind."""
+"""The terminal shows why a consumer cannot start, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def terminal(tmp_path) -> Iterator[Terminal]:
 
 
 def settings(terminal: Terminal, text: str) -> None:
-    """Use the tests' own settings, and some more."""
+    """Use the tests' settings, and some more."""
     (terminal.folder / "more.py").write_text(f"from tests.project.settings import *\n{text}\n")
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "more"
 
@@ -80,7 +80,7 @@ def symbolic_link(terminal: Terminal) -> None:
     terminal.pidfile.symlink_to(terminal.folder / "elsewhere")
 
 
-def somebodys_data(terminal: Terminal) -> None:
+def other_data(terminal: Terminal) -> None:
     terminal.pidfile.write_text("precious\n")
 
 
@@ -99,7 +99,7 @@ def somebodys_data(terminal: Terminal) -> None:
         (server_that_is_down, 1, "Connection refused"),
         (log_in_no_directory, 73, "Is a directory"),
         (symbolic_link, 73, "symbolic link"),
-        (somebodys_data, 73, "is not a pidfile"),
+        (other_data, 73, "is not a pidfile"),
     ],
 )
 def test_start_says_why_it_cannot(
@@ -144,7 +144,7 @@ def test_a_missing_directory_is_named(terminal: Terminal, option: str) -> None:
 
 
 def test_a_pidfile_that_was_refused_is_left_as_it_was(terminal: Terminal) -> None:
-    somebodys_data(terminal)
+    other_data(terminal)
     for action in ("start", "stop", "status"):
         terminal.consumer(action)
     assert terminal.pidfile.read_text() == "precious\n"

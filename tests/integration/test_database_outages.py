@@ -1,4 +1,4 @@
-"""A database that cannot do it now is waited for, one that cannot do it at all is told apart; the words say how."""
+"""A temporary failure of a database is waited out, a permanent one is reported; the message says what to do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def send(queue: DatabaseQueue) -> None:
 
 
 def execute(queue: DatabaseQueue, **statements: str) -> None:
-    """Carry out the one for the vendor of ``queue`` on its connection."""
+    """Execute the statement for the vendor of ``queue`` on its connection."""
     with queue._database() as connection, connection.cursor() as cursor:
         cursor.execute(statements[connection.vendor])
 
@@ -116,11 +116,11 @@ def test_a_login_that_is_refused_is_told(queue: DatabaseQueue, vendor: str) -> N
         pytest.skip("SQLite has no logins")
     connections.settings["wrong"] = {
         **connections.settings[queue.alias],
-        "USER": "nobody_here",
+        "USER": "no_such_user",
         "PASSWORD": "x",
     }
     stranger = DatabaseQueue(queue.name, "wrong")
-    with pytest.raises(BackendUnavailable, match="nobody_here") as error:
+    with pytest.raises(BackendUnavailable, match="no_such_user") as error:
         send(stranger)
     assert "login" in str(error.value)
     assert "migrate" not in str(error.value)

@@ -1,4 +1,4 @@
-"""What a database driver says when it cannot log in reaches callers and logs: it must not hold the password."""
+"""A driver's login error reaches callers and logs: it must not contain the password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py queue_dead_letters``: look at dead letters, and decide on them."""
+"""``manage.py queue_dead_letters``: list, show, replay and discard dead letters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(*words: str, **options: object) -> str:
 
 
 def let_die(site: Site, error: str = TRACEBACK, count: int = 100) -> list[str]:
-    """Make dead letters of what waits; answer their ids, the oldest first."""
+    """Make dead letters of the waiting messages; return their ids, oldest first."""
     queue, owner = site.queue, new_owner()
     assert isinstance(queue, LeasedQueue)
     queue.enroll(owner)

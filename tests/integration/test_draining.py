@@ -72,7 +72,7 @@ def write_and_roll_back(alias: str, text: str) -> None:
 
 
 def play() -> None:
-    """What a test does with a queue: it must come out the same everywhere."""
+    """What a test does with a queue: the result must be the same everywhere."""
     name = invoker.queue.name
     record("x", times=2)
     record.using(priority=5)("urgent")

@@ -1,4 +1,4 @@
-"""How a worker process begins and ends: told to the project, and with nothing lost that was to be flushed."""
+"""How a worker process starts and ends: the project is notified, and buffered output is not lost."""
 
 from __future__ import annotations
 

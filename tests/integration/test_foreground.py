@@ -56,7 +56,7 @@ def terminal(site: Site) -> Iterator[Terminal]:
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> str:
-    """Send a signal, and answer all it printed; it ends with code 0."""
+    """Send a signal, and return everything it printed; it ends with code 0."""
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0, output
@@ -99,7 +99,7 @@ def test_sigterm_ends_a_consumer_that_is_process_1_and_still_imports_its_project
 ) -> None:
     alone = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
     if terminal.run(*alone, "true").returncode:
-        pytest.skip("this system does not let us have a process 1 of our own")
+        pytest.skip("this system does not let us have our own process 1")
     (terminal.folder / "slow.py").write_text(SLOW)
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "slow"
     outside = terminal.begin(*alone, *BY_PATH, "run")
@@ -182,7 +182,7 @@ def test_manage_py_knows_the_other_actions(site: Site, terminal: Terminal) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_with_debug_a_change_of_the_code_begins_it_anew(
+def test_with_debug_a_change_of_the_code_restarts_it(
     site: Site, terminal: Terminal, number: signal.Signals
 ) -> None:
     (terminal.folder / "debugging.py").write_text("from tests.project.settings import *\nDEBUG = True\n")
@@ -211,7 +211,7 @@ def test_with_debug_it_hears_an_interrupt_that_its_shell_ignores(site: Site, ter
     assert terminal.processes() == set()
 
 
-def test_the_code_is_not_watched_when_nobody_wants_it(site: Site, terminal: Terminal) -> None:
+def test_the_code_is_not_watched_unless_that_is_wanted(site: Site, terminal: Terminal) -> None:
     (terminal.folder / "debugging.py").write_text("from tests.project.settings import *\nDEBUG = True\n")
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "debugging"
     running = terminal.begin(*MANAGE, "queue_consumer", "--no-reload", "-p", "pid", "-l", "log")

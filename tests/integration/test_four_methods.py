@@ -1,4 +1,4 @@
-"""Somebody's own backend with four methods carries everything, except over a kill."""
+"""A user's own backend with four methods supports everything, except surviving a kill."""
 
 from __future__ import annotations
 

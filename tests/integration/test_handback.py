@@ -1,4 +1,4 @@
-"""What waits in a process that can do nothing about it goes to another one."""
+"""Messages that wait in a blocked process go to another one."""
 
 from __future__ import annotations
 

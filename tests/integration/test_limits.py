@@ -1,4 +1,4 @@
-"""Commands that take too long, commands that take effect once, and what a crash leaves to read."""
+"""Commands that take too long, commands that take effect once, and what a crash leaves in a dead letter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_command_that_hangs_is_ended_with_its_process_and_counted_as_a_failed_
     (letter,) = site.queue.dead_letters()
     assert (letter.attempts, letter.crashes, letter.redeliveries) == (2, 0, 0)
     assert letter.reason.endswith("It did not end within its time limit, and its process was killed.")
-    assert len(set(commands.lines(site.file()))) == 2, "each attempt in a process of its own"
+    assert len(set(commands.lines(site.file()))) == 2, "each attempt in its own process"
     commands.append(site.file("after"), 1)
     site.wait_until_empty()
     assert consumer.stop() == 0

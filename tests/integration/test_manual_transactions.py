@@ -59,7 +59,7 @@ def by_hand(alias: str) -> Iterator[None]:
 
 @contextmanager
 def by_hand_always(alias: str) -> Iterator[None]:
-    """As ``AUTOCOMMIT: False`` in ``DATABASES`` does."""
+    """Turn autocommit off, as ``AUTOCOMMIT: False`` in ``DATABASES`` does."""
     connections[alias].close()
     connections[alias].settings_dict["AUTOCOMMIT"] = False
     try:
@@ -160,7 +160,7 @@ def test_a_queue_elsewhere_takes_what_is_called_after_the_commit(
 
 
 @pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
-def test_a_consumer_of_a_project_without_autocommit_runs_and_rolls_back_what_nobody_commits(
+def test_a_consumer_of_a_project_without_autocommit_runs_and_rolls_back_what_is_not_committed(
     site: Site,
 ) -> None:
     mark = site.environment["DJUTILS_TEST_QUEUE_NAME"]

@@ -1,4 +1,4 @@
-"""``manage.py queue_messages``: what has become of a call."""
+"""``manage.py queue_messages``: what happened to a call."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def shown(id: str) -> dict[str, Any]:
 
 
 def lend(site: Site, count: int = 100) -> tuple[LeasedQueue, int, list[str]]:
-    """Lend what waits; return the queue, the owner and the ids, the oldest first."""
+    """Lend the waiting messages; return the queue, the owner and the ids, oldest first."""
     queue, owner = site.queue, new_owner()
     assert isinstance(queue, LeasedQueue)
     queue.enroll(owner)

@@ -1,4 +1,4 @@
-"""A project as ``startproject`` makes it: what is missing or wrong in its settings is said, with the way out."""
+"""A project as ``startproject`` makes it: errors in its settings are reported, with the remedy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ print("failed:", failed)
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """In a new project with one app of its own, which djutils is not installed in yet."""
+    """A new project with one app, in which djutils is not installed yet."""
     terminal = Terminal(tmp_path, {"DJANGO_SETTINGS_MODULE": "mysite.settings"})
     terminal.run(sys.executable, "-m", "django", "startproject", "mysite", ".", DJANGO_SETTINGS_MODULE="")
     (tmp_path / "shop").mkdir()

@@ -1,4 +1,4 @@
-"""The connection that a consumer keeps for itself: its limits, its rights, and what survives a crash of the server."""
+"""The private connection of a consumer: its limits, its permissions, and what survives a crash of the server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONSUMER = {
 }
 PRODUCER = {
     "postgresql": {MESSAGES: "SELECT, INSERT"},
-    # An INSERT that passes over what is there already is to them an update.
+    # An INSERT that ignores existing rows counts as an update there.
     "mysql": {MESSAGES: "SELECT, INSERT, UPDATE"},
 }
 

@@ -1,4 +1,4 @@
-"""Commands run by the clock: once in each minute they ask for, whoever and however many watch it."""
+"""Periodic commands: once in each minute that is due, however many consumers there are."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_when_the_clock_of_its_machine_is_set_a_consumer_goes_on_in_the_new_time
     ahead.write_text("120")
     watch_the_clock(site, "log").ready()
     wait_until(ticks, why=site.logs)
-    # Back to minutes that have not been yet, then to the one that has been.
+    # Back to minutes that have not occurred yet, then to one that has.
     for seconds, jump in (("0", "jumped back by 120 s"), ("120", "jumped forward by 120 s")):
         before = ticks()
         ahead.write_text(seconds)

@@ -1,4 +1,4 @@
-"""Pidfiles that another user has made, in a folder that both can write to."""
+"""Pidfiles made by another user, in a folder that both can write to."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def hold(path: Path, how: int) -> AbstractContextManager[int]:
 
 @pytest.mark.parametrize("with_state", [False, True])
 @pytest.mark.parametrize("reader", [0, NOBODY])
-def test_a_planted_one_makes_nobody_end_another_process(
+def test_a_planted_one_never_ends_another_process(
     pidfile: Path, victim: subprocess.Popen[bytes], with_state: bool, reader: int
 ) -> None:
     info = json.dumps({"pid": victim.pid, "birth": processes.birth(victim.pid)})
@@ -81,7 +81,7 @@ def test_a_planted_state_file_is_not_believed(pidfile: Path, victim: subprocess.
 
 
 @pytest.mark.parametrize("how", [fcntl.LOCK_SH, fcntl.LOCK_EX])
-def test_a_strangers_lock_keeps_nobody_from_starting_or_stopping(pidfile: Path, how: int) -> None:
+def test_a_strangers_lock_prevents_neither_start_nor_stop(pidfile: Path, how: int) -> None:
     pidfile.write_text("1\n")
     with hold(pidfile, how):
         assert remove_stale(pidfile)
@@ -91,7 +91,7 @@ def test_a_strangers_lock_keeps_nobody_from_starting_or_stopping(pidfile: Path, 
             assert pidfile.read_text() == f"{os.getpid()}\n"
 
 
-def test_everybody_can_ask_whether_a_consumer_runs(pidfile: Path) -> None:
+def test_every_user_can_ask_whether_a_consumer_runs(pidfile: Path) -> None:
     with Pidfile(pidfile, queues=["a"]):
         with acting_as(NOBODY):
             holder = read(pidfile)

@@ -1,4 +1,4 @@
-"""Behind a connection pooler a site may send, and a consumer says at its start that it needs a session of its own."""
+"""Behind a connection pooler a site may send, and a consumer says at its start that it needs its own session."""
 
 from __future__ import annotations
 

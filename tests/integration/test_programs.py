@@ -1,4 +1,4 @@
-"""What becomes of the programs that a command has started, when the command ends and when it is killed."""
+"""What happens to programs that a command has started, when the command ends and when it is killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 
 class Program:
-    """A program that sleeps for a time that no other sleeps for."""
+    """Return a program with a unique sleeping time."""
 
     def __init__(self) -> None:
         self.seconds = f"333.{secrets.randbelow(10**9):09}"

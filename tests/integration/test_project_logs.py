@@ -1,4 +1,4 @@
-"""What a project's LOGGING says stands: in a daemon, in the foreground, and in dead letters."""
+"""A project's LOGGING is respected: in a daemon, in the foreground, and in dead letters."""
 
 from __future__ import annotations
 

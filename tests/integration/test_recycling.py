@@ -1,4 +1,4 @@
-"""A worker process that is to be replaced: what it runs ends first, in its own time, and is not charged."""
+"""A worker process that will be replaced: its running commands finish first, and are not charged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lose_a_thread(site: Site, consumer: Consumer) -> None:
 
 
 def ended_by_itself(site: Site, consumer: Consumer, what: str) -> None:
-    """The worker says why it ends; the neighbour goes on for longer than the grace period, and once."""
+    """Check that the worker logs why it ends, and that the neighbour runs on beyond the grace period, and only once."""
     (worker,) = consumer.workers()
     wait_until(lambda: what in consumer.log(), why=consumer.log)
     for number in range(20):  # what comes meanwhile waits for the next worker
@@ -95,7 +95,7 @@ def test_after_the_most_commands_the_neighbours_end_in_their_own_time(site: Site
     assert site.queue.stats().dead == 0
 
 
-def test_a_limit_below_what_the_project_needs_is_told_once_and_replaces_nobody(site: Site) -> None:
+def test_a_limit_below_what_the_project_needs_is_logged_once_and_replaces_no_worker(site: Site) -> None:
     assert resident_mebibytes() > 20
     consumer = site.consumer("--max-memory", "20", processes=2).ready()
     workers = consumer.workers()

@@ -1,4 +1,4 @@
-"""Outcomes that a real store refuses: two runs are two runs, and the end is a dead letter."""
+"""Outcomes that a real store refuses: each run is counted, and the end is a dead letter."""
 
 from __future__ import annotations
 

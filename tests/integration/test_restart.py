@@ -1,4 +1,4 @@
-"""``restart`` and ``stop``: as it was, by whomever, and several at once."""
+"""``restart`` and ``stop``: options are kept, commands may call them, and several may run at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of commands that fail, ask for another time, or take their process with them."""
+"""What happens to commands that fail, ask to be run later, or kill their process."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_command_may_ask_for_another_time(site: Site) -> None:
     assert site.queue.stats().dead == 0
 
 
-def test_a_command_may_refuse_for_ever(site: Site) -> None:
+def test_a_command_may_refuse_forever(site: Site) -> None:
     commands.refuse(site.file(), "no such customer")
     site.consumer()
 

@@ -1,4 +1,4 @@
-"""What users' tests meet in a runner of their own: pytest with our plugin, and Django's."""
+"""Users' tests in real test runners: pytest with our plugin, and Django's."""
 
 from __future__ import annotations
 

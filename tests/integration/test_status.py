@@ -1,4 +1,4 @@
-"""``status``: what the store knows, also where there is no pidfile, for people and for programs."""
+"""``status``: what the store knows, even without a pidfile, for people and for programs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_consumer_without_a_pidfile_is_seen_in_the_store(site: Site, terminal:
 
 
 @on_sqlite
-def test_a_queue_that_nobody_empties_is_told_of(site: Site, terminal: Terminal) -> None:
+def test_a_queue_that_no_consumer_empties_is_reported(site: Site, terminal: Terminal) -> None:
     commands.append(site.file(), 1)
     said = status(terminal)
     assert "1 waiting" in said

@@ -1,4 +1,4 @@
-"""The consumer's actions with an output, a home or a directory that is not what it should be."""
+"""The consumer's actions with a broken output, home or current directory."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_consumer_runs_in_the_foreground_without_any_output(site: Site, termin
     assert running.returncode == 0
 
 
-def test_the_end_of_a_huge_log_is_not_looked_for_when_nobody_waits(site: Site, terminal: Terminal) -> None:
+def test_the_end_of_a_huge_log_is_not_searched_when_no_caller_waits(site: Site, terminal: Terminal) -> None:
     assert terminal.consumer("start").returncode == 0
     os.truncate(terminal.log_file, 1 << 40)  # a hole: it takes no room
     assert terminal.consumer("stop").returncode == 0

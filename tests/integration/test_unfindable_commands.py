@@ -38,7 +38,7 @@ def send_mail(): pass
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """A project with one app of its own; what is sent goes to a file."""
+    """A project with one app; what is sent goes to a file."""
     terminal = Terminal(tmp_path, {"DJUTILS_TEST_QUEUE_BACKEND": "files.FileQueue"})
     (tmp_path / "files.py").write_text(
         "from djutils.queue.backends.base import BaseQueue\n"
@@ -64,7 +64,7 @@ def sent(terminal: Terminal) -> bool:
 
 
 def call(terminal: Terminal, module: str = "shop.mail", before: str = "pass") -> str:
-    """What is said when the command in ``module`` is called by a process that has imported nothing else."""
+    """Return the output when the command in ``module`` is called by a process that has imported nothing else."""
     text = f"import django; django.setup(); {before}; import {module} as m; m.send_mail(); m.send_mail()"
     done = terminal.run(sys.executable, "-c", text)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What probably is not meant is said when a consumer starts, on the terminal and in its log."""
+"""Likely mistakes are reported when a consumer starts, on the terminal and in its log."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def terminal(site: Site) -> Iterator[Terminal]:
 
 
 def change(terminal: Terminal, text: str) -> None:
-    """Use the tests' own settings, and some more."""
+    """Use the tests' settings, and some more."""
     (terminal.folder / "more.py").write_text(f"from tests.project.settings import *\n{text}\n")
     terminal.environment["DJANGO_SETTINGS_MODULE"] = "more"
 
 
 def start(terminal: Terminal, *words: str) -> str:
-    """What is said at the start, which must stand in the log as well."""
+    """Return what is printed at the start, which must also be in the log."""
     started = terminal.consumer("start", *words)
     assert started.returncode == 0, started.stderr
     lines = [line for line in started.stderr.splitlines() if "runs as root" not in line]
@@ -151,7 +151,7 @@ def test_a_queue_of_another_name_in_the_same_database_is_named_at_the_start(
 
 
 @DATABASES
-def test_a_consumer_that_runs_tells_once_of_a_queue_that_nobody_empties(site: Site, tmp_path: Path) -> None:
+def test_a_running_consumer_reports_once_a_queue_that_no_consumer_empties(site: Site, tmp_path: Path) -> None:
     left, taken = f"{site.queue.name}-left", f"{site.queue.name}-taken"
     consumer = site.consumer("--lease", "2").ready()
     other = site.consumer("--lease", "2", "-q", taken, log="other.log").ready()

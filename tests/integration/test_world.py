@@ -1,4 +1,4 @@
-"""What a command finds in its process, and that the last one left nothing there: in a daemon and in the foreground."""
+"""The process state that a command finds, unchanged by the previous one: in a daemon and in the foreground."""
 
 from __future__ import annotations
 

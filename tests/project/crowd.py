@@ -20,7 +20,7 @@ def send(folder: str, first: int, count: int) -> None:
 
 
 def main(folder: str, first: int, count: int, processes: int) -> int:
-    """Send from so many children; answer the exit code."""
+    """Send from that many children; return the exit code."""
     hear, say = os.pipe()
     children = []
     for place in range(processes):

@@ -29,7 +29,7 @@ gates: dict[str, threading.Event] = {}
 def record(value: Any, *, times: int = 1) -> Any:
     """Remember the value.
 
-    And answer it.
+    And return it.
     """
     ran.extend([value] * times)
     return value
@@ -139,7 +139,7 @@ def note_atomically(
 
 @queue_command
 def look_at_myself() -> None:
-    """Remember what the command is told of its own message."""
+    """Remember what the command can see of its message."""
     message = current_message()
     assert message is not None
     facts = (message.id, message.queue_name, message.attempt, message.fencing_token, message.still_ours())

@@ -40,7 +40,7 @@ def ran() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def memory(settings: Settings) -> MemoryQueue:
-    """The project's queue is an empty MemoryQueue of the test's own."""
+    """The project's queue is an empty MemoryQueue for this test."""
     settings.QUEUE_BACKEND = "djutils.queue.backends.memory.MemoryQueue"
     settings.QUEUE_NAME = f"unit.{new_id()}"
     queue = queues[settings.QUEUE_NAME]
@@ -50,7 +50,7 @@ def memory(settings: Settings) -> MemoryQueue:
 
 @pytest.fixture
 def four_methods(settings: Settings) -> ListQueue:
-    """The project's queue is an empty ListQueue of the test's own."""
+    """The project's queue is an empty ListQueue for this test."""
     settings.QUEUE_BACKEND = "tests.unit.helpers.ListQueue"
     settings.QUEUE_NAME = f"unit.{new_id()}"
     ListQueue.lists.clear()

@@ -19,7 +19,7 @@ CAPABLE = {
 
 
 class Editor:
-    """Speaks the language server protocol with a server of its own, over a user's ``folder``."""
+    """Speaks the language server protocol with its own server, over a user's ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -77,7 +77,7 @@ class Editor:
             if "method" not in message and message.get("id") == self._number:
                 return message.get("result")
             if "method" in message and "id" in message:
-                # It asks us: for its configuration, which is the folder's own.
+                # The server asks for its configuration, which is in the folder.
                 wanted = message.get("params", {}).get("items", [])
                 self._write(id=message["id"], result=[{} for _ in wanted])
 

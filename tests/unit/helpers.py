@@ -24,7 +24,7 @@ _pause = threading.Event()
 
 
 def until(condition: Callable[[], T]) -> T:
-    """Wait until ``condition`` answers something true; answer that."""
+    """Wait until ``condition`` returns something true; return that."""
     deadline = time.monotonic() + _PATIENCE
     while not (answer := condition()):
         assert time.monotonic() < deadline, "what was waited for did not come"
@@ -62,7 +62,7 @@ def take(source: Invoker = invoker) -> Command | None:
 
 
 class ListQueue(BaseQueue):
-    """Somebody's own backend: four methods on lists; ``fails`` says how often a method is out of reach."""
+    """A user's own backend: four methods on lists; ``fails`` says how often a method is out of reach."""
 
     lists: ClassVar[dict[str, deque[bytes]]] = defaultdict(deque)
     calls: ClassVar[Counter[str]] = Counter()

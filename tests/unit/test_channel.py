@@ -1,4 +1,4 @@
-"""How a worker sees a queue: lent messages, or popped ones over four methods."""
+"""How a worker uses a queue: with leases, or by popping messages over four methods."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_an_ack_needs_nothing(popped: PopChannel, four_methods: ListQueue) -> No
     assert popped.adopt([]) == []
 
 
-def test_dead_letters_lie_in_a_queue_of_their_own_and_start_anew_when_replayed(
+def test_dead_letters_are_in_a_separate_queue_and_start_again_when_replayed(
     popped: PopChannel, four_methods: ListQueue
 ) -> None:
     put(four_methods, "x", attempt=3, eta=time.time() - 1)

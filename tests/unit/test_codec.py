@@ -55,7 +55,7 @@ def test_what_was_encoded_comes_back(message: Message) -> None:
     assert codec.decode(codec.encode(message), "line") == message
 
 
-def test_bytes_stored_by_version_1_are_read_for_ever(settings: Settings) -> None:
+def test_bytes_stored_by_version_1_are_read_forever(settings: Settings) -> None:
     settings.SECRET_KEY = SAMPLE_KEY
     message = codec.decode(SAMPLE, "shop")
     assert message == SAMPLE_MESSAGE

@@ -136,7 +136,7 @@ def test_of_several_queues_none_is_sent_to_when_one_is_in_a_database(
 
 
 class QueueInTheDatabase(ListQueue):
-    """Somebody's backend of four methods, on Django's models."""
+    """A user's backend with four methods, on Django's models."""
 
     def write(self, data: bytes) -> None:
         Note.objects.create(text="message")

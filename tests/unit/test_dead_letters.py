@@ -25,7 +25,7 @@ from .times import Times
 
 
 class ByIdOnly(MemoryQueue):
-    """Has so many dead letters that nobody should load them all."""
+    """Has more dead letters than any caller should load."""
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         assert ids is not None, "all were loaded"

@@ -26,7 +26,7 @@ from .helpers import take
 def test_a_decorated_function_keeps_what_describes_it() -> None:
     assert record.__name__ == record.__qualname__ == "record"
     assert record.__module__ == "tests.unit.commands_for_tests"
-    assert inspect.getdoc(record) == "Remember the value.\n\nAnd answer it."
+    assert inspect.getdoc(record) == "Remember the value.\n\nAnd return it."
     assert str(inspect.signature(record)) == "(value: 'Any', *, times: 'int' = 1) -> 'Any'"
     assert record.__annotations__ == {"value": "Any", "times": "int", "return": "Any"}
     assert inspect.unwrap(record).__code__.co_name == "record"

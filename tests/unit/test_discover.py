@@ -18,7 +18,7 @@ MakeApp = Callable[[dict[str, str]], str]
 
 @pytest.fixture
 def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[MakeApp]:
-    """Installs a new app with these files, and answers its name."""
+    """Installs a new app with these files, and returns its name."""
     monkeypatch.syspath_prepend(tmp_path)
     before, modules = set(registry), set(sys.modules)
 
@@ -96,7 +96,7 @@ def test_a_commands_module_that_fails_is_reported_with_its_place(
         queue.autodiscover()
 
 
-def test_once_mended_it_is_found(make_app: MakeApp, tmp_path: Path) -> None:
+def test_once_fixed_it_is_found(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app({"commands.py": f"{COMMANDS}\n1 / 0\n"})
     with pytest.raises(ZeroDivisionError):
         queue.autodiscover()

@@ -31,7 +31,7 @@ def bell(database: Path) -> Iterator[Doorbell]:
     bell.close()
 
 
-def test_who_waits_is_woken(bell: Doorbell, database: Path) -> None:
+def test_a_waiting_consumer_is_woken(bell: Doorbell, database: Path) -> None:
     ringing = threading.Timer(0.05, Doorbell(database, "mail").ring)
     ringing.start()
     began = time.monotonic()
@@ -49,13 +49,13 @@ def test_a_ring_before_the_wait_is_heard_once(bell: Doorbell, database: Path) ->
     assert not bell.wait(0.01)
 
 
-def test_the_bell_of_another_queue_wakes_nobody(bell: Doorbell, database: Path) -> None:
+def test_the_bell_of_another_queue_wakes_no_consumer(bell: Doorbell, database: Path) -> None:
     Doorbell(database, "thumbnails").ring()
 
     assert not bell.wait(0.01)
 
 
-def test_nobody_need_be_there_when_it_rings(database: Path) -> None:
+def test_it_can_ring_without_a_waiting_consumer(database: Path) -> None:
     Doorbell(database, "mail").ring()
 
     assert list(database.parent.iterdir()) == [database]
@@ -71,7 +71,7 @@ def test_many_rings_wake_a_second_one_who_waits(bell: Doorbell, database: Path) 
     second.close()
 
 
-def test_rings_that_nobody_heard_in_busy_times_soon_come_to_an_end(bell: Doorbell, database: Path) -> None:
+def test_unheard_rings_of_busy_times_soon_come_to_an_end(bell: Doorbell, database: Path) -> None:
     for _ in range(70):
         Doorbell(database, "mail").ring(1000)
 
@@ -92,7 +92,7 @@ def test_the_last_to_go_takes_it_away(bell: Doorbell, database: Path) -> None:
     assert not path.exists()
 
 
-def test_one_that_was_removed_is_made_anew(bell: Doorbell, database: Path) -> None:
+def test_one_that_was_removed_is_created_again(bell: Doorbell, database: Path) -> None:
     (path,) = database.parent.glob("*-djutils-*")
     path.unlink()
     bell.wait(0)
@@ -101,7 +101,7 @@ def test_one_that_was_removed_is_made_anew(bell: Doorbell, database: Path) -> No
     assert bell.wait(LONG)
 
 
-def test_whoever_may_write_the_database_may_ring(bell: Doorbell, database: Path) -> None:
+def test_every_user_who_may_write_the_database_may_ring(bell: Doorbell, database: Path) -> None:
     (path,) = database.parent.glob("*-djutils-*")
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o664

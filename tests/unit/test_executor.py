@@ -154,7 +154,7 @@ def test_without_a_delay_its_backoff_decides() -> None:
     assert 5 <= outcome.delay <= 10
 
 
-def test_a_command_cannot_ask_for_ever() -> None:
+def test_a_command_cannot_ask_forever() -> None:
     assert executor.execute(make_delivery(ask_again, 0, attempts=2)).action is Action.REJECT
 
 

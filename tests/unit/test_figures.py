@@ -58,7 +58,7 @@ def test_what_was_forgotten_is_not_found() -> None:
     assert [each.called for each in moments.noted()] == [2.0]
 
 
-def test_what_never_begins_is_not_waited_for_for_ever() -> None:
+def test_what_never_begins_is_not_waited_for_forever() -> None:
     moments.note(0, 1.0)
 
     with pytest.raises(TimeoutError, match="1 of 2"):

@@ -1,4 +1,4 @@
-"""What strangers put on a queue: messages of other sites, and messages under ids that are not their own."""
+"""Foreign messages on a queue: those of other sites, and messages under ids that are not their own."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_message_of_another_site_is_left_for_who_has_its_key(
     assert ran == ["x"]
 
 
-def test_nobody_has_its_key_for_long_and_it_is_a_dead_letter_uncharged(
+def test_after_a_long_time_without_its_key_it_is_an_uncharged_dead_letter(
     lease: Lease, foreign: Message
 ) -> None:
     delivery = receive(lease)

@@ -25,7 +25,7 @@ SECRET = "4111 1111 1111 1111"
 
 
 class Closed(MemoryQueue):
-    """Raises what it is told to, while it is told to."""
+    """Raises the given error while it is set."""
 
     error: BaseException | None = None
 

@@ -34,7 +34,7 @@ def alias(sqlite_alias: str) -> Iterator[str]:
 
 
 def reconnect(alias: str) -> Any:
-    """Return a connection made as a worker makes it, with the next look at its age due at once."""
+    """Return a connection made as a worker makes it, with the next check of its age due at once."""
     keep_connections()
     connections[alias].close()
     connections[alias].ensure_connection()
@@ -115,7 +115,7 @@ def test_a_failed_query_does_not_cost_a_healthy_connection(alias: str) -> None:
     assert outcome.action is Action.RETRY
 
 
-def test_queries_are_not_collected_for_ever_under_debug(alias: str, settings: Settings) -> None:
+def test_queries_are_not_collected_forever_under_debug(alias: str, settings: Settings) -> None:
     settings.DEBUG = True
 
     def query() -> None:

@@ -50,7 +50,7 @@ def test_the_other_package_elsewhere_is_warned_of(site: Path) -> None:
     assert str(site / "djutils") in message.msg
 
 
-def test_what_is_left_of_the_other_distribution_harms_nobody(site: Path) -> None:
+def test_what_is_left_of_the_other_distribution_is_harmless(site: Path) -> None:
     assert check_distribution(None) == []
 
 

@@ -54,6 +54,6 @@ def test_the_slots_of_all_threads_and_processes_are_added_up(tmp_path: Path) -> 
     assert tally.per_second(1) == 25.0
 
 
-def test_a_worker_that_never_begins_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_a_worker_that_never_begins_is_not_waited_for_forever(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match="0 of 1"):
         Tally(tmp_path).wait_for(1, patience=0.0)

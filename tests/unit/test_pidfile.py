@@ -1,4 +1,4 @@
-"""The pidfile and its state file: the lock is the truth, and nothing else is in the pidfile."""
+"""The pidfile and its state file: the lock is authoritative, and nothing else is in the pidfile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def fork(live: Callable[[], object]) -> int:
-    """The process id of a child that lives and ends with code 0 if what ``live`` answers is true."""
+    """Return the process id of a child that calls ``live`` and ends with code 0 if the result is true."""
     pid = os.fork()
     if pid:
         return pid
@@ -81,7 +81,9 @@ def test_it_is_removed_at_the_end(path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_everybody_may_read_it_and_nobody_else_the_state_whatever_the_umask(path: Path, umask: int) -> None:
+def test_every_user_may_read_it_and_only_its_owner_the_state_whatever_the_umask(
+    path: Path, umask: int
+) -> None:
     before = os.umask(umask)
     try:
         with Pidfile(path):
@@ -97,7 +99,7 @@ def test_a_second_one_is_told_who_was_first(path: Path) -> None:
     assert caught.value.exit_code == 75
 
 
-def test_one_that_nobody_holds_is_replaced_whomever_it_names(path: Path) -> None:
+def test_one_without_a_holder_is_replaced_whatever_it_names(path: Path) -> None:
     path.write_text(f"{os.getppid()}\n{{}}\n")
     holder = read(path)
     assert holder is not None

@@ -25,7 +25,7 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A shell with one child, in a session of its own."""
+    """A shell with one child, in its own session."""
     with subprocess.Popen(["sh", "-c", "sleep 60; true"], start_new_session=True) as process:
         yield process
         os.killpg(process.pid, signal.SIGKILL)
@@ -37,7 +37,7 @@ def test_a_process_is_signalled_and_waited_for(sleeper: subprocess.Popen[bytes])
         process.signal(signal.SIGKILL)
         wait_until(lambda: sleeper.poll() is not None)
         assert process.wait(1)
-        process.signal(signal.SIGKILL)  # harms nobody
+        process.signal(signal.SIGKILL)  # has no effect
     os.killpg(sleeper.pid, 0)
 
 

@@ -272,7 +272,7 @@ def test_eager_does_not_ask_the_backend(four_methods: ListQueue, settings: Setti
 # Queues by name
 
 
-def test_a_queue_is_made_once_per_name_and_anew_for_other_settings(
+def test_a_queue_is_made_once_per_name_and_again_for_other_settings(
     memory: MemoryQueue, settings: Settings
 ) -> None:
     assert queues[memory.name] is memory

@@ -38,7 +38,7 @@ def test_the_wait_doubles_up_to_the_longest_and_lies_between_half_of_it_and_all(
     assert delay / 2 <= drawn <= delay
 
 
-def test_the_jitter_is_drawn_anew_each_time() -> None:
+def test_the_jitter_is_drawn_again_each_time() -> None:
     policy = RetryPolicy(max_attempts=9, backoff=100.0)
     assert len({policy.delay_after(1) for _ in range(50)}) > 40
 

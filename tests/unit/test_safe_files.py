@@ -81,7 +81,7 @@ def test_a_link_to_a_device_can_be_named(tmp_path: Path) -> None:
     os.close(say)
 
 
-def test_a_pipe_is_written_to_when_someone_reads_it(tmp_path: Path) -> None:
+def test_a_pipe_with_a_reader_is_written_to(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     with pytest.raises(OSError, match="nothing reads"):
         open_log(tmp_path / "log")

@@ -1,4 +1,4 @@
-"""What the store refuses comes to an end all the same, and holds up nothing else."""
+"""Outcomes that the store refuses are settled in the end, and hold up no others."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ REDIS = "djutils.queue.backends.redis_backend.RedisQueue"
 
 @pytest.fixture
 def other_database(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """The alias ``other``, as ``startproject`` would write it, in a file of its own."""
+    """The alias ``other``, as ``startproject`` would write it, in a separate file."""
     connections.settings["other"] = {
         **connections.settings["default"],
         "NAME": tmp_path / "o.sqlite3",

@@ -22,7 +22,7 @@ Start = Callable[..., Threads]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts threads on a board of their own; ends them after the test."""
+    """Starts threads on their own board; ends them after the test."""
     made: list[Threads] = []
 
     def make(count: int, board: Board | None = None, wake: Callable[[], None] = lambda: None) -> Threads:

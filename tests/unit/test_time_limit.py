@@ -46,7 +46,7 @@ def test_a_command_may_tidy_up_and_end_well(ran: list[Any]) -> None:
     assert ran == ["tidied up"]
 
 
-def test_ending_at_the_very_moment_of_the_limit_hurts_nobody_else(ran: list[Any]) -> None:
+def test_ending_at_the_very_moment_of_the_limit_hurts_no_other_command(ran: list[Any]) -> None:
     before = threading.active_count()
     for _ in range(40):
         executor.execute(make_delivery(spin, 0.05))

@@ -106,7 +106,7 @@ FAULTS = [
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's module, and what both checkers are to be asked: each fault in a function of its own."""
+    """A user's module, and the questions for both checkers: each fault is in a separate function."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "mypy.ini").write_text("[mypy]\nstrict = true\nfollow_imports = silent\n")
     (folder / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT)]}))

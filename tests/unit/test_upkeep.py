@@ -143,7 +143,7 @@ def test_the_dead_are_beaten_for_until_they_are_buried(beating: Beating, post: P
 
 
 class Troubled(Chore):
-    """Fails as it is told to."""
+    """Fails as planned."""
 
     name = "being troubled"
 
@@ -204,7 +204,7 @@ def test_what_waits_behind_a_stuck_command_goes_back_and_what_runs_stays(
     assert post.board.word == 2
     assert f" by {stuck.id}: 7 messages" in log.text
     again = post.queue.receive(post.owner, 20).deliveries
-    assert not any(any(delivery[2:]) for delivery in again), "nobody is charged"
+    assert not any(any(delivery[2:]) for delivery in again), "no message is charged"
 
 
 def test_a_process_that_gets_on_or_holds_nothing_more_is_left_alone(handback: Handback, post: Post) -> None:

@@ -1,4 +1,4 @@
-"""Whose counter stands still, by time in which it was looked."""
+"""Which counters do not advance, counting only watched time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_look_that_failed_now_and_then_does_not_make_it_forget() -> None:
     assert [silent(watch, {1: 0}, now) for now in looks][-1] == [1]
 
 
-def test_after_an_hour_of_deafness_nobody_counts_as_silent_for_that_hour() -> None:
+def test_after_an_hour_of_deafness_no_owner_counts_as_silent_for_that_hour() -> None:
     watch: Watch[int] = Watch(2 * BEAT)
     for now in range(0, 16, 5):
         watch.look({1: 0, 2: 0}, now)
@@ -49,7 +49,7 @@ def test_after_an_hour_of_deafness_nobody_counts_as_silent_for_that_hour() -> No
     assert silent(watch, {1: 1, 2: 0}, 3605) == [2], "25 s seen, and a beat since"
 
 
-def test_a_clock_that_does_not_move_moves_nobody() -> None:
+def test_a_clock_that_does_not_move_ages_no_owner() -> None:
     watch: Watch[int] = Watch(2 * BEAT)
     for _ in range(100):
         assert silent(watch, {1: 0}, 50.0) == []

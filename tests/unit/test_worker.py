@@ -1,4 +1,4 @@
-"""What is told of a worker process when it has died."""
+"""The report of a worker process that has died."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_worker(threads: int = 2) -> Worker:
 
 
 def record(text: str) -> logging.LogRecord:
-    return logging.LogRecord("somebody", logging.INFO, "", 0, text, (), None)
+    return logging.LogRecord("a.logger", logging.INFO, "", 0, text, (), None)
 
 
 def test_what_was_done_is_told_and_what_ran_is_charged() -> None:
@@ -42,7 +42,7 @@ def test_what_it_logged_last_is_told() -> None:
     reason, _, rest = worker.obituary(9, 1, blameless=False).reason.partition("\n\n")
     assert reason == "Its process exited with code 9; at its peak it had 1 MiB."
     assert rest.startswith("The last lines it logged:\n")
-    assert rest.endswith(f"INFO [{pid}] somebody: the bridge is out")
+    assert rest.endswith(f"INFO [{pid}] a.logger: the bridge is out")
 
 
 def test_without_a_cause_nothing_is_charged() -> None:
@@ -77,7 +77,7 @@ def test_to_exit_well_while_a_command_runs_is_a_death_too() -> None:
     assert (died.running, died.reason.split(";")[0]) == ({"first": [A]}, "Its process exited with code 0")
 
 
-def test_what_we_end_charges_nobody() -> None:
+def test_what_we_end_charges_no_message() -> None:
     """Recycled, or a bystander of a command that was past its time limit and has ended meanwhile."""
     recycled, bystander = make_worker(), make_worker()
     for worker in (recycled, bystander):

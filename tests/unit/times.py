@@ -20,7 +20,7 @@ def names_on(queue: BaseQueue) -> list[str]:
 
 
 class Times:
-    """What the clock of a machine shows, and its monotonic clock, which nobody can set."""
+    """The clock of a machine, and its monotonic clock, which cannot be set."""
 
     def __init__(self, moment: datetime) -> None:
         self._shown = moment.timestamp()

@@ -105,7 +105,7 @@ def leave(path: str) -> None:
 
 @queue_command
 def leave_politely(path: str) -> None:
-    """End the whole process, as if all were well."""
+    """End the whole process with code 0."""
     write(path, "ran")
     os._exit(0)
 
@@ -208,7 +208,7 @@ def dawdle(path: str) -> None:
 
 @queue_command(atomic=True)
 def book(path: str, number: int, pause: float = 0.0) -> None:
-    """Write into the ledger what must stand there once, and linger before it counts."""
+    """Write into the ledger an entry that must be there once, and wait before the commit."""
     Note.objects.create(text=f"{path} {number}")
     sleep(pause)
 

@@ -1,4 +1,4 @@
-"""Lines in files: what a command leaves behind whatever becomes of its process and its database."""
+"""Lines in files: what a command leaves behind even if its process or its database dies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write(path: str | os.PathLike[str], line: object) -> None:
-    """Append a line in one piece, whoever else is writing."""
+    """Append a line atomically, even if others are writing."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(descriptor, f"{line}\n".encode())

@@ -125,7 +125,7 @@ def look_about(path: str, pause: float = 0.0) -> None:
 
 
 def be_slow(path: str) -> None:
-    """What a thread does that nobody waits for."""
+    """The work of a thread that is not joined."""
     sleep(0.5)
     write(path, "thread")
 
@@ -161,7 +161,7 @@ def look_into_the_settings_folder(path: str) -> None:
 
 @queue_command(max_attempts=1)
 def doom_its_thread(path: str) -> None:
-    """Have something raised in its thread when it has long returned, as a misused time limit does."""
+    """Have an exception raised in its thread after it has returned, as a misused time limit does."""
     thread = ctypes.c_ulong(threading.get_ident())
     doom = threading.Timer(
         0.1, ctypes.pythonapi.PyThreadState_SetAsyncExc, (thread, ctypes.py_object(SystemExit))

@@ -10,7 +10,7 @@
 -- puts anything it tries the commands it will remove with. A failure in between leaves at worst a copy of an id,
 -- which is harmless: take skips ids whose message is gone or lent.
 local MESSAGES, READY, RANKED, DELAYED, ABOUT, DEAD, OWNERS, WAKE, COUNT, LENT = unpack(KEYS)
-local FARTHEST = 1000  -- how many copies a script passes over before it leaves the rest to the next one
+local FARTHEST = 1000  -- how many copies a script skips before it leaves the rest to the next one
 
 local function now()  -- in microseconds, by the server's clock
   local time = redis.call('TIME')
@@ -120,7 +120,7 @@ end
 local function take(count, most_bytes)
   local ids, data, chosen, size, enough = {}, {}, 0, 0, false  -- chosen is #ids, which Lua would have to search for
 
-  local function fits(line)  -- how many of these, with those that are passed over
+  local function fits(line)  -- how many of these, with those that are skipped
     local first, at_once, length = 1, 16, #line
     while first <= length do
       local last = math.min(first + at_once - 1, length)
@@ -140,7 +140,7 @@ local function take(count, most_bytes)
     return length
   end
 
-  local function walk(ids_from)  -- how many of this part of the line are chosen or passed over
+  local function walk(ids_from)  -- how many of this part of the line are chosen or skipped
     local seen = 0
     while chosen < count and not enough do
       local wanted = count - chosen
