@@ -211,7 +211,7 @@ ACKED = Outcome(Action.ACK)
 RELEASED = Outcome(Action.RELEASE)
 SETTLED = Outcome(Action.SETTLED)
 
-Running = Mapping[str, str]
+Crashes = Mapping[str, str]
 """Ids of the messages that were running when their process died, each with the cause of death."""
 
 

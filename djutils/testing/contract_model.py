@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count as counter
 
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Running, Stats
+from djutils.queue.message import Crashes, Delivery, Envelope, Rejection, Retrial, Stats
 
 FAR = 60.0
 """A delay of more seconds than this does not end during a test."""
@@ -183,7 +183,7 @@ class Model:
         self.beats |= {owner: self.beats[owner] + 1 for owner in enrolled}
         return enrolled
 
-    def reap(self, owner: int, beats: int | None, running: Running | None) -> int:
+    def reap(self, owner: int, beats: int | None, running: Crashes | None) -> int:
         if beats is not None and self.beats.get(owner) != beats:
             return 0
         self.beats.pop(owner, None)

@@ -11,7 +11,7 @@ from djutils.queue import codec
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Batch, DeadLetter, Rejection, Retrial, Running, new_id
+from djutils.queue.message import Batch, Crashes, DeadLetter, Rejection, Retrial, new_id
 from djutils.queue.workers import settling
 from djutils.queue.workers.grave import Grave
 from djutils.queue.workers.texts import bearable, reap, without_text
@@ -57,7 +57,7 @@ class PickyQueue(FlakyQueue):
         self._look([one.id for one in rejections], [one.error for one in rejections])
         return super().reject(owner, rejections)
 
-    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         self._look((), (running or {}).values())
         return super().reap(owner, beats, running)
 
@@ -219,7 +219,7 @@ def test_what_a_store_refuses_for_good_is_said_to_the_caller() -> None:
 class Gone(MemoryQueue):
     """Is out of reach."""
 
-    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         raise BackendUnavailable
 
     def owners(self) -> dict[int, int]:

@@ -16,12 +16,12 @@ from djutils.queue.backends.packing import pack_dead_letter, unpack_dead_letter
 from djutils.queue.codec import message_id
 from djutils.queue.message import (
     Batch,
+    Crashes,
     DeadLetter,
     Delivery,
     Envelope,
     Rejection,
     Retrial,
-    Running,
     Stats,
     new_id,
 )
@@ -280,7 +280,7 @@ class LeasedQueue(BaseQueue):
         """Return the beat counter of every owner enrolled on this queue."""
         raise NotImplementedError
 
-    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         """Remove ``owner`` and give back everything it held, to the head of the queue.
 
         With ``beats``, only if its counter still has that value. With ``running``, each message that was

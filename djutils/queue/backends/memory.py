@@ -16,12 +16,12 @@ from typing import ClassVar
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import (
     Batch,
+    Crashes,
     DeadLetter,
     Delivery,
     Envelope,
     Rejection,
     Retrial,
-    Running,
     Snapshot,
     StateName,
     Stats,
@@ -240,7 +240,7 @@ class MemoryQueue(LeasedQueue):
         with self._line.changed:
             return dict(self._line.beats)
 
-    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         with self._line.changed:
             if beats is not None and self._line.beats.get(owner) != beats:
                 return 0

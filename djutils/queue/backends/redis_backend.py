@@ -23,12 +23,12 @@ from djutils.queue.backends.redis_sweep import RedisSweep
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import (
     Batch,
+    Crashes,
     DeadLetter,
     Delivery,
     Envelope,
     Rejection,
     Retrial,
-    Running,
     Snapshot,
     StateName,
     Stats,
@@ -173,7 +173,7 @@ class RedisQueue(LeasedQueue):
             if _OWNER.fullmatch(owner)
         }
 
-    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         observed = "" if beats is None else beats
         reasons = chain.from_iterable((id, _bytes(text)) for id, text in (running or {}).items())
         return int(self._run("reap", owner, observed, int(running is not None), *reasons))

@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 
 from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Delivery, Rejection, Retrial, Running
+from djutils.queue.message import Crashes, Delivery, Rejection, Retrial
 
 from .base import Now
 from .connected import ConnectedQueue
@@ -100,7 +100,7 @@ class SettlingQueue(ConnectedQueue):
         with self._database():
             return dict(self._workers().values_list("owner", "beats"))
 
-    def reap(self, owner: int, beats: int | None = None, running: Running | None = None) -> int:
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         reasons = list((running or {}).items())
 
         def reap_with(owner: int, reasons: Sequence[Reason]) -> int:
@@ -109,7 +109,7 @@ class SettlingQueue(ConnectedQueue):
         return _with_fitting_errors(reap_with, owner, [Reason(*reason) for reason in reasons])
 
     @retry_on_deadlock
-    def _reap(self, owner: int, beats: int | None, running: Running | None) -> int:
+    def _reap(self, owner: int, beats: int | None, running: Crashes | None) -> int:
         with self._transaction():
             worker = self._workers().filter(owner=owner)
             if beats is not None and not worker.filter(beats=beats).delete()[0]:
