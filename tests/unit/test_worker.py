@@ -27,7 +27,7 @@ def test_what_was_done_is_told_and_what_ran_is_charged() -> None:
     worker.board.pads[0].start(0, A)
     worker.board.pads[0].finish(succeeded=True)
     worker.board.pads[1].start(1, B)
-    died = worker.obituary(-9, 81, blameless=False)
+    died = worker.death_report(-9, 81, blameless=False)
     assert (died.owners, died.done, died.running) == (worker.owners, {"first": [A]}, {"second": [B]})
     assert died.reason == "Its process was killed by SIGKILL; at its peak it had 81 MiB."
 
@@ -39,7 +39,7 @@ def test_what_it_logged_last_is_told() -> None:
         worker.last_words.emit(record("the bridge is out"))
         os._exit(0)
     os.waitpid(pid, 0)
-    reason, _, rest = worker.obituary(9, 1, blameless=False).reason.partition("\n\n")
+    reason, _, rest = worker.death_report(9, 1, blameless=False).reason.partition("\n\n")
     assert reason == "Its process exited with code 9; at its peak it had 1 MiB."
     assert rest.startswith("The last lines it logged:\n")
     assert rest.endswith(f"INFO [{pid}] a.logger: the bridge is out")
@@ -48,7 +48,7 @@ def test_what_it_logged_last_is_told() -> None:
 def test_without_a_cause_nothing_is_charged() -> None:
     worker = make_worker()
     worker.board.pads[0].start(0, A)
-    died = worker.obituary(-9, 1, blameless=True)
+    died = worker.death_report(-9, 1, blameless=True)
     assert (died.running, died.reason) == ({}, "")
 
 
@@ -58,7 +58,7 @@ def test_when_it_was_killed_for_what_was_overdue_the_bystanders_are_not_charged(
     worker.board.pads[0].must_end(time.monotonic() - 1)
     worker.board.pads[1].start(0, B)
     worker.board.pads[1].must_end(time.monotonic() + 60)
-    died = worker.obituary(-9, 1, blameless=False)
+    died = worker.death_report(-9, 1, blameless=False)
     assert (died.overdue, died.running) == ({"first": [A]}, {})
 
 
@@ -70,10 +70,10 @@ def test_a_death_is_told_in_words() -> None:
 
 def test_to_exit_well_while_a_command_runs_is_a_death_too() -> None:
     worker = make_worker()
-    assert worker.obituary(0, 1, blameless=False).reason == ""
+    assert worker.death_report(0, 1, blameless=False).reason == ""
     worker = make_worker()
     worker.board.pads[0].start(0, A)
-    died = worker.obituary(0, 1, blameless=False)
+    died = worker.death_report(0, 1, blameless=False)
     assert (died.running, died.reason.split(";")[0]) == ({"first": [A]}, "Its process exited with code 0")
 
 
@@ -84,9 +84,9 @@ def test_what_we_end_charges_no_message() -> None:
         worker.board.pads[0].start(0, A)
     recycled.board.leave()
     bystander.kill_at = time.monotonic()
-    assert recycled.obituary(0, 1, blameless=False).running == {}
-    assert recycled.obituary(1, 1, blameless=False).running == {}
-    died = bystander.obituary(-signal.SIGKILL, 1, blameless=False)
+    assert recycled.death_report(0, 1, blameless=False).running == {}
+    assert recycled.death_report(1, 1, blameless=False).running == {}
+    died = bystander.death_report(-signal.SIGKILL, 1, blameless=False)
     assert (died.running, died.overdue, died.reason) == ({}, {"first": []}, "")
 
 
@@ -94,7 +94,7 @@ def test_what_dies_of_its_command_while_we_wait_for_it_to_end_is_charged() -> No
     worker = make_worker()
     worker.board.pads[0].start(0, A)
     worker.kill_at = time.monotonic() + 5
-    assert worker.obituary(-signal.SIGSEGV, 1, blameless=False).running == {"first": [A]}
+    assert worker.death_report(-signal.SIGSEGV, 1, blameless=False).running == {"first": [A]}
 
 
 def test_of_many_lines_the_last_ones_are_kept_whole() -> None:

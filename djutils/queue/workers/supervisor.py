@@ -323,7 +323,7 @@ class Supervisor:
 
     def _bury(self, worker: Worker, code: int, peak: int) -> None:
         busy, by_us = worker.board.busy, self._killing or worker.was_ended_by_us(code)
-        died = worker.obituary(code, peak, blameless=self._killing)
+        died = worker.death_report(code, peak, blameless=self._killing)
         self._liaison.tell_of_death(died)
         if code or died.reason:
             _kill([worker.pid])  # what it left running: the programs of its last command

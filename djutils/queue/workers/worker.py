@@ -65,7 +65,7 @@ class Worker:
         """Return whether a process that ended with ``code`` was killed by us without fault, or left by itself."""
         return self.board.left or (bool(self.kill_at) and code == -signal.SIGKILL)
 
-    def obituary(self, code: int, peak: int, *, blameless: bool) -> Died:
+    def death_report(self, code: int, peak: int, *, blameless: bool) -> Died:
         """Return the report of its death.
 
         ``code`` is how it ended, ``peak`` its peak memory in MiB. Code 0 with a command
