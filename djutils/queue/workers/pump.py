@@ -201,7 +201,7 @@ class Pump:
     def _receive(self, number: int, room: int | None = None) -> int:
         feed = self._feeds[number]
         if room is None:
-            room = 0 if self._suspects.reign else self._pace.room(feed, self.received)
+            room = 0 if self._suspects.exclusive else self._pace.room(feed, self.received)
         if not room and not feed.done and not self._runner.stale:
             return 0
         asked_at, self._wanted = time.monotonic(), room or self._wanted
@@ -231,7 +231,7 @@ class Pump:
         count = self._pace.ahead(feed, got)
         if not count or self._options.max_commands:
             return
-        if self._suspects.reign or self._stopping.is_set():
+        if self._suspects.exclusive or self._stopping.is_set():
             return
         if self._asking.ask(feed, count):
             self._wanted = count

@@ -19,7 +19,7 @@ class Suspects:
         self._alone = False
 
     @property
-    def reign(self) -> bool:
+    def exclusive(self) -> bool:
         """Whether a suspect waits or runs: then nothing else may begin."""
         return bool(self._waiting) or self._alone
 
