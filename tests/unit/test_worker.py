@@ -9,13 +9,13 @@ import time
 
 from djutils.queue.workers.board import Board
 from djutils.queue.workers.last_words import SIZE, LastWords
-from djutils.queue.workers.worker import Worker, cause_of
+from djutils.queue.workers.worker import WorkerRecord, cause_of
 
 A, B = "a" * 32, "b" * 32
 
 
-def make_worker(threads: int = 2) -> Worker:
-    return Worker(("first", "second"), {"first": 1, "second": 2}, Board(threads))
+def make_worker(threads: int = 2) -> WorkerRecord:
+    return WorkerRecord(("first", "second"), {"first": 1, "second": 2}, Board(threads))
 
 
 def record(text: str) -> logging.LogRecord:

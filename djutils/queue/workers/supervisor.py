@@ -31,7 +31,7 @@ from .os_signals import WorkerSignals, hear_only_hangup
 from .places import Place, places_of
 from .process import WorkerProcess, affordable
 from .streams import flush_standard_streams, take_standard_streams
-from .worker import Deaf, Worker, cause_of
+from .worker import Deaf, WorkerRecord, cause_of
 
 logger = logging.getLogger("djutils.queue.workers.supervisor")
 
@@ -57,7 +57,7 @@ class Supervisor:
         self._hooks = hooks or Hooks()
         self._arena = Arena(options.processes, options.threads)
         self._places = places_of(self._arena)
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, WorkerRecord] = {}
         self._unready: dict[int, int] = {}  # the pipe on which it will report -> its process id
         self._stillborn: set[int] = set()
         self._was_ready = False
@@ -238,7 +238,7 @@ class Supervisor:
     def _spawn_workers(self, places: Iterable[Place]) -> None:
         for place in places:
             owners = {name: new_owner() for name in self._options.queues}
-            worker = Worker(self._options.queues, owners, place.board, place.number)
+            worker = WorkerRecord(self._options.queues, owners, place.board, place.number)
             place.taken = True
             hear, say = os.pipe()
             # Announced before it starts, so that its first message already has a beating owner.
@@ -253,7 +253,7 @@ class Supervisor:
             self._workers[worker.pid] = worker
         self._hooks.workers_changed(list(self._workers))
 
-    def _live_as_worker(self, worker: Worker, signals: WorkerSignals, hear: int, say: int) -> int:
+    def _live_as_worker(self, worker: WorkerRecord, signals: WorkerSignals, hear: int, say: int) -> int:
         os.setpgid(0, 0)
         os.close(hear)
         logging.getLogger().addHandler(worker.last_words)
@@ -321,7 +321,7 @@ class Supervisor:
             if code:
                 logger.error("The maintainer %s; it is replaced.", cause_of(code))
 
-    def _bury(self, worker: Worker, code: int, peak: int) -> None:
+    def _bury(self, worker: WorkerRecord, code: int, peak: int) -> None:
         busy, by_us = worker.board.busy, self._killing or worker.was_ended_by_us(code)
         died = worker.death_report(code, peak, blameless=self._killing)
         self._liaison.tell_of_death(died)

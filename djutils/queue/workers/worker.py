@@ -47,7 +47,7 @@ class Died(NamedTuple):
     """What killed it and what it logged last; empty if the running commands are not to blame."""
 
 
-class Worker:
+class WorkerRecord:
     """The lifetime of one worker process; ``board`` is its own during that time."""
 
     def __init__(self, queues: Sequence[str], owners: dict[str, int], board: Board, place: int = 0) -> None:
