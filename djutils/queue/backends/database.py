@@ -12,7 +12,7 @@ from djutils.models import QueueKey, State
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Stats
 
-from .database_sql.base import Heard, Now, Step
+from .database_sql.base import Claim, Heard, Now
 from .database_sql.errors import Deadlock, retry_on_deadlock, translated_errors
 from .database_sql.letters import LettersQueue
 from .database_sql.looking import LookingQueue
@@ -59,7 +59,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         if self._was_empty and not done and not self._has_something(owner):
             batch = Batch([])
         else:
-            batch = self._batch(owner, self._step(owner, count, done), count, done)
+            batch = self._batch(owner, self._claim(owner, count, done), count, done)
             self._was_empty = count > 0 and not batch.deliveries
         if wait and count and not batch.deliveries and self.blocking:
             return batch._replace(deliveries=self._wait(owner, count, wait))
@@ -92,10 +92,10 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         def answer() -> Batch:
             try:
                 with translated_errors(connection):
-                    step = pending()
+                    claim = pending()
             except Deadlock:
-                step = self._step(owner, count, done)
-            return self._batch(owner, step, count, done)
+                claim = self._claim(owner, count, done)
+            return self._batch(owner, claim, count, done)
 
         return answer
 
@@ -108,28 +108,28 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         return look.ready or look.due
 
     @retry_on_deadlock
-    def _step(self, owner: int, count: int, done: Collection[str]) -> Step:
+    def _claim(self, owner: int, count: int, done: Collection[str]) -> Claim:
         with self._database() as connection:
-            return self._sql(connection).step(connection, self.name, owner, count, done)
+            return self._sql(connection).claim(connection, self.name, owner, count, done)
 
-    def _batch(self, owner: int, step: Step, count: int, done: Collection[str]) -> Batch:
-        """Return the batch that ``step`` lent, and messages that have become due meanwhile."""
-        if not step.enrolled:
+    def _batch(self, owner: int, claim: Claim, count: int, done: Collection[str]) -> Batch:
+        """Return the batch that ``claim`` lent, and messages that have become due meanwhile."""
+        if not claim.enrolled:
             raise OwnerLost
-        lent = step.deliveries
-        if step.partial and len(lent) < count:
-            lent += self._step(owner, count - len(lent), ()).deliveries
+        lent = claim.deliveries
+        if claim.partial and len(lent) < count:
+            lent += self._claim(owner, count - len(lent), ()).deliveries
         # Check for due messages when the batch is not full, and now and then even when it is: a due
         # message may have a higher priority than those that are ready.
-        room = len(lent) < count and step.due
+        room = len(lent) < count and claim.due
         if room or time.monotonic() - self._promoted > _PROMOTION_EVERY:
             self._promoted = time.monotonic()
             if self._promote() and len(lent) < count:
-                lent += self._step(owner, count - len(lent), ()).deliveries
+                lent += self._claim(owner, count - len(lent), ()).deliveries
         if lent:
             size = sum(len(delivery.data) for delivery in lent)
             self._fitting = max(1, len(lent) * _BYTES_AT_ONCE // max(size, 1))
-        return Batch(lent, step.late)
+        return Batch(lent, claim.late)
 
     @retry_on_deadlock
     def _promote(self) -> int:
@@ -137,7 +137,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             return self._sql(connection).promote(connection, self.name)
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
-        late = frozenset[str]().union(*(self._step(owner, 0, some).late for some in slices(ids)))
+        late = frozenset[str]().union(*(self._claim(owner, 0, some).late for some in slices(ids)))
         return set(ids) - late
 
     def read(self) -> bytes | None:

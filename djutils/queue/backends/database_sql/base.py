@@ -27,7 +27,7 @@ COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, 
 """The columns that a claim returns: the sort order first, then the fields of a Delivery."""
 
 
-class Step(NamedTuple):
+class Claim(NamedTuple):
     """The result of one claim."""
 
     enrolled: bool
@@ -263,14 +263,14 @@ class Dialect:
             )
             return int(cursor.rowcount)
 
-    def step(
+    def claim(
         self,
         connection: BaseDatabaseWrapper,
         queue: str,
         owner: int,
         count: int,
         done: Collection[str],
-    ) -> Step:
+    ) -> Claim:
         """Delete ``done`` and lend up to ``count`` messages, in one transaction."""
         raise NotImplementedError
 
@@ -281,8 +281,8 @@ class Dialect:
         owner: int,
         count: int,
         done: Collection[str],
-    ) -> Callable[[], Step] | None:
-        """Start a ``step`` and return a function that waits for it; None where the driver cannot."""
+    ) -> Callable[[], Claim] | None:
+        """Start a ``claim`` and return a function that waits for it; None where the driver cannot."""
         return None
 
 

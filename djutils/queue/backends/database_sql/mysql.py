@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.queue.exceptions import MessageTooLarge
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Step, in_order, placeholders
+from .base import COLUMNS, Claim, Dialect, in_order, placeholders
 
 _SMALL = 16 * 1024
 """A message of up to this many bytes fits into every packet: the server is not asked."""
@@ -85,23 +85,23 @@ class MySQLDialect(Dialect):
                 self._packet = int(cursor.fetchone()[0])
         return self._packet
 
-    def step(
+    def claim(
         self,
         connection: BaseDatabaseWrapper,
         queue: str,
         owner: int,
         count: int,
         done: Collection[str],
-    ) -> Step:
+    ) -> Claim:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s LOCK IN SHARE MODE",
                 [owner, queue],
             )
             if cursor.fetchone() is None:
-                return Step(False, frozenset(done), [])
+                return Claim(False, frozenset(done), [])
             late = frozenset(done) - self._ack(cursor, owner, done)
-            return Step(True, late, self._claim(cursor, queue, owner, count))
+            return Claim(True, late, self._lend(cursor, queue, owner, count))
 
     def _ack(self, cursor: Any, owner: int, done: Collection[str]) -> set[str]:
         if not done:
@@ -120,7 +120,7 @@ class MySQLDialect(Dialect):
             )
         return {message_id for _, message_id in held}
 
-    def _claim(self, cursor: Any, queue: str, owner: int, count: int) -> Any:
+    def _lend(self, cursor: Any, queue: str, owner: int, count: int) -> Any:
         cursor.execute(
             f"SELECT {COLUMNS} FROM {self.messages} WHERE queue = %s AND state = 0 "
             f"ORDER BY prio_rank, id LIMIT %s {self._lock}",

@@ -15,7 +15,7 @@ from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
 from . import lookout
-from .base import COLUMNS, Dialect, Heard, Row, Step, in_order, is_guarded
+from .base import COLUMNS, Claim, Dialect, Heard, Row, in_order, is_guarded
 from .notify import Announcer, Listener
 from .watermark import START, Place, Watermark
 
@@ -66,7 +66,7 @@ class PostgresDialect(Dialect):
         self._listener = Listener()
         self._watermark = Watermark()
         t = self.messages
-        self._step = _step(t, self.workers, self.now)
+        self._claim_sql = _claim_statement(t, self.workers, self.now)
         columns = "(message_id, queue, prio_rank, message, state, due)"
         # The most frequent call has the plainest statement: the general one takes half as long again.
         self._insert_ready = f"INSERT INTO {t} {columns} VALUES (%s, %s, %s, %b, 0, NULL){self.on_duplicate}"
@@ -153,17 +153,17 @@ class PostgresDialect(Dialect):
     def close(self) -> None:
         self._listener.close()
 
-    def step(
+    def claim(
         self,
         connection: BaseDatabaseWrapper,
         queue: str,
         owner: int,
         count: int,
         done: Collection[str],
-    ) -> Step:
+    ) -> Claim:
         place, began = self._watermark.place(), time.monotonic()
         params = _params(queue, owner, count, done, place)
-        rows = self._fetch(connection, self._step, params)
+        rows = self._fetch(connection, self._claim_sql, params)
         return self._noted(rows, params, place, time.monotonic() - began)
 
     def ask(
@@ -173,7 +173,7 @@ class PostgresDialect(Dialect):
         owner: int,
         count: int,
         done: Collection[str],
-    ) -> Callable[[], Step] | None:
+    ) -> Callable[[], Claim] | None:
         """Send the statement in psycopg's pipeline mode: sent at once, read later.
 
         With its own COMMIT: otherwise the transaction would stay open, and keep its rows locked, until the result is read.
@@ -191,12 +191,12 @@ class PostgresDialect(Dialect):
             stack.enter_context(raw.pipeline())
             cursor = stack.enter_context(driver.Cursor(raw))
             raw.execute("BEGIN", prepare=True)
-            cursor.execute(self._step, params, prepare=True, binary=True)
+            cursor.execute(self._claim_sql, params, prepare=True, binary=True)
             raw.execute("COMMIT", prepare=True)
             left = stack.pop_all()
         sent_in = time.monotonic() - began
 
-        def answer() -> Step:
+        def answer() -> Claim:
             began = time.monotonic()
             with left:
                 rows = cursor.fetchall()
@@ -204,8 +204,8 @@ class PostgresDialect(Dialect):
 
         return answer
 
-    def _noted(self, rows: list[Row], params: dict[str, Any], place: Place, seconds: float) -> Step:
-        """Return the rows of a claim as a ``Step``, and remember where the claim found messages."""
+    def _noted(self, rows: list[Row], params: dict[str, Any], place: Place, seconds: float) -> Claim:
+        """Return the rows of a claim as a ``Claim``, and remember where the claim found messages."""
         lent = [row for row in rows if row[0] is not None]
         told = [row for row in rows if row[0] is None]
         # If the owner is not enrolled, there is no row that says how many are gone and whether any are due.
@@ -217,7 +217,7 @@ class PostgresDialect(Dialect):
             self._listener.had_some()
         if count := params["count"]:
             self._watermark.note(place, lent if len(lent) == count else [], seconds)
-        return Step(gone is not None, late, in_order(lent), place != START, bool(due))
+        return Claim(gone is not None, late, in_order(lent), place != START, bool(due))
 
     def _fetch(self, connection: BaseDatabaseWrapper, statement: str, params: Any) -> list[Row]:
         """Run a prepared statement with binary parameters: as text the bytes of a message are twice as long."""
@@ -231,7 +231,7 @@ class PostgresDialect(Dialect):
             return list(cursor.fetchall())
 
 
-def _step(t: str, w: str, now: str) -> str:
+def _claim_statement(t: str, w: str, now: str) -> str:
     """Return the statement that acks and claims; ``t`` is the table of messages, ``w`` that of workers."""
     # MATERIALIZED fences the limited sub-selects: without it the planner may run them more than once and
     # claim more than the limit. 'state = 0' is a literal, because the partial index could not be used otherwise.

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Dialect, Heard, Step, after_commit, in_order, placeholders, together
+from .base import COLUMNS, Claim, Dialect, Heard, after_commit, in_order, placeholders, together
 from .doorbell import Doorbell
 from .sqlite_repair import is_of_spoilt_rows, refuse_spoilt, repair
 
@@ -92,14 +92,14 @@ class SQLiteDialect(Dialect):
         if self._mine is not None:
             self._mine.close()
 
-    def step(
+    def claim(
         self,
         connection: BaseDatabaseWrapper,
         queue: str,
         owner: int,
         count: int,
         done: Collection[str],
-    ) -> Step:
+    ) -> Claim:
         try:
             return self._acked_and_lent(connection, queue, owner, count, done)
         except OperationalError as error:
@@ -109,7 +109,7 @@ class SQLiteDialect(Dialect):
 
     def _acked_and_lent(
         self, connection: BaseDatabaseWrapper, queue: str, owner: int, count: int, done: Collection[str]
-    ) -> Step:
+    ) -> Claim:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             # Write first: a transaction that begins with a read may be refused when it writes later.
             # Ack before lending: a done message that is back in the queue is not ours.
@@ -125,7 +125,7 @@ class SQLiteDialect(Dialect):
             refuse_spoilt(rows)
             deliveries = in_order(rows)
             enrolled = bool(deliveries or acked) or self._knows(cursor, owner, queue)
-        return Step(enrolled, frozenset(done) - acked, deliveries)
+        return Claim(enrolled, frozenset(done) - acked, deliveries)
 
     # Only leased rows have an owner; naming the state would make SQLite use the index of leased rows.
     def _ack(self, cursor: Any, owner: int, queue: str, done: Collection[str]) -> set[str]:
