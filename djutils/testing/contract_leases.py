@@ -73,12 +73,12 @@ class LeaseFixtures(QueueContract):
     def lend(self, queue: LeasedQueue, owner: int, count: int = 100) -> list[str]:
         return ids_of(queue.receive(owner, count).deliveries)
 
-    def ask(
+    def prefetch(
         self, queue: LeasedQueue, owner: int, count: int, done: Collection[str] = ()
     ) -> Callable[[], Batch]:
-        answer = queue.ask(owner, count, done)
+        answer = queue.prefetch(owner, count, done)
         if answer is None:
-            pytest.skip(f"{type(queue).__name__} answers at once (ask answers None)")
+            pytest.skip(f"{type(queue).__name__} cannot prefetch (prefetch returns None)")
         return answer
 
     def lend_one(self, queue: LeasedQueue, owner: int) -> Delivery:
@@ -139,7 +139,7 @@ class Lending(LeaseFixtures):
         ids = self.send(queue, 3)
         done = self.lend(queue, owner, 1)
 
-        answer = self.ask(queue, owner, 1, [*done, "unknown"])
+        answer = self.prefetch(queue, owner, 1, [*done, "unknown"])
         batch = answer()
         assert ids_of(batch.deliveries) == [ids[1]]
         assert batch.late == {"unknown"}
@@ -148,7 +148,7 @@ class Lending(LeaseFixtures):
 
     def test_an_answer_may_be_heard_in_another_thread(self, queue: LeasedQueue, owner: int) -> None:
         ids = self.send(queue, 2)
-        answer = self.ask(queue, owner, 10)
+        answer = self.prefetch(queue, owner, 10)
         heard: list[Batch] = []
 
         def listen() -> None:
@@ -163,7 +163,7 @@ class Lending(LeaseFixtures):
 
     def test_who_asks_without_being_enrolled_hears_of_it_in_the_answer(self, queue: LeasedQueue) -> None:
         self.send(queue)
-        answer = self.ask(queue, new_owner(), 1)
+        answer = self.prefetch(queue, new_owner(), 1)
 
         with pytest.raises(OwnerLost):
             answer()

@@ -61,7 +61,7 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
         ids = self.send(queue, 3)
         frozen = self.make_queue(queue.name)
         frozen.open()
-        answer = self.ask(frozen, owner, 10)
+        answer = self.prefetch(frozen, owner, 10)
 
         until(lambda: queue.stats().leased == 3, "it was lent and committed")
         assert queue.reap(owner) == 3
@@ -75,7 +75,7 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
         consumer.open()
         self.lend(consumer, owner, 0)
         before = connections[own_alias(self.alias)].connection
-        answer = self.ask(consumer, 1 << 70, 1)
+        answer = self.prefetch(consumer, 1 << 70, 1)
         with pytest.raises(BackendError):
             answer()
 

@@ -240,7 +240,7 @@ class LeasedQueue(BaseQueue):
         """
         raise NotImplementedError
 
-    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
+    def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
         """Start a ``receive`` and return a function that waits for the batch; None if this is not supported.
 
         The backend works while the caller does. The function must be called, in any thread,

@@ -82,10 +82,10 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
                 sql.pass_on(connection, self.name)
         return lent
 
-    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
+    def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
         count = min(count, self._fitting)
         with self._database() as connection:
-            pending = self._sql(connection).ask(connection, self.name, owner, count, done)
+            pending = self._sql(connection).prefetch(connection, self.name, owner, count, done)
         if pending is None:
             return None
 

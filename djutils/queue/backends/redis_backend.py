@@ -115,8 +115,8 @@ class RedisQueue(LeasedQueue):
             batch, pause = self._batch(answer)
         return batch._replace(late=late)
 
-    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
-        answer = self.server.ask("receive", self.keys, (owner, count, _MOST_BYTES, *done))
+    def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
+        answer = self.server.start("receive", self.keys, (owner, count, _MOST_BYTES, *done))
         return lambda: self._batch(answer())[0]
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:

@@ -153,9 +153,9 @@ class RedisClient:
 
     def run(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
         """Return what ``lua/<script>.lua`` returns for ``keys`` and ``args``."""
-        return self.ask(script, keys, args)()
+        return self.start(script, keys, args)()
 
-    def ask(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
+    def start(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
         """Start ``lua/<script>.lua`` and return a function that waits for its result."""
         connection = self._send(_head(self.script(script).sha, keys, len(args)) + _bulks(args))
         return partial(self._answer, connection, script, keys, args)

@@ -54,7 +54,7 @@ class Channel(ABC):
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         """Ack ``done`` and return up to ``count`` deliveries, waiting up to ``wait`` seconds."""
 
-    def ask(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
+    def prefetch(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
         """Start a ``receive`` and return a function that waits for it; None where this is not supported.
 
         The function must be called before any other method, in any thread.
@@ -113,9 +113,9 @@ class LeasedChannel(Channel):
         self._tell(done, batch.late, "succeeded")
         return batch.deliveries
 
-    def ask(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
+    def prefetch(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
         with self._doubting(done):
-            pending = self._queue.ask(self._owner, count, done)
+            pending = self._queue.prefetch(self._owner, count, done)
         if pending is None:
             return None
 

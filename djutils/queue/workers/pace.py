@@ -57,7 +57,7 @@ class Pace:
             room = min(room, self._options.max_commands - received)
         return max(0, room)
 
-    def ahead(self, feed: Feed, got: int) -> int:
+    def to_prefetch(self, feed: Feed, got: int) -> int:
         """Return how many to prefetch while the last ``got`` ones run: half of what the budget allows.
 
         So no message waits longer than it would without prefetching. 0 if these already take too long.

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from djutils.queue.exceptions import BackendError, BackendUnavailable, OwnerLost
 from djutils.queue.message import Delivery
 
-from .asking import Asking
 from .board import Board
 from .channel import Channel
 from .feed import Feed
 from .options import ConsumerOptions
 from .outage import Outage
 from .pace import Pace
+from .prefetching import Prefetch
 from .recall import Recall
 from .runner import Runner, Waiting
 from .suspects import Suspects
@@ -47,7 +47,7 @@ class Pump:
         self._feeds = [Feed(channel, board) for channel in channels]
         self._runner = runner
         self._options = options
-        self._asking = Asking()
+        self._prefetch = Prefetch()
         self._wanted = 0
         self._suspects = Suspects(runner)
         self._pace = Pace(runner, options)
@@ -175,7 +175,7 @@ class Pump:
             self._keep_in_touch()
         self._suspects.try_next()
         self._release_stuck()
-        self._ask_ahead(got)
+        self._start_prefetch(got)
         if self._has_had_enough():
             logger.info("%d commands were received; this worker process is replaced.", self.received)
             self.stop()
@@ -223,25 +223,25 @@ class Pump:
         if feed.channel.leased:
             self._runner.trust(asked_at, self._options.lease / 2)
 
-    def _ask_ahead(self, got: int) -> None:
+    def _start_prefetch(self, got: int) -> None:
         """Prefetch the next messages while these run, if there seem to be more."""
         feed, runner = self._feeds[0], self._runner
         if len(self._feeds) > 1 or not runner.here or not got or got < self._wanted:
             return
-        count = self._pace.ahead(feed, got)
+        count = self._pace.to_prefetch(feed, got)
         if not count or self._options.max_commands:
             return
         if self._suspects.exclusive or self._stopping.is_set():
             return
-        if self._asking.ask(feed, count):
+        if self._prefetch.start(feed, count):
             self._wanted = count
             self._board.take(self.received + count)
 
     def _hear(self) -> int:
         """Take in the prefetched messages; this must come before any other call of the channel."""
-        if not self._asking:
+        if not self._prefetch:
             return 0
-        deliveries, asked_at = self._asking.hear(self._feeds[0])
+        deliveries, asked_at = self._prefetch.hear(self._feeds[0])
         self._trust(self._feeds[0], asked_at)
         self._take(0)
         self._hand_over(0, deliveries)
@@ -330,7 +330,7 @@ class Pump:
             self._receive(number, room=0)
 
     def _unsettled(self) -> bool:
-        mine = self._runner.finished or self._runner.returned or self._asking
+        mine = self._runner.finished or self._runner.returned or self._prefetch
         return bool(mine) or any(feed.unsettled for feed in self._feeds)
 
     def _leave(self) -> None:
@@ -347,7 +347,7 @@ class Pump:
 
     def _let_end(self) -> None:
         """Begin nothing more, and wait for running commands."""
-        self._asking.drop()
+        self._prefetch.drop()
         self._runner.take_back()
         while self._runner.busy:
             self._nap()

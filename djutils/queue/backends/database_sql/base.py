@@ -274,7 +274,7 @@ class Dialect:
         """Delete ``done`` and lend up to ``count`` messages, in one transaction."""
         raise NotImplementedError
 
-    def ask(
+    def prefetch(
         self,
         connection: BaseDatabaseWrapper,
         queue: str,

@@ -166,7 +166,7 @@ class PostgresDialect(Dialect):
         rows = self._fetch(connection, self._claim_sql, params)
         return self._noted(rows, params, place, time.monotonic() - began)
 
-    def ask(
+    def prefetch(
         self,
         connection: BaseDatabaseWrapper,
         queue: str,

@@ -13,7 +13,7 @@ from .feed import Feed, ids
 from .runner import Finished
 
 
-class Asked(NamedTuple):
+class Requested(NamedTuple):
     """A batch that was requested before the last one ran, and what is acked with it."""
 
     answer: Callable[[], list[Delivery]]
@@ -21,37 +21,37 @@ class Asked(NamedTuple):
     at: float
 
 
-class Asking:
+class Prefetch:
     """A request for a batch of one feed whose reply has not been read yet."""
 
     def __init__(self) -> None:
-        self._asked: Asked | None = None
+        self._requested: Requested | None = None
 
     def __bool__(self) -> bool:
-        return self._asked is not None
+        return self._requested is not None
 
-    def ask(self, feed: Feed, count: int) -> bool:
+    def start(self, feed: Feed, count: int) -> bool:
         """Request up to ``count`` deliveries and ack what is done; return whether the backend supports this."""
         done, now = feed.done, time.monotonic()
-        answer = feed.channel.ask(count, ids(done))
+        answer = feed.channel.prefetch(count, ids(done))
         if answer is None:
             return False
-        self._asked, feed.done = Asked(answer, done, now), []
+        self._requested, feed.done = Requested(answer, done, now), []
         return True
 
     def hear(self, feed: Feed) -> tuple[list[Delivery], float]:
         """Return the requested deliveries, and when they were requested; call this before any other request."""
-        asked, self._asked = self._asked, None
-        if asked is None:
+        requested, self._requested = self._requested, None
+        if requested is None:
             return [], 0.0
         try:
-            deliveries = asked.answer()
+            deliveries = requested.answer()
         except BackendError:
-            feed.take_again(asked.done)
+            feed.take_again(requested.done)
             raise
-        feed.confirm(asked.done)
-        return deliveries, asked.at
+        feed.confirm(requested.done)
+        return deliveries, requested.at
 
     def drop(self) -> None:
         """Discard the request: its reply will not be read."""
-        self._asked = None
+        self._requested = None

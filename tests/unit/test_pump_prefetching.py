@@ -19,7 +19,7 @@ from .helpers import FlakyQueue, make_envelope, until
 from .rig import MakeRig, empty, send
 
 
-class AskingQueue(FlakyQueue):
+class PrefetchingQueue(FlakyQueue):
     """Carries out what it is asked at once. ``plan["answer"]``: "after", its reply is lost."""
 
     batch = 10
@@ -30,11 +30,11 @@ class AskingQueue(FlakyQueue):
         self.asks: list[tuple[int, int]] = []
         """How many each asked for, and how many it was lent."""
 
-    def ask(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
+    def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
         def receive() -> Batch:
             return super(FlakyQueue, self).receive(owner, count, done)
 
-        batch = self._through("ask", receive)
+        batch = self._through("prefetch", receive)
         self.asked = True
         self.asks.append((count, len(batch.deliveries)))
 
@@ -50,32 +50,38 @@ class AskingQueue(FlakyQueue):
 
 
 @pytest.fixture
-def queue(request: pytest.FixtureRequest) -> AskingQueue:
-    return AskingQueue(f"asking-{request.node.name}")
+def queue(request: pytest.FixtureRequest) -> PrefetchingQueue:
+    return PrefetchingQueue(f"prefetching-{request.node.name}")
 
 
-def fill(queue: AskingQueue, count: int = 200) -> None:
+def fill(queue: PrefetchingQueue, count: int = 200) -> None:
     queue.send([make_envelope(record, number, queue=queue.name) for number in range(count)])
 
 
 def test_batches_that_were_asked_for_run_in_order_and_are_acked(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any]
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]
 ) -> None:
     fill(queue)
     one = rig(queue)
     until(lambda: empty(queue))
     assert ran == list(range(200))
-    assert queue.calls["ask"] == queue.calls["answer"] > 10
+    assert queue.calls["prefetch"] == queue.calls["answer"] > 10
     one.end()
     assert one.board.report() == Report({}, {})
     assert queue.owners() == {}
 
 
 @pytest.mark.parametrize(
-    ("method", "mode"), [("ask", "before"), ("ask", "after"), ("answer", "before"), ("answer", "after")]
+    ("method", "mode"),
+    [("prefetch", "before"), ("prefetch", "after"), ("answer", "before"), ("answer", "after")],
 )
 def test_after_an_outage_while_it_was_asked_nothing_is_lost_and_nothing_doubled(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any], caplog: pytest.LogCaptureFixture, method: str, mode: str
+    rig: MakeRig,
+    queue: PrefetchingQueue,
+    ran: list[Any],
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    mode: str,
 ) -> None:
     caplog.set_level(logging.INFO, "djutils.queue")
     fill(queue)
@@ -89,7 +95,7 @@ def test_after_an_outage_while_it_was_asked_nothing_is_lost_and_nothing_doubled(
 
 
 def test_what_was_asked_for_goes_back_when_a_command_turns_out_to_be_slow(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any]
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]
 ) -> None:
     gates.update(slow=threading.Event())
     fill(queue, 95)
@@ -105,11 +111,11 @@ def test_what_was_asked_for_goes_back_when_a_command_turns_out_to_be_slow(
 
 
 def test_asked_to_stop_it_gives_back_what_it_had_asked_for(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any]
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]
 ) -> None:
     fill(queue, 2000)
     one = rig(queue)
-    until(lambda: queue.calls["ask"] > 3)
+    until(lambda: queue.calls["prefetch"] > 3)
     one.end()
     assert queue.stats().leased == 0
     assert len(ran) + queue.stats().ready == 2000
@@ -117,7 +123,7 @@ def test_asked_to_stop_it_gives_back_what_it_had_asked_for(
 
 
 def test_who_was_taken_for_dead_meanwhile_hears_of_it_and_drops_what_it_had(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any], caplog: pytest.LogCaptureFixture
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     gates.update(slow=threading.Event())
     fill(queue, 95)
@@ -134,29 +140,29 @@ def test_who_was_taken_for_dead_meanwhile_hears_of_it_and_drops_what_it_had(
 
 
 def test_a_batch_that_is_not_full_is_the_last_one_asked_for(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any]
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]
 ) -> None:
     fill(queue, 25)
     rig(queue)
     until(lambda: empty(queue))
-    assert queue.calls["ask"] == queue.calls["answer"]
+    assert queue.calls["prefetch"] == queue.calls["answer"]
     assert all(lent == wanted for wanted, lent in queue.asks[:-1])
 
 
 def test_of_longer_commands_half_of_the_budget_is_asked_for_while_the_others_run(
-    rig: MakeRig, queue: AskingQueue, ran: list[Any]
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]
 ) -> None:
     queue.batch = 100
     for _ in range(100):
         send(queue, spin, 0.002)
     rig(queue)
     until(lambda: empty(queue))
-    assert queue.calls["ask"] > 5
+    assert queue.calls["prefetch"] > 5
     assert max(wanted for wanted, _ in queue.asks) <= BUDGET / 0.002 / 2
 
 
-def test_several_queues_are_asked_one_by_one(rig: MakeRig, queue: AskingQueue, ran: list[Any]) -> None:
+def test_several_queues_are_asked_one_by_one(rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]) -> None:
     fill(queue)
-    rig(queue, AskingQueue(f"{queue.name}.other"))
+    rig(queue, PrefetchingQueue(f"{queue.name}.other"))
     until(lambda: empty(queue))
-    assert queue.calls["ask"] == 0
+    assert queue.calls["prefetch"] == 0
