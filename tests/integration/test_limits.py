@@ -99,7 +99,7 @@ def test_an_atomic_command_never_takes_effect_twice_whatever_is_killed(site: Sit
     assert site.queue.stats() == (0, 0, 0, 0)
 
 
-def test_who_only_stood_beside_a_killer_is_not_buried_with_it(site: Site) -> None:
+def test_a_bystander_of_a_killer_does_not_become_a_dead_letter(site: Site) -> None:
     consumer = site.consumer(threads=3)
     commands.be_killed(site.file())
     for number in range(4):

@@ -13,7 +13,7 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Batch, Crashes, DeadLetter, Rejection, Retrial, new_id
 from djutils.queue.workers import settling
-from djutils.queue.workers.grave import Grave
+from djutils.queue.workers.dead_worker import DeadWorker
 from djutils.queue.workers.texts import bearable, reap, without_text
 from djutils.queue.workers.worker import Died
 
@@ -177,19 +177,21 @@ def test_what_a_dead_worker_had_finished_is_acked_when_its_lock_is_released(memo
     queue.enroll(owner)
     locked, *others = (delivery.id for delivery in queue.receive(owner, 3).deliveries)
     queue.outcasts.add(locked)
-    grave = Grave(Died({queue.name: owner}, {queue.name: [locked, *others]}, {}, {}, ""), queue.name)
+    dead_worker = DeadWorker(
+        Died({queue.name: owner}, {queue.name: [locked, *others]}, {}, {}, ""), queue.name
+    )
     for _ in range(3):
         with pytest.raises(BackendUnavailable):
-            grave.settle(queue)
+            dead_worker.settle(queue)
     assert queue.adopt(owner, ())[0].id == locked
     queue.outcasts.clear()
-    until(lambda: is_settled(grave, queue))
+    until(lambda: is_settled(dead_worker, queue))
     assert (queue.stats(), queue.owners()) == ((0, 0, 0, 0), {}), "no dead letter, and it is not run again"
 
 
-def is_settled(grave: Grave, queue: LeasedQueue) -> bool:
+def is_settled(dead_worker: DeadWorker, queue: LeasedQueue) -> bool:
     try:
-        grave.settle(queue)
+        dead_worker.settle(queue)
     except BackendUnavailable:
         return False
     return True
@@ -259,7 +261,7 @@ class PickyList(ListQueue):
         if letter.error.isascii():
             super().bury(letter)
             return
-        raise OSError("it cannot be buried")
+        raise OSError("it cannot be stored")
 
 
 def test_four_methods_that_refuse_one_message_go_on_with_the_others(

@@ -126,9 +126,11 @@ def test_who_runs_a_long_command_has_nothing_to_hear(beating: Beating, post: Pos
     assert not beating.deaf
 
 
-def test_the_dead_are_beaten_for_until_they_are_buried(beating: Beating, post: Post, crew: Crew) -> None:
+def test_the_dead_are_beaten_for_until_their_messages_are_reclaimed(
+    beating: Beating, post: Post, crew: Crew
+) -> None:
     post.board.hear()
-    crew.mourn(post.born.owners)
+    crew.mark_dead(post.born.owners)
     post.board.begin_life()
     silence(beating, 2.2)
     before = post.beats()

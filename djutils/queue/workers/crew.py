@@ -39,7 +39,7 @@ class Crew:
         """Add a worker process that is about to start."""
         self._members = (*self._members, Member(born, self._boards[born.place]))
 
-    def mourn(self, owners: dict[str, int]) -> None:
+    def mark_dead(self, owners: dict[str, int]) -> None:
         """Mark a worker process as dead."""
         for member in self._members:
             member.dead = member.dead or member.owners == owners

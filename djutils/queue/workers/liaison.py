@@ -8,7 +8,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from .worker import Born, Buried, Deaf, Died
+from .worker import Born, Deaf, Died, Reclaimed
 
 
 class Liaison:
@@ -16,7 +16,7 @@ class Liaison:
 
     def __init__(self) -> None:
         self._pipe: Connection | None = None
-        self._graves: deque[Died] = deque()
+        self._dead: deque[Died] = deque()
         self._telling = False
 
     @property
@@ -25,9 +25,9 @@ class Liaison:
         return [self._pipe.fileno()] if self._pipe else []
 
     @property
-    def has_graves(self) -> bool:
+    def has_dead_workers(self) -> bool:
         """Whether the maintainer has not yet settled every dead worker."""
-        return bool(self._graves)
+        return bool(self._dead)
 
     def open(self) -> Connection:
         """Start with a new maintainer; return its end of the pipe, to be closed here once it is forked."""
@@ -47,7 +47,7 @@ class Liaison:
 
     def tell_of_death(self, died: Died) -> None:
         """Report that a worker process has died, once the previous ones are settled."""
-        self._graves.append(died)
+        self._dead.append(died)
         self._tell_of_the_dead()
 
     def hear(self) -> Deaf | None:
@@ -55,13 +55,13 @@ class Liaison:
         if self._pipe is None:
             return None
         try:
-            word: Deaf | Buried = self._pipe.recv()
+            word: Deaf | Reclaimed = self._pipe.recv()
         except (EOFError, OSError):
             self._pipe = None
             return None
         if isinstance(word, Deaf):
             return word
-        self._graves.popleft()
+        self._dead.popleft()
         self._telling = False
         self._tell_of_the_dead()
         return None
@@ -83,6 +83,6 @@ class Liaison:
 
     def _tell_of_the_dead(self) -> None:
         """Report one death at a time, and wait for its confirmation: the pipe can never fill up."""
-        if self._graves and not self._telling:
+        if self._dead and not self._telling:
             self._telling = True
-            self._tell(self._graves[0])
+            self._tell(self._dead[0])

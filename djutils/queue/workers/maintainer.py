@@ -15,17 +15,17 @@ from multiprocessing.connection import Connection
 
 from .arena import Arena
 from .beating import Beating
-from .burial import Burial
 from .chore import Chore, Guard, Stores
 from .clock import Clock
 from .crew import Crew
 from .handback import Handback
 from .options import ConsumerOptions
+from .reclaiming import Reclaiming
 from .retention import Retention
 from .strangers import Strangers
 from .sweeping import Sweeping
 from .unattended import Unattended
-from .worker import Born, Buried, Deaf, Died
+from .worker import Born, Deaf, Died, Reclaimed
 
 logger = logging.getLogger("djutils.queue.workers.maintainer")
 
@@ -61,9 +61,9 @@ class Maintainer:
         self._patience = options.lease / 2
         self._crew = crew = Crew(arena)
         stores = Stores(options.queues)
-        self._burial = Burial(stores, crew, self._tell)
+        self._reclaiming = Reclaiming(stores, crew, self._tell)
         chores: list[Chore] = [
-            self._burial,
+            self._reclaiming,
             Handback(stores, crew),
             Strangers(stores, crew, options),
             Sweeping(stores),
@@ -82,7 +82,7 @@ class Maintainer:
         for live in (self._keep_beating, self._keep_watch):
             threading.Thread(target=live, name=live.__name__, daemon=True).start()
         listening, parent = True, os.getppid()
-        while (listening or not self._burial.is_over) and os.getppid() == parent:
+        while (listening or not self._reclaiming.is_over) and os.getppid() == parent:
             listening = listening and self._listen()
             if not listening:
                 time.sleep(self._nap())
@@ -117,12 +117,12 @@ class Maintainer:
         if isinstance(news, Born):
             self._crew.join(news)
             return
-        self._crew.mourn(news.owners)
-        self._burial.add(news)
+        self._crew.mark_dead(news.owners)
+        self._reclaiming.add(news)
 
     def _nap(self) -> float:
         return max(0.0, min(_LONGEST_NAP, *(chore.due_in() for chore in self._chores)))
 
-    def _tell(self, word: Buried | Deaf) -> None:
+    def _tell(self, word: Reclaimed | Deaf) -> None:
         with suppress(OSError):  # the supervisor has hung up and needs no more reports
             self._supervisor.send(word)

@@ -129,10 +129,10 @@ class Supervisor:
     def _dismiss_maintainer(self) -> None:
         """Let the maintainer give back what dead workers held, then close its pipe."""
         deadline = time.monotonic() + _TO_SETTLE
-        while self._liaison.has_graves and time.monotonic() < deadline:
+        while self._liaison.has_dead_workers and time.monotonic() < deadline:
             self._keep_maintainer()
             self._wait(_LOOK_EVERY / 10)
-        if self._liaison.has_graves:
+        if self._liaison.has_dead_workers:
             logger.error(
                 "The backend does not respond: messages of dead workers go back when their leases end."
             )
@@ -314,14 +314,14 @@ class Supervisor:
 
     def _note_death(self, pid: int, code: int, peak: int) -> None:
         if pid in self._workers:
-            self._bury(self._workers.pop(pid), code, peak)
+            self._note_worker_death(self._workers.pop(pid), code, peak)
         elif pid == self._maintainer:
             self._maintainer = 0
             self._liaison.lose()
             if code:
                 logger.error("The maintainer %s; it is replaced.", cause_of(code))
 
-    def _bury(self, worker: WorkerRecord, code: int, peak: int) -> None:
+    def _note_worker_death(self, worker: WorkerRecord, code: int, peak: int) -> None:
         busy, by_us = worker.board.busy, self._killing or worker.was_ended_by_us(code)
         died = worker.death_report(code, peak, blameless=self._killing)
         self._liaison.tell_of_death(died)

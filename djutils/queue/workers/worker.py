@@ -22,7 +22,7 @@ class Born(NamedTuple):
     """The number of its life in that place."""
 
 
-class Buried(NamedTuple):
+class Reclaimed(NamedTuple):
     """A report of the maintainer: nothing is lent to these owners any more."""
 
     owners: dict[str, int]

@@ -15,12 +15,12 @@ from .settling import Settling
 from .texts import reap
 from .worker import Died
 
-logger = logging.getLogger("djutils.queue.workers.burial")
+logger = logging.getLogger("djutils.queue.workers.reclaiming")
 
 _OVERDUE = "It did not end within its time limit, and its process was killed."
 
 
-class Grave:
+class DeadWorker:
     """One dead worker process on one queue: ack what it finished, charge what it was running, give back the rest.
 
     ``settle()`` may be called again after an error; what was settled stays settled.
