@@ -56,20 +56,20 @@ class View:
 
 class _Memory(View):
     def waiting(self) -> list[Waiting]:
-        line = self.queue._line
-        with line.changed:
+        shared = self.queue._shared
+        with shared.changed:
             now, clock = time.monotonic(), time.time()
             return [
                 Waiting(id, one.envelope.data, clock + one.due - now if one.due > now else None, one.attempts)
-                for id, one in line.entries.items()
+                for id, one in shared.entries.items()
                 if one.waits
             ]
 
     def hasten(self, ids: Collection[str]) -> None:
-        line = self.queue._line
-        with line.changed:
+        shared = self.queue._shared
+        with shared.changed:
             for id in ids:
-                line.entries[id].due = time.monotonic()
+                shared.entries[id].due = time.monotonic()
 
 
 class _Database(View):

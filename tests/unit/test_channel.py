@@ -65,8 +65,8 @@ def test_each_outcome_is_carried_out(leased: LeasedChannel) -> None:
     assert queue.stats() == (0, 2, 0, 1)
     (dead,) = queue.dead_letters()
     assert (dead.id, dead.attempts, dead.reason) == (two.id, 1, "ValueError: no")
-    assert queue._line.entries[one.id].attempts == 1
-    assert queue._line.entries[three.id].attempts == 0
+    assert queue._shared.entries[one.id].attempts == 1
+    assert queue._shared.entries[three.id].attempts == 0
 
 
 def test_what_never_ran_is_not_charged(leased: LeasedChannel) -> None:
@@ -123,7 +123,7 @@ def test_a_retry_whose_reply_was_lost_counts_once_and_is_not_called_late(
     with pytest.raises(BackendUnavailable):
         leased.settle([(one, RETRY)])
     leased.settle([(one, RETRY)])
-    assert queue_of(leased)._line.entries[one.id].attempts == 1
+    assert queue_of(leased)._shared.entries[one.id].attempts == 1
     assert caplog.text == ""
 
 

@@ -56,7 +56,7 @@ def due(command: Command) -> float:
     """Return when the message of ``command`` is due."""
     queue = MemoryQueue(f"unit.{new_id()}")
     Invoker(queue).enqueue(command)
-    (entry,) = queue._line.entries.values()
+    (entry,) = queue._shared.entries.values()
     eta = codec.decode(entry.envelope.data, queue.name).eta
     assert eta is not None
     return eta

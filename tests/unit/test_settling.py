@@ -97,8 +97,8 @@ def test_a_text_that_cannot_be_stored_is_escaped_or_dropped_and_the_attempt_is_c
     (letter,) = queue.dead_letters()
     assert (letter.id, letter.attempts) == (dead, 1)
     assert letter.reason.startswith("djutils.queue.exceptions.Reject: ")
-    assert queue._line.entries[retried].attempts == 1
-    assert queue._line.entries[retried].error.startswith("ValueError: ")
+    assert queue._shared.entries[retried].attempts == 1
+    assert queue._shared.entries[retried].error.startswith("ValueError: ")
 
 
 def test_what_can_be_escaped_is_not_dropped(rig: MakeRig, ran: list[Any]) -> None:
@@ -156,7 +156,7 @@ def test_what_is_refused_to_the_end_is_charged_when_its_worker_leaves(rig: MakeR
     one = rig(queue)
     until(lambda: queue.refusals > 2)
     one.end()
-    entry = queue._line.entries[outcast]
+    entry = queue._shared.entries[outcast]
     assert (entry.owner, entry.crashes, entry.error) == (None, 1, "it cannot be stored")
 
 
@@ -205,7 +205,7 @@ def test_last_words_that_cannot_be_stored_are_charged_all_the_same(kind: type[Pi
     (delivery,) = queue.receive(owner, 1).deliveries
     reason = f"Its process was killed by SIGSEGV.\n\nThe last lines it logged:\n{BOOM * 40}"
     assert reap(queue, owner, {delivery.id: reason}) == 1
-    entry = queue._line.entries[delivery.id]
+    entry = queue._shared.entries[delivery.id]
     assert (entry.crashes, entry.error.isascii()) == (1, True)
 
 

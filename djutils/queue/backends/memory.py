@@ -107,7 +107,7 @@ class _Entry:
 
 
 @dataclass
-class _Line:
+class _Shared:
     """The messages of one queue name; every MemoryQueue of that name sees the same ones."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -125,81 +125,81 @@ class MemoryQueue(LeasedQueue):
 
     blocking = True
     supports_peek = True
-    _lines: ClassVar[dict[tuple[str, str], _Line]] = {}
+    _by_name: ClassVar[dict[tuple[str, str], _Shared]] = {}
     _order: ClassVar[Iterator[int]] = counter()
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
-        self._line = self._lines.setdefault((connection, name), _Line())
+        self._shared = self._by_name.setdefault((connection, name), _Shared())
 
     @classmethod
     def forget_all(cls) -> None:
         """Delete every message of every queue, whatever its state."""
-        for line in list(cls._lines.values()):
-            with line.changed:
-                line.entries.clear()
-                line.keys.clear()
+        for shared in list(cls._by_name.values()):
+            with shared.changed:
+                shared.entries.clear()
+                shared.keys.clear()
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         _be_empty_before_each_test()
-        with self._line.changed:
+        with self._shared.changed:
             for envelope in envelopes:
                 entry = _Entry(envelope, next(self._order), time.monotonic() + envelope.delay)
-                self._line.entries.setdefault(envelope.id, entry)
-            self._line.changed.notify_all()
+                self._shared.entries.setdefault(envelope.id, entry)
+            self._shared.changed.notify_all()
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
-        with self._line.changed:
+        with self._shared.changed:
             now = time.monotonic()
-            if self._line.keys.get(key, 0.0) > now:
+            if self._shared.keys.get(key, 0.0) > now:
                 return False
-            self._line.keys[key] = now + 24 * 3600
+            self._shared.keys[key] = now + 24 * 3600
             self.send([envelope])
             return True
 
     def enroll(self, owner: int) -> None:
-        with self._line.changed:
-            self._line.beats.setdefault(owner, 0)
+        with self._shared.changed:
+            self._shared.beats.setdefault(owner, 0)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        with self._line.changed:
-            if owner not in self._line.beats:
+        with self._shared.changed:
+            if owner not in self._shared.beats:
                 raise OwnerLost
             late = frozenset(done) - self.ack(owner, done)
             lent = self._lend(owner, count)
             if wait and not lent:
-                self._line.changed.wait(wait)
+                self._shared.changed.wait(wait)
                 lent = self._lend(owner, count)
             return Batch(lent, late)
 
     def _lend(self, owner: int, count: int) -> list[Delivery]:
         now = time.monotonic()
-        ready = [entry for entry in self._line.entries.values() if entry.waits and entry.due <= now]
+        ready = [entry for entry in self._shared.entries.values() if entry.waits and entry.due <= now]
         ready.sort(key=lambda entry: (-entry.envelope.priority, entry.order))
         for entry in ready[:count]:
             entry.owner = owner
         return [entry.delivery() for entry in ready[:count]]
 
     def _lent(self, owner: int, ids: Collection[str]) -> list[_Entry]:
-        entries = (self._line.entries.get(id) for id in dict.fromkeys(ids))
+        entries = (self._shared.entries.get(id) for id in dict.fromkeys(ids))
         return [entry for entry in entries if entry is not None and entry.owner == owner]
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
-        with self._line.changed:
+        with self._shared.changed:
             entries = self._lent(owner, ids)
             for entry in entries:
-                del self._line.entries[entry.envelope.id]
+                del self._shared.entries[entry.envelope.id]
             return {entry.envelope.id for entry in entries}
 
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
-        with self._line.changed:
+        with self._shared.changed:
             entries = self._lent(owner, ids)
             for entry in entries:
                 self._give_back(entry, delay)
             return {entry.envelope.id for entry in entries}
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
-        with self._line.changed:
+        with self._shared.changed:
             settled = set()
             for id, delay, error, charge in retrials:
                 for entry in self._lent(owner, [id]):
@@ -211,7 +211,7 @@ class MemoryQueue(LeasedQueue):
             return settled
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
-        with self._line.changed:
+        with self._shared.changed:
             settled = set()
             for id, error, charge in rejections:
                 for entry in self._lent(owner, [id]):
@@ -221,31 +221,31 @@ class MemoryQueue(LeasedQueue):
             return settled
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
-        with self._line.changed:
-            unheard = [id for id in self._line.entries if id not in known]
+        with self._shared.changed:
+            unheard = [id for id in self._shared.entries if id not in known]
             return [entry.delivery() for entry in self._lent(owner, unheard)]
 
     def held(self, owner: int, ids: Collection[str]) -> set[str]:
-        with self._line.changed:
+        with self._shared.changed:
             return {entry.envelope.id for entry in self._lent(owner, ids)}
 
     def beat(self, owners: Collection[int]) -> set[int]:
-        with self._line.changed:
-            enrolled = self._line.beats.keys() & set(owners)
+        with self._shared.changed:
+            enrolled = self._shared.beats.keys() & set(owners)
             for owner in enrolled:
-                self._line.beats[owner] += 1
+                self._shared.beats[owner] += 1
             return enrolled
 
     def owners(self) -> dict[int, int]:
-        with self._line.changed:
-            return dict(self._line.beats)
+        with self._shared.changed:
+            return dict(self._shared.beats)
 
     def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
-        with self._line.changed:
-            if beats is not None and self._line.beats.get(owner) != beats:
+        with self._shared.changed:
+            if beats is not None and self._shared.beats.get(owner) != beats:
                 return 0
-            self._line.beats.pop(owner, None)
-            entries = self._lent(owner, self._line.entries)
+            self._shared.beats.pop(owner, None)
+            entries = self._lent(owner, self._shared.entries)
             for entry in entries:
                 if running is None:
                     entry.redeliveries += 1
@@ -257,17 +257,17 @@ class MemoryQueue(LeasedQueue):
 
     def _give_back(self, entry: _Entry, delay: float = 0.0) -> None:
         entry.owner, entry.due = None, time.monotonic() + delay
-        self._line.changed.notify_all()
+        self._shared.changed.notify_all()
 
     def flush(self) -> None:
-        with self._line.changed:
-            self._line.entries.clear()
+        with self._shared.changed:
+            self._shared.entries.clear()
 
     def __len__(self) -> int:
         return self.stats().ready + self.stats().delayed
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
-        with self._line.changed:
+        with self._shared.changed:
             entries = sorted(self._dead(ids), key=attrgetter("died", "order"), reverse=True)[:count]
             return [
                 DeadLetter(
@@ -283,16 +283,16 @@ class MemoryQueue(LeasedQueue):
             ]
 
     def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
-        with self._line.changed:
+        with self._shared.changed:
             entries = sorted(self._dead(None), key=attrgetter("died", "order"), reverse=True)
             return [e.envelope.id for e in entries if e.envelope.id.startswith(prefix)][:count]
 
     def _dead(self, ids: Collection[str] | None) -> list[_Entry]:
-        entries = self._line.entries.values()
+        entries = self._shared.entries.values()
         return [e for e in entries if e.died and (ids is None or e.envelope.id in ids)]
 
     def replay(self, ids: Collection[str] | None = None) -> int:
-        with self._line.changed:
+        with self._shared.changed:
             entries = self._dead(ids)
             for entry in entries:
                 entry.died, entry.error = None, ""
@@ -301,16 +301,16 @@ class MemoryQueue(LeasedQueue):
             return len(entries)
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
-        with self._line.changed:
+        with self._shared.changed:
             entries = [e for e in self._dead(ids) if before is None or (e.died and e.died < before)]
             for entry in entries:
-                del self._line.entries[entry.envelope.id]
+                del self._shared.entries[entry.envelope.id]
             return len(entries)
 
     def stats(self) -> Stats:
-        with self._line.changed:
+        with self._shared.changed:
             now = time.monotonic()
-            entries = self._line.entries.values()
+            entries = self._shared.entries.values()
             ready = sum(entry.waits and entry.due <= now for entry in entries)
             waiting = sum(entry.waits for entry in entries)
             leased = sum(entry.owner is not None for entry in entries)
@@ -325,8 +325,8 @@ class MemoryQueue(LeasedQueue):
         count: int = 100,
         data: bool = False,
     ) -> list[Snapshot]:
-        with self._line.changed:
-            entries = [entry for entry in self._line.entries.values() if entry.state == state]
+        with self._shared.changed:
+            entries = [entry for entry in self._shared.entries.values() if entry.state == state]
             entries.sort(key=attrgetter("turn"), reverse=newest)
             if after:
                 _, key, order = Place.of(after)
@@ -335,12 +335,12 @@ class MemoryQueue(LeasedQueue):
             return [entry.snapshot(data) for entry in entries[: max(count, 0)]]
 
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
-        with self._line.changed:
-            entries = self._line.entries
+        with self._shared.changed:
+            entries = self._shared.entries
             found = [prefix] if prefix in entries else [id for id in entries if id.startswith(prefix)]
             return [entries[id].snapshot(data)._replace(place="") for id in found[: max(count, 0)]]
 
     def oldest(self) -> Snapshot | None:
-        with self._line.changed:
-            ready = [entry for entry in self._line.entries.values() if entry.state == "ready"]
+        with self._shared.changed:
+            ready = [entry for entry in self._shared.entries.values() if entry.state == "ready"]
             return min(ready, key=attrgetter("order")).snapshot(False) if ready else None
