@@ -10,7 +10,7 @@ from typing import NamedTuple
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import DeadLetter, Snapshot, StateName, Stats
 
-_LINE = re.compile(r"[0-9]")
+_PART = re.compile(r"[0-9]")
 _KEY = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -18,7 +18,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 class Place(NamedTuple):
     """The position of a message among those of its state, as given in ``Snapshot.place``."""
 
-    line: int
+    part: int
     """Which of the ordered lists that make up the state."""
     key: str
     """The sort key in that list."""
@@ -31,11 +31,11 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, text: str) -> Place:
         """Parse what ``str`` produced; raise ``ValueError`` for anything else."""
-        line, _, rest = text.partition(":")
+        part, _, rest = text.partition(":")
         key, _, id = rest.partition(":")
-        if not (_LINE.fullmatch(line) and _KEY.fullmatch(key) and id):
+        if not (_PART.fullmatch(part) and _KEY.fullmatch(key) and id):
             raise ValueError(f"{text[:100]!r} is not the place of a snapshot.")
-        return cls(int(line), key, id)
+        return cls(int(part), key, id)
 
 
 class Looking:

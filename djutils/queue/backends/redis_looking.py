@@ -17,7 +17,7 @@ _LONGEST_ID = 32
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-class Line(NamedTuple):
+class Part(NamedTuple):
     """A sorted set, or a part of one, or the list of ready messages."""
 
     key: str
@@ -25,15 +25,15 @@ class Line(NamedTuple):
     highest: str = "+inf"
 
 
-_LINES: dict[StateName, tuple[Line, ...]] = {
+_PARTS: dict[StateName, tuple[Part, ...]] = {
     "ready": (
-        Line("ranked", highest="(0"),
-        Line("ready"),
-        Line("ranked", lowest="0"),
-        Line("delayed", highest="now"),
+        Part("ranked", highest="(0"),
+        Part("ready"),
+        Part("ranked", lowest="0"),
+        Part("delayed", highest="now"),
     ),
-    "delayed": (Line("delayed", lowest="(now"),),
-    "dead": (Line("dead"),),
+    "delayed": (Part("delayed", lowest="(now"),),
+    "dead": (Part("dead"),),
 }
 
 
@@ -94,26 +94,26 @@ class RedisLooking:
 
     def _places(self, state: StateName, newest: bool, last: Place | None) -> Iterator[list[Place]]:
         """Yield the places of messages in ``state``, page by page, after the place ``last``."""
-        lines = [*enumerate(_LINES[state])]
-        for number, line in reversed(lines) if newest else lines:
-            if last and (number > last.line if newest else number < last.line):
+        parts = [*enumerate(_PARTS[state])]
+        for number, part in reversed(parts) if newest else parts:
+            if last and (number > last.part if newest else number < last.part):
                 continue
-            at = last if last and last.line == number else Place(number, "", "")
+            at = last if last and last.part == number else Place(number, "", "")
             seen: set[str] = set()
             # A list that changes meanwhile must not make this loop endlessly.
-            while (page := self._page(line, newest, at)) and not seen.issuperset(ids := {p.id for p in page}):
+            while (page := self._page(part, newest, at)) and not seen.issuperset(ids := {p.id for p in page}):
                 at = page[-1]
                 seen |= ids
                 yield [place for place in page if not strangers([_bytes(place.id)])]
 
-    def _page(self, line: Line, newest: bool, at: Place) -> list[Place]:
-        if line.key == "ready":
+    def _page(self, part: Part, newest: bool, at: Place) -> list[Place]:
+        if part.key == "ready":
             first, ids = self._run("peek_ready", int(newest), int(at.key or 0), _bytes(at.id), _PAGE)
-            return [Place(at.line, str(first + n), _text(id)) for n, id in enumerate(ids)]
-        asked = (line.key, line.lowest, line.highest, int(newest), at.key, _bytes(at.id), _PAGE)
+            return [Place(at.part, str(first + n), _text(id)) for n, id in enumerate(ids)]
+        asked = (part.key, part.lowest, part.highest, int(newest), at.key, _bytes(at.id), _PAGE)
         reply = self._run("peek_scored", *asked)
         page = [
-            Place(at.line, score.decode(), _text(id))
+            Place(at.part, score.decode(), _text(id))
             for id, score in zip(reply[::2], reply[1::2], strict=True)
         ]
         return page[::-1] if newest else page

@@ -48,7 +48,7 @@ class RedisSweep:
         parts = 1 + length // _MOST_REMEMBERED
         for part in range(parts):
             waiting: set[int] = set()
-            for ids in self._line():
+            for ids in self._ready_ids():
                 waiting.update(key for key in map(hash, ids) if key % parts == part)
                 yield 0
             for ids in self._pages("sweep_find"):
@@ -56,7 +56,7 @@ class RedisSweep:
                     [id for id in ids if hash(id) % parts == part and hash(id) not in waiting], length
                 )
 
-    def _line(self) -> Iterator[Sequence[bytes]]:
+    def _ready_ids(self) -> Iterator[Sequence[bytes]]:
         # From the tail: messages added meanwhile only push ids towards the following pages.
         for start in count(0, _PAGE):
             if not (ids := self._call("LRANGE", "ready", start, start + _PAGE - 1)):

@@ -24,8 +24,8 @@ _HEX = re.compile(r"[0-9a-f]+")
 _AFTER = dict(zip("0123456789abcdef", "123456789abcdefg", strict=True))
 
 
-class Line(NamedTuple):
-    """Messages in the order of an index."""
+class Part(NamedTuple):
+    """The messages of a state, or some of them, in the order of an index."""
 
     rows: QuerySet[QueueMessage]
     key: str
@@ -51,24 +51,24 @@ class LookingQueue(ConnectedQueue):
             if state == "leased":
                 return self._peek_leased(int(place.id) if place else None, newest, count, data)
             found: list[Snapshot] = []
-            for number, line in sorted(enumerate(self._lines(state)), reverse=newest, key=lambda one: one[0]):
-                if place and (number > place.line if newest else number < place.line):
+            for number, part in sorted(enumerate(self._parts(state)), reverse=newest, key=lambda one: one[0]):
+                if place and (number > place.part if newest else number < place.part):
                     continue
-                last = (int(place.key), int(place.id)) if place and place.line == number else None
-                for rows in _beyond(line, last, newest):
+                last = (int(place.key), int(place.id)) if place and place.part == number else None
+                for rows in _beyond(part, last, newest):
                     some = _columns(rows, data)[: max(0, count - len(found))]
-                    found += [_snapshot(row, data, number, line.key) for row in some]
+                    found += [_snapshot(row, data, number, part.key) for row in some]
             return found
 
-    def _lines(self, state: StateName) -> list[Line]:
+    def _parts(self, state: StateName) -> list[Part]:
         delayed = self._messages(State.DELAYED)
         # Due messages that are not promoted yet count as ready: the next receive promotes them.
-        lines = {
-            "ready": [Line(self._messages(State.READY), "rank"), Line(delayed.filter(due__lte=Now()), "due")],
-            "delayed": [Line(delayed.filter(due__gt=Now()), "due")],
-            "dead": [Line(self._messages(State.DEAD).filter(died__isnull=False), "died")],
+        parts = {
+            "ready": [Part(self._messages(State.READY), "rank"), Part(delayed.filter(due__lte=Now()), "due")],
+            "delayed": [Part(delayed.filter(due__gt=Now()), "due")],
+            "dead": [Part(self._messages(State.DEAD).filter(died__isnull=False), "died")],
         }
-        return lines[state]
+        return parts[state]
 
     def _peek_leased(self, last: int | None, newest: bool, count: int, data: bool) -> list[Snapshot]:
         # All are loaded first: they are few, and no index has them in order.
@@ -113,7 +113,7 @@ class LookingQueue(ConnectedQueue):
     def oldest(self) -> Snapshot | None:
         firsts: list[Snapshot] = []
         with self._database():
-            ready, due = self._lines("ready")
+            ready, due = self._parts("ready")
             # The first message of each rank: the index leads from one rank to the next.
             rows = ready.rows.order_by("rank", "id")
             while row := _columns(rows, False).first():
@@ -129,24 +129,24 @@ class LookingQueue(ConnectedQueue):
         return {row.id: row for some in slices(keys) for row in _columns(rows.filter(id__in=some), data)}
 
 
-def _beyond(line: Line, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
-    """Yield the rows of ``line`` after the key ``last``: those with the same first part, then the others.
+def _beyond(part: Part, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
+    """Yield the rows of ``part`` after the key ``last``: those with the same first part, then the others.
 
     A single condition for both would not use an index on every database.
     """
     sign, beyond = ("-", "lt") if newest else ("", "gt")
-    order = (f"{sign}{line.key}", f"{sign}id")
-    rows = line.rows
+    order = (f"{sign}{part.key}", f"{sign}id")
+    rows = part.rows
     if last:
         key, id = last
-        same = rows.filter(**{line.key: key})
-        if line.key == "due":
+        same = rows.filter(**{part.key: key})
+        if part.key == "due":
             # Its index does not contain the primary key, which the planner would scan instead.
             same = same.alias(number=F("id") + 0).filter(**{f"number__{beyond}": id})
         else:
             same = same.filter(**{f"id__{beyond}": id})
         yield same.order_by(*order)
-        rows = rows.filter(**{f"{line.key}__{beyond}": key})
+        rows = rows.filter(**{f"{part.key}__{beyond}": key})
     yield rows.order_by(*order)
 
 
@@ -155,7 +155,7 @@ def _columns(rows: QuerySet[QueueMessage], data: bool) -> QuerySet[QueueMessage]
     return rows if data else rows.defer("message")
 
 
-def _snapshot(row: Any, data: bool, line: int = 0, key: str = "") -> Snapshot:
+def _snapshot(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
     """Return a row as a snapshot, even if another program has written into it."""
     is_due = row.state == State.DELAYED and isinstance(row.due, int) and row.due <= row.now
     state: StateName = "ready" if is_due else _NAMES.get(row.state, "ready")
@@ -164,7 +164,7 @@ def _snapshot(row: Any, data: bool, line: int = 0, key: str = "") -> Snapshot:
     return Snapshot(
         id=str(row.message_id),
         state=state,
-        place=str(Place(line, str(getattr(row, key, 0)), str(row.id))),
+        place=str(Place(part, str(getattr(row, key, 0)), str(row.id))),
         data=payload.encode() if isinstance(payload, str) else payload and bytes(payload),
         due=_moment(row.due) if state == "delayed" else None,
         died=died,
