@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_leases import Lending
-from djutils.testing.contract_lines import QueueContract, until
 from djutils.testing.contract_looking import Finding
 from djutils.testing.contract_names import Naming
 from djutils.testing.contract_order import Delaying, Ranking
 from djutils.testing.contract_owners import Owning, Sharing
+from djutils.testing.contract_queue import QueueContract, until
 from djutils.testing.contract_settling import Settling
 
 __all__ = ["LeasedQueueContract", "QueueContract", "until"]

@@ -14,7 +14,7 @@ from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of
-from djutils.testing.contract_lines import until
+from djutils.testing.contract_queue import until
 
 SOON = 0.001
 

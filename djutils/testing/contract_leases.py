@@ -13,7 +13,7 @@ import pytest
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Rejection, Retrial, Stats, new_id
-from djutils.testing.contract_lines import PATIENCE, QueueContract, until
+from djutils.testing.contract_queue import PATIENCE, QueueContract, until
 
 Settle = Callable[[LeasedQueue, int, str], set[str]]
 

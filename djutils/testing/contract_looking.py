@@ -10,7 +10,7 @@ import pytest
 from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.message import Envelope, Rejection, Retrial, Snapshot, StateName, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority
-from djutils.testing.contract_lines import until
+from djutils.testing.contract_queue import until
 
 STATES: tuple[StateName, ...] = get_args(StateName)
 needs_looking = pytest.mark.usefixtures("can_look")

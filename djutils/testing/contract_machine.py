@@ -36,9 +36,9 @@ from hypothesis.stateful import (
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot, new_id
-from djutils.testing.contract_lines import until
 from djutils.testing.contract_looking import STATES
 from djutils.testing.contract_model import Kept, Model
+from djutils.testing.contract_queue import until
 
 STEPS = int(os.environ.get("DJUTILS_PROPERTY_STEPS", "1000"))
 SEED = int(os.environ.get("DJUTILS_PROPERTY_SEED", "0"))

@@ -9,7 +9,7 @@ import pytest
 from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority, needs_waiting
-from djutils.testing.contract_lines import until
+from djutils.testing.contract_queue import until
 
 DELAY = 0.4
 EARLY = 0.005

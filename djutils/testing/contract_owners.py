@@ -12,7 +12,7 @@ from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of
-from djutils.testing.contract_lines import THREADS, all_at_once
+from djutils.testing.contract_queue import THREADS, all_at_once
 
 
 def open_here() -> tuple[int, int]:

@@ -12,8 +12,8 @@ from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract_leases import ids_of
-from djutils.testing.contract_lines import until
 from djutils.testing.contract_machine import ModelContract
+from djutils.testing.contract_queue import until
 
 from .frozen import FrozenContract
 from .neighbours import EACH, NeighbourContract, connection_of

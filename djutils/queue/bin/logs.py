@@ -14,7 +14,7 @@ from typing import TextIO
 
 from djutils.queue.bin.safe_files import open_log
 from djutils.queue.exceptions import ConsumerError
-from djutils.queue.workers.log_lines import lines
+from djutils.queue.workers.log_lines import line_formatter
 from djutils.queue.workers.project_logs import OURS, OurFilter, OurHandler, is_ours, project_handlers
 
 CANNOT_WRITE = 73
@@ -27,7 +27,7 @@ class LogFile(OurHandler, WatchedFileHandler):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
-        self.setFormatter(lines)
+        self.setFormatter(line_formatter)
         self._standard: tuple[int, ...] = ()
         self._looked = float("-inf")
 
@@ -80,7 +80,7 @@ class Terminal(OurHandler, logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(lines)
+        self.setFormatter(line_formatter)
 
 
 class LastResort(OurHandler):

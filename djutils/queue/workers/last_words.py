@@ -9,7 +9,7 @@ import struct
 
 from django.utils.log import RequireDebugFalse, RequireDebugTrue
 
-from .log_lines import as_one_line, lines
+from .log_lines import as_one_line, line_formatter
 from .project_logs import OurFilter, OurHandler, project_handlers
 
 SIZE = 4096
@@ -30,7 +30,7 @@ class LastWords(OurHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(lines)
+        self.setFormatter(line_formatter)
         self._memory = mmap.mmap(-1, _HEAD.size + SIZE)
         self._written = 0
         self._censors: dict[str, list[logging.Handler]] = {}
@@ -89,7 +89,7 @@ def _censored(record: logging.LogRecord, censors: list[logging.Handler]) -> str 
             return None
         if isinstance(passed, logging.LogRecord):
             shown = passed
-    line = lines.format(copy.copy(shown))
+    line = line_formatter.format(copy.copy(shown))
     for handler in censors:
         if type(handler.formatter) in _PLAIN:
             continue
@@ -102,7 +102,7 @@ def _censored(record: logging.LogRecord, censors: list[logging.Handler]) -> str 
 
 def _told(record: logging.LogRecord) -> list[str]:
     """Return the lines of the record itself, without time and logger name."""
-    trace = lines.formatException(record.exc_info) if record.exc_info else ""
+    trace = line_formatter.formatException(record.exc_info) if record.exc_info else ""
     return [*record.getMessage().splitlines(), *trace.splitlines()]
 
 

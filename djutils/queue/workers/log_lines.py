@@ -12,7 +12,7 @@ _HALF = 32 * 1024
 """Characters to keep of the start and of the end of a longer record."""
 
 
-class Lines(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Formats a record once for all handlers that share this formatter, and the time once a second.
 
     Records logged by a command contain its id. Lines after the first are indented,
@@ -71,4 +71,4 @@ def as_one_line(text: str) -> str:
     )
 
 
-lines = Lines()
+line_formatter = LineFormatter()
