@@ -12,8 +12,8 @@ from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.streams import flush_standard_streams
 
 
-def ask(question: Callable[[], Any]) -> Any:
-    """Return what ``question`` returns in a child process, by way of JSON.
+def call(function: Callable[[], Any]) -> Any:
+    """Return what ``function`` returns in a child process, by way of JSON.
 
     What it raises is raised here as ``ConsumerError``; ``EOFError`` if the child died instead.
     """
@@ -22,7 +22,7 @@ def ask(question: Callable[[], Any]) -> Any:
     pid = os.fork()
     if pid == 0:
         try:
-            os.write(say, json.dumps(_answer(question)).encode())
+            os.write(say, json.dumps(_result(function)).encode())
         finally:
             os._exit(0)
     os.close(say)
@@ -31,15 +31,15 @@ def ask(question: Callable[[], Any]) -> Any:
     os.waitpid(pid, 0)
     if not text:
         raise EOFError
-    answer, error, exit_code = json.loads(text)
+    result, error, exit_code = json.loads(text)
     if error:
         raise ConsumerError(error, exit_code)
-    return answer
+    return result
 
 
-def _answer(question: Callable[[], Any]) -> tuple[Any, str, int]:
+def _result(function: Callable[[], Any]) -> tuple[Any, str, int]:
     try:
-        return question(), "", 0
+        return function(), "", 0
     except ConsumerError as error:
         return None, str(error), error.exit_code
     except Exception:  # noqa: BLE001  (any error is raised again in the calling process)

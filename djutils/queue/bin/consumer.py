@@ -120,7 +120,7 @@ class QueueDaemon:
         """Report the daemon's state: return 0 if it is running, 3 if not, 1 if it died and left its pidfile."""
         options, holder = self._options, read(self._pidfile)
         asked = partial(report, holder, self._pidfile, options.consumer.queues, options.watch)
-        told = self._project.ask(asked)
+        told = self._project.call(asked)
         self._say(json.dumps(told, indent=2) if options.format == "json" else in_words(told))
         if holder and holder.alive:
             return 0

@@ -99,13 +99,13 @@ def reach_backend(names: Sequence[str]) -> None:
         backend = load_backend(settings.QUEUE_BACKEND)
     except ConfigurationError as error:
         raise ConsumerError(str(error), CONFIGURATION) from error
-    ask = _ask if issubclass(backend, LeasedQueue) else _ask_in_a_child
+    query = _query if issubclass(backend, LeasedQueue) else _query_in_a_child
     for name in names:
-        if failure := ask(name):
+        if failure := query(name):
             raise ConsumerError(*failure)
 
 
-def _ask(name: str) -> tuple[str, int] | None:
+def _query(name: str) -> tuple[str, int] | None:
     """Return what is wrong with the queue ``name`` and the exit code, or None."""
     try:
         queue = queues.fresh(name)
@@ -124,9 +124,9 @@ def _ask(name: str) -> tuple[str, int] | None:
     return None
 
 
-def _ask_in_a_child(name: str) -> tuple[str, int] | None:
+def _query_in_a_child(name: str) -> tuple[str, int] | None:
     try:
-        failure = children.ask(lambda: _ask(name))
+        failure = children.call(lambda: _query(name))
     except EOFError:
         return f"{settings.QUEUE_BACKEND} ended the process that queried a queue's length.", 1
     return failure and tuple(failure)

@@ -71,23 +71,23 @@ def words_of(uid: int, pid: int) -> list[str]:
     return [f"--user={uid}", f"--group={uid if gid == -1 else gid}"]
 
 
-def ask_as(account: Account | None, question: Callable[[], T]) -> T:
-    """Return what ``question`` returns when called as that user; None: in this process.
+def call_as(account: Account | None, function: Callable[[], T]) -> T:
+    """Return what ``function`` returns when called as that user; None: in this process.
 
     Raises what it raises, as a ``ConsumerError`` if it is called in a child process.
     """
     if account is None:
-        return question()
+        return function()
 
-    def ask() -> T:
+    def call() -> T:
         become(account)
-        return question()
+        return function()
 
     try:
-        answer: T = children.ask(ask)
+        result: T = children.call(call)
     except EOFError:
         raise ConsumerError("The project's code ended the process that loaded it.") from None
-    return answer
+    return result
 
 
 def prepare_log(path: Path, account: Account) -> None:

@@ -25,25 +25,25 @@ class Project:
         self._default_queue = ""
         self._checked = False
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """Return what ``question`` returns where the project can be imported; the result must fit into JSON."""
+    def call(self, function: Callable[[], T]) -> T:
+        """Return what ``function`` returns where the project can be imported; the result must fit into JSON."""
 
-        def ask() -> T:
+        def run() -> T:
             if self._search_here:
                 make_importable()
-            return question()
+            return function()
 
-        return privileges.ask_as(self.account, ask)
+        return privileges.call_as(self.account, run)
 
     def default_queue(self) -> str:
         """Return the name of its default queue; raise ``ConsumerError`` 78 if its settings cannot be imported."""
-        self._default_queue = self._default_queue or self.ask(preflight.default_queue)
+        self._default_queue = self._default_queue or self.call(preflight.default_queue)
         return self._default_queue
 
     def check(self, queues: Sequence[str]) -> None:
         """Load it and reach its backend, once; raise ``ConsumerError`` if that fails."""
         if not self._checked:
-            self.remarks = self.ask(lambda: _load(queues))
+            self.remarks = self.call(lambda: _load(queues))
             self._checked = True
 
     def move_in(self, queues: Sequence[str]) -> None:

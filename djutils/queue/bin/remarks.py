@@ -36,13 +36,13 @@ def find(names: Sequence[str]) -> list[str]:
         return [*found, _NO_COMMANDS]
     with suppress(Exception):
         # It is unknown what a third-party driver leaves behind: a child process queries it.
-        ask = _here if isinstance(queues.fresh(names[0]), LeasedQueue) else children.ask
-        found += ask(lambda: _of_queues(names))
+        call = _here if isinstance(queues.fresh(names[0]), LeasedQueue) else children.call
+        found += call(lambda: _of_queues(names))
     return found
 
 
-def _here(question: Callable[[], T]) -> T:
-    return question()
+def _here(function: Callable[[], T]) -> T:
+    return function()
 
 
 def _of_checks() -> list[str]:
@@ -104,12 +104,12 @@ def _left_waiting(name: str) -> set[str]:
     return _asked(name, look, set())
 
 
-def _asked(name: str, question: Callable[[BaseQueue], T], otherwise: T) -> T:
+def _asked(name: str, function: Callable[[BaseQueue], T], otherwise: T) -> T:
     with suppress(Exception):
         queue = queues.fresh(name)
         if not isinstance(queue, LeasedQueue):
-            return question(queue)
+            return function(queue)
         with closing(queue):
             queue.open()
-            return question(queue)
+            return function(queue)
     return otherwise
