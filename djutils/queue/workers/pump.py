@@ -339,10 +339,7 @@ class Pump:
 
     def _abandon(self) -> None:
         """Drop everything: this worker was considered dead, and its messages now belong to others."""
-        logger.error(
-            "Lease lost: this worker was silent for longer than its lease and its messages were reassigned. "
-            "It is replaced when its running commands have ended."
-        )
+        logger.error("Lease lost: this worker was silent and its messages were reassigned; restarting it.")
         self._let_end()
 
     def _let_end(self) -> None:

@@ -133,9 +133,7 @@ class Supervisor:
             self._keep_maintainer()
             self._wait(_LOOK_EVERY / 10)
         if self._liaison.has_dead_workers:
-            logger.error(
-                "The backend does not respond: messages of dead workers go back when their leases end."
-            )
+            logger.error("The backend does not respond: messages of dead workers return when leases end.")
         self._liaison.hang_up()
         while self._maintainer:
             self._wait(_LOOK_EVERY / 10)
