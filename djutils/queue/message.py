@@ -149,7 +149,10 @@ class Snapshot(NamedTuple):
     id: str
     state: StateName
     place: str = ""
-    """Its place among the messages of its state: ``peek`` can continue after it. Empty unless ``peek`` found it."""
+    """Its place among the messages of its state: ``peek`` can continue after it.
+
+    Empty unless ``peek`` found it, and if another program has spoilt the column it is ordered by.
+    """
     data: bytes | None = None
     """None: it was not requested."""
     due: datetime | None = None

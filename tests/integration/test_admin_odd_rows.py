@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,10 +14,11 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from djutils.models import QueueMessage, State
+from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue import codec
 from djutils.queue.message import Message, new_id
 from djutils.queue.queue import invoker
+from tests.admins import field
 from tests.project.app import ledger
 
 LAST_DAY = 253_402_300_799_000
@@ -32,6 +35,7 @@ def admin(settings: Settings, sqlite_alias: str) -> Iterator[Client]:
     yield client
     user.delete()
     QueueMessage.objects.all().delete()
+    QueueWorker.objects.filter(owner=7).delete()
 
 
 def genuine(queue: str = "odd") -> bytes:
@@ -80,43 +84,81 @@ def test_an_odd_row_is_shown(
     settings.USE_TZ = use_tz
     facts = {"message_id": new_id(), "queue": "odd", "state": state, "died": 1, "message": genuine()} | odd
     QueueMessage.objects.create(**facts)
-    assert_all_pages_answer(admin)
+    assert_all_pages_answer(admin, facts["queue"])
 
 
-def assert_all_pages_answer(admin: Client) -> None:
-    row = QueueMessage.objects.latest("id")
+def assert_all_pages_answer(admin: Client, queue: str = "odd") -> None:
+    """Each page and each that it links to, in whatever order."""
     for kind in ("queuemessage", "deadletter"):
-        page = admin.get(reverse(f"admin:djutils_{kind}_changelist"))
-        assert page.status_code == 200
-        assert b"<script>alert(1)" not in page.content
-        if kind == "queuemessage" or row.state == State.DEAD:
-            detail = admin.get(reverse(f"admin:djutils_{kind}_change", args=[row.pk]))
-            assert detail.status_code == 200
-            assert b"<script>alert(1)" not in detail.content
+        for query in ({}, {"queue": queue}, {"queue": queue, "order": "oldest"}, {"queue": queue, "id": "0"}):
+            page = html_of(admin, reverse(f"admin:djutils_{kind}_changelist", query=query))
+            for url in {unescape(url) for url in re.findall(r'href="(/admin/djutils/[^"]*change/)"', page)}:
+                html_of(admin, url)
+
+
+def html_of(admin: Client, url: str) -> str:
+    page = admin.get(url)
+    assert page.status_code == 200
+    assert b"<script>alert(1)" not in page.content
+    assert b"cannot be asked" not in page.content
+    return page.content.decode()
 
 
 def test_a_message_of_another_site_is_shown_with_the_reason(admin: Client, settings: Settings) -> None:
     QueueMessage.objects.create(message_id=new_id(), queue="odd", message=foreign(settings))
-    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
+    page = admin.get(reverse("admin:djutils_queuemessage_changelist", query={"queue": "odd"}))
     assert "Signed with a key this site does not have" in page.content.decode()
 
 
-@pytest.mark.parametrize("column", ["message", "prio_rank", "died", "attempts", "state", "error", "queue"])
-@pytest.mark.parametrize("value", ["'text'", "x'ff00'", "1.5", "'1e999'"])
-def test_a_value_of_another_type_which_sqlite_allows_is_shown(admin: Client, column: str, value: str) -> None:
-    QueueMessage.objects.create(message_id=new_id(), queue="odd", state=State.DEAD, died=1, message=genuine())
+@pytest.mark.parametrize("state", ["ready", "leased", "dead"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "message",
+        "message_id",
+        "prio_rank",
+        "due",
+        "died",
+        "owner",
+        "attempts",
+        "state",
+        "error",
+        "queue",
+    ],
+)
+@pytest.mark.parametrize("value", ["'text'", "x'ff00'", "1.5", "'1e999'", "CAST(x'ff00' AS TEXT)"])
+def test_a_value_of_another_type_which_sqlite_allows_is_shown(
+    admin: Client, column: str, value: str, state: str
+) -> None:
+    QueueWorker.objects.create(owner=7, queue="odd")
+    facts = {"queue": "odd", "state": State[state.upper()], "owner": 7, "died": 1, "message": genuine()}
+    QueueMessage.objects.create(message_id=new_id(), **facts)
+    QueueMessage.objects.create(message_id=(sound := new_id()), **facts)
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE djutils_queuemessage SET {column} = {value}")
-    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
-    assert page.status_code == 200
-    if column != "state":
-        assert admin.get(reverse("admin:djutils_deadletter_changelist")).status_code == 200
+        cursor.execute(f"UPDATE djutils_queuemessage SET {column} = {value} WHERE message_id <> %s", [sound])
+    assert_all_pages_answer(admin)
+    assert sound in html_of(admin, reverse("admin:djutils_queuemessage_changelist", query={"queue": "odd"}))
+
+
+def test_odd_rows_are_discarded_with_everything_else(admin: Client) -> None:
+    for error in ("'sound'", "CAST(x'ff00' AS TEXT)"):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO djutils_queuemessage (message_id, queue, state, died, message, error)"
+                f" VALUES (%s, 'odd', 3, 1, x'00', {error})",
+                [new_id()],
+            )
+    where = reverse("admin:djutils_deadletter_changelist", query={"queue": "odd"})
+    question = admin.post(where, {"action": "discard_matching"}).content.decode()
+    form = {"action": "discard_matching", "progress": field(question, "progress")}
+    assert admin.post(where, form).status_code == 302
+    assert not QueueMessage.objects.filter(queue="odd").exists()
 
 
 def test_keys_that_cannot_work_are_said_in_the_list(admin: Client, settings: Settings) -> None:
     ledger.enter("x")
     settings.QUEUE_SIGNING_KEYS = [""]
-    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
+    page = admin.get(reverse("admin:djutils_queuemessage_changelist", query={"queue": "odd"}))
     assert page.status_code == 200
     assert "QUEUE_SIGNING_KEYS[0] is empty" in page.content.decode()
     settings.QUEUE_SIGNING_KEYS = None

@@ -10,22 +10,15 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connections
 
-from djutils.management.showing import (
-    LIKELY,
-    TakesIds,
-    command_of,
-    first_line,
-    plain,
-    the_only_one,
-    when,
-    width_of_ids,
-)
+from djutils.management.showing import LIKELY, TakesIds, the_only_one
 from djutils.queue import codec, dead_letters
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import MessageError, QueueException
+from djutils.queue.inspecting import command_of
 from djutils.queue.message import DeadLetter, Message
+from djutils.queue.wording import first_line, plain, when, width_of_ids
 
 _AT_ONCE = 200
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NoReturn, get_args
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
-from djutils.management.messages import (
+from djutils.management.showing import LIKELY, TakesIds, the_only_one
+from djutils.queue.backends.base import BaseQueue, counts_of
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.exceptions import QueueException
+from djutils.queue.inspecting import (
     GONE,
+    Budget,
     Found,
+    Sought,
+    Walk,
     as_json,
     cannot_know,
     fields,
@@ -20,16 +28,12 @@ from djutils.management.messages import (
     read,
     with_owners,
 )
-from djutils.management.showing import LIKELY, TakesIds, first_line, plain, the_only_one, when, width_of_ids
-from djutils.queue.backends.base import BaseQueue, counts_of
-from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.exceptions import QueueException
 from djutils.queue.message import StateName
+from djutils.queue.wording import first_line, plain, when, width_of_ids
 
 STATES: tuple[StateName, ...] = get_args(StateName)
 _ID = re.compile(r"[\w-]{1,32}")
 _IN_LIST: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
-_AT_ONCE = 200
 _MOST = 100_000
 """How many messages of a state to search for a command."""
 
@@ -100,14 +104,16 @@ class Command(TakesIds):
         blind = [queue for queue in chosen if not queue.supports_peek]
         if blind and options["state"] not in (None, "dead"):
             _refuse(blind[0])
+        sought = Sought(command=options["command"] or "")
         found: list[Found] = []
         cut = False
         for queue in chosen:
             for state in states if queue.supports_peek else ("dead",):
                 wanted = options["count"] - len(found)
-                some = _Listing(queue, state, options["newest"], options["command"])
-                found += some.first(wanted + 1)
-                cut = cut or some.gave_up or len(found) > options["count"]
+                newest = options["newest"]
+                walk = Walk(queue, state, sought, Budget(_MOST), newest=newest, at_once=wanted + 1)
+                found += islice(walk, wanted + 1)
+                cut = cut or walk.gave_up or len(found) > options["count"]
                 found = found[: options["count"]]
         found = with_owners(found)
         if options["format"] == "json":
@@ -135,36 +141,6 @@ class Command(TakesIds):
 
     def _write_json(self, value: object) -> None:
         self.stdout.write(json.dumps(value, indent=2))
-
-
-class _Listing:
-    """The messages of one queue in one state, optionally of one command."""
-
-    def __init__(self, queue: BaseQueue, state: StateName, newest: bool, command: str | None) -> None:
-        self.gave_up = False
-        """Whether it stopped although there may be more."""
-        self._queue = queue
-        self._state = state
-        self._newest = newest
-        self._command = command
-
-    def first(self, count: int) -> list[Found]:
-        found: list[Found] = []
-        for number, one in enumerate(self._each(_AT_ONCE if self._command else min(count, _AT_ONCE))):
-            if self._command is None or f".{one.command}".endswith(f".{self._command}"):
-                found.append(one)
-            self.gave_up = number >= _MOST
-            if len(found) >= count or self.gave_up:
-                break
-        return found
-
-    def _each(self, at_once: int) -> Iterator[Found]:
-        after = ""
-        while page := self._queue.peek(
-            self._state, newest=self._newest, after=after, count=at_once, data=True
-        ):
-            yield from (read(self._queue, one) for one in page)
-            after = page[-1].place
 
 
 def _refuse_nonsense(options: dict[str, Any]) -> None:

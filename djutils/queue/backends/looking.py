@@ -95,6 +95,13 @@ class Looking:
         """
         raise self._cannot_look()
 
+    def neighbours(self) -> list[str]:
+        """Return the names of other queues that have messages or workers in the same store, up to some of them.
+
+        An empty list where the store cannot tell them quickly: it is no promise that there are none.
+        """
+        return []
+
     def _cannot_look(self) -> BackendError:
         return BackendError(
             f"{type(self).__name__} cannot show waiting or running messages: it can only take them. Its dead letters"

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from django.db import connections
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
-from djutils.models import QueueMessage, State
+from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue.backends.looking import Place
 from djutils.queue.message import Snapshot, StateName
 
 from .base import Now
 from .connected import ConnectedQueue
-from .rows import slices
+from .rows import as_bytes, in_state, slices
 
 _NEAR = 1000
 """Most ids, of any queue, to look up by prefix; if more match, this queue's messages are searched instead."""
+_MOST_NAMES = 20
 _HEX = re.compile(r"[0-9a-f]+")
 _AFTER = dict(zip("0123456789abcdef", "123456789abcdefg", strict=True))
 
@@ -47,7 +50,7 @@ class LookingQueue(ConnectedQueue):
         data: bool = False,
     ) -> list[Snapshot]:
         place = Place.of(after) if after else None
-        with self._database():
+        with self._database(), self._legible():
             if state == "leased":
                 return self._peek_leased(int(place.id) if place else None, newest, count, data)
             found: list[Snapshot] = []
@@ -83,7 +86,7 @@ class LookingQueue(ConnectedQueue):
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
         if "\0" in prefix:  # not every database accepts such an id in a query
             return []
-        with self._database():
+        with self._database(), self._legible():
             rows = self._by_key(self._keys(prefix, count), data)
             return [_snapshot(row, data)._replace(place="") for row in rows.values()]
 
@@ -112,17 +115,47 @@ class LookingQueue(ConnectedQueue):
 
     def oldest(self) -> Snapshot | None:
         firsts: list[Snapshot] = []
-        with self._database():
+        with self._database(), self._legible():
             ready, due = self._parts("ready")
             # The first message of each rank: the index leads from one rank to the next.
             rows = ready.rows.order_by("rank", "id")
             while row := _columns(rows, False).first():
                 firsts.append(_snapshot(row, False, 0, "rank"))
-                rows = ready.rows.filter(rank__gt=row.rank).order_by("rank", "id")
+                rank: object = row.rank
+                if not isinstance(rank, int):  # spoilt by another program: no way leads on from it
+                    break
+                rows = ready.rows.filter(rank__gt=rank).order_by("rank", "id")
             firsts += [
                 _snapshot(row, False, 1, "due") for row in _columns(due.rows.order_by("due"), False)[:1]
             ]
         return min(firsts, key=lambda one: one.id, default=None)
+
+    def neighbours(self) -> list[str]:
+        found: set[str] = set()
+        with self._database() as connection, self._legible():
+            # By the index of one state; where indexes cannot be of one state, that of all.
+            rows = QueueMessage.objects.using(self._using)
+            parts = [in_state(self._using, state) for state in (State.READY, State.DELAYED, State.DEAD)]
+            for part in parts if connection.features.supports_partial_indexes else [rows]:
+                found |= set(_names(part))
+            workers = QueueWorker.objects.using(self._using).order_by("queue").distinct()
+            found |= set(workers.values_list("queue", flat=True)[:_MOST_NAMES])
+        return sorted(found - {self.name})
+
+    @contextmanager
+    def _legible(self) -> Iterator[None]:
+        """Inside, SQLite returns text that is not UTF-8 with escapes: it stores any bytes as text."""
+        connection = connections[self._using]
+        if connection.vendor != "sqlite":
+            yield
+            return
+        connection.ensure_connection()
+        raw = connection.connection
+        usual, raw.text_factory = raw.text_factory, _escaped
+        try:
+            yield
+        finally:
+            raw.text_factory = usual
 
     def _by_key(self, keys: Collection[int], data: bool) -> dict[int, QueueMessage]:
         rows = QueueMessage.objects.using(self._using)
@@ -159,13 +192,14 @@ def _snapshot(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
     """Return a row as a snapshot, even if another program has written into it."""
     is_due = row.state == State.DELAYED and isinstance(row.due, int) and row.due <= row.now
     state: StateName = "ready" if is_due else _NAMES.get(row.state, "ready")
+    number = getattr(row, key, 0)
     died = row.died_at if state == "dead" else None
-    payload = row.message if data else None
+    payload = as_bytes(row.message) if data else None
     return Snapshot(
         id=str(row.message_id),
         state=state,
-        place=str(Place(part, str(getattr(row, key, 0)), str(row.id))),
-        data=payload.encode() if isinstance(payload, str) else payload and bytes(payload),
+        place=str(Place(part, str(number), str(row.id))) if isinstance(number, int) else "",
+        data=payload,
         due=_moment(row.due) if state == "delayed" else None,
         died=died,
         attempts=_whole(row.attempts),
@@ -173,7 +207,7 @@ def _snapshot(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
         redeliveries=_whole(row.redeliveries),
         offers=_whole(row.offers),
         error=str(row.error or ""),
-        owner=row.owner if state == "leased" else None,
+        owner=row.owner if state == "leased" and isinstance(row.owner, int) else None,
     )
 
 
@@ -183,6 +217,22 @@ _NAMES: dict[int, StateName] = {
     State.LEASED: "leased",
     State.DEAD: "dead",
 }
+
+
+def _names(rows: QuerySet[QueueMessage]) -> Iterator[str]:
+    """Return the names of queues in ``rows``, up to some; each is one step along an index."""
+    names = rows.order_by("queue").values_list("queue", flat=True)
+    last: Any = None
+    for _ in range(_MOST_NAMES):
+        name: Any = (names if last is None else names.filter(queue__gt=last)).first()
+        if not isinstance(name, str) or name == last:
+            return
+        yield name
+        last = name
+
+
+def _escaped(stored: bytes) -> str:
+    return stored.decode(errors="backslashreplace")
 
 
 def _whole(value: object) -> int:

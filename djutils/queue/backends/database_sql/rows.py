@@ -68,7 +68,12 @@ def dead_letter(row: QueueMessage) -> DeadLetter:
     """Return a dead row as a ``DeadLetter``."""
     died = row.died_at or datetime.now(UTC)
     counters = (row.attempts, row.crashes, row.redeliveries)
-    return DeadLetter(row.message_id, bytes(row.message), row.error or "", died, *counters)
+    return DeadLetter(row.message_id, as_bytes(row.message), row.error or "", died, *counters)
+
+
+def as_bytes(stored: object) -> bytes:
+    """Return what the database gave for a message; SQLite keeps any type in a column of bytes."""
+    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
 
 
 def text(error: str) -> str:

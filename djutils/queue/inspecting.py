@@ -1,22 +1,30 @@
-"""Describing a message: as text, and as values for JSON."""
+"""Messages that were looked at: which queues to ask, how to find some, and what can be said of one.
+
+In words, and as values for JSON. Nothing in a message is unpickled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from math import inf
 from typing import Any, NamedTuple
 
-from djutils.management.showing import plain, when
-from djutils.queue import autodiscover, codec
-from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
-from djutils.queue.conf import settings
-from djutils.queue.exceptions import MessageError
-from djutils.queue.message import Message, Snapshot
-from djutils.queue.registry import registry
+from django.utils.module_loading import autodiscover_modules
+
+from . import codec
+from .backends import queues
+from .backends.base import BaseQueue, LeasedQueue
+from .conf import settings
+from .exceptions import ConfigurationError, MessageError
+from .message import Message, Snapshot, StateName
+from .registry import registry
+from .wording import plain, since, until, when
 
 GONE = "gone: it has succeeded, or was discarded, or never existed"
+_AT_ONCE = 200
 
 
 class Found(NamedTuple):
@@ -37,23 +45,125 @@ class Found(NamedTuple):
         return self.message.command if self.message else "?"
 
 
+class Sought(NamedTuple):
+    """Which messages to look for; what is empty leaves none out."""
+
+    command: str = ""
+    """The name of the command, or the end of it, such as ``send_welcome``."""
+    text: str = ""
+    """What the last error contains, in upper or lower case."""
+    prefix: str = ""
+    """How the id begins, in upper or lower case."""
+
+    def fits(self, one: Found) -> bool:
+        """Return whether ``one`` is such a message."""
+        return (
+            (not self.command or f".{one.command}".endswith(f".{self.command}"))
+            and one.snapshot.id.lower().startswith(self.prefix.lower())
+            and self.text.lower() in one.snapshot.error.lower()
+        )
+
+
+class Budget:
+    """How many messages may be looked through, and for how many seconds, by all that share it."""
+
+    def __init__(self, messages: int, seconds: float = inf) -> None:
+        self._left = messages
+        self._end = time.monotonic() + seconds
+
+    def spend(self, messages: int) -> None:
+        """Note that so many messages were looked through."""
+        self._left -= messages
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it is time to stop."""
+        return self._left <= 0 or time.monotonic() >= self._end
+
+
+class Walk:
+    """Goes through the messages of ``queue`` in ``state``, after the place ``after``, and yields those sought.
+
+    What the store answers to a call is looked through to its end; only then is ``budget`` looked at. So each
+    walk gets on, however little there is left.
+    """
+
+    def __init__(
+        self,
+        queue: BaseQueue,
+        state: StateName,
+        sought: Sought,
+        budget: Budget,
+        *,
+        newest: bool = False,
+        after: str = "",
+        at_once: int = _AT_ONCE,
+        data: bool = True,
+    ) -> None:
+        self.queue = queue
+        self.place = after
+        """Where to go on: behind everything that was looked through, before what was yielded last."""
+        self.gave_up = False
+        """Whether it stopped because ``budget`` was spent, although there may be others."""
+        self._state = state
+        self._sought = sought
+        self._budget = budget
+        self._options: dict[str, Any] = {
+            "newest": newest,
+            # What is sought is rare, perhaps; of what is not, only what is asked for is loaded.
+            "count": _AT_ONCE if any(sought) else min(at_once, _AT_ONCE),
+            "data": data or bool(sought.command),
+        }
+
+    def __iter__(self) -> Iterator[Found]:
+        placeless: set[str] = set()
+        while page := self.queue.peek(self._state, after=self.place, **self._options):
+            before = self.place
+            for snapshot in page:
+                if snapshot.id in placeless:
+                    continue
+                found = read(self.queue, snapshot)
+                if self._sought.fits(found):
+                    yield found
+                if snapshot.place:
+                    self.place = snapshot.place
+                else:
+                    placeless.add(snapshot.id)
+            self._budget.spend(len(page))
+            if self.place == before:  # nothing but rows that another program has spoilt
+                return
+            if self._budget.is_spent:
+                self.gave_up = True
+                return
+
+
 def known_queues(name: str | None) -> list[BaseQueue]:
     """Return the queue ``name``; without a name, the project's default queue and those that its commands name."""
     if name:
         return [queues[name]]
     # A commands.py that cannot be imported is often the reason for using this command.
     with suppress(Exception):
-        autodiscover()
+        autodiscover_modules("commands")
     named = {command.queue_name for command in registry if command.queue_name}
     return [queues[name] for name in (settings.queue_name, *sorted(named - {settings.queue_name}))]
 
 
 def read(queue: BaseQueue, snapshot: Snapshot) -> Found:
-    """Return ``snapshot`` with the contents of its header; its payload must have been loaded."""
+    """Return ``snapshot`` with what its header says, if its payload was loaded."""
+    if snapshot.data is None:
+        return Found(queue, snapshot, None)
     try:
-        return Found(queue, snapshot, codec.decode(snapshot.data or b"", queue.name))
-    except MessageError as error:
+        return Found(queue, snapshot, codec.decode(snapshot.data, queue.name))
+    except (MessageError, ConfigurationError) as error:  # strange bytes, or keys that cannot work
         return Found(queue, snapshot, None, str(error))
+
+
+def command_of(data: bytes, queue: str) -> tuple[str, str]:
+    """Return the name of the command in a message, and '', or '?' and why it cannot be read."""
+    try:
+        return codec.decode(data, queue).command, ""
+    except MessageError as error:
+        return "?", str(error)
 
 
 def with_owners(found: Iterable[Found]) -> list[Found]:
@@ -77,7 +187,7 @@ def summary(found: Found) -> str:
             text = "waiting"
         case "delayed":
             text = "waiting" + (
-                f", due at {when(one.due)} ({_until(one.due)})" if one.due else ", not yet due"
+                f", due at {when(one.due)} ({until(one.due)})" if one.due else ", not yet due"
             )
         case "leased":
             text = f"running since an unknown moment, or about to run: lent to worker process {_owner(found)}"
@@ -92,7 +202,11 @@ def fields(found: Found) -> list[tuple[str, str]]:
     named = [("id", one.id), ("state", summary(found)), ("queue", found.queue.name)]
     named.append(("command", plain(found.command) + (f" ({plain(found.problem)})" if found.problem else "")))
     sent = message.enqueued_at if message else one.sent
-    named.append(("enqueued", f"{when(sent)} ({_since(sent)} ago)" if sent else "unknown"))
+    named.append(("enqueued", f"{when(sent)} ({since(sent)} ago)" if sent else "unknown"))
+    if one.due:
+        named.append(("due", f"{when(one.due)} ({until(one.due)})"))
+    if one.died:
+        named.append(("died", f"{when(one.died)} ({since(one.died)} ago)"))
     if message and message.eta:
         named.append(("eta", when(datetime.fromtimestamp(message.eta, UTC))))
     if message:
@@ -158,15 +272,6 @@ def _owner(found: Found) -> str:
 
 def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
-
-
-def _since(moment: datetime) -> timedelta:
-    return max(timedelta(0), timedelta(seconds=int((datetime.now(UTC) - moment).total_seconds())))
-
-
-def _until(moment: datetime) -> str:
-    rest = moment - datetime.now(UTC)
-    return f"in {timedelta(seconds=int(rest.total_seconds()))}" if rest > timedelta(0) else "now"
 
 
 def _iso(moment: datetime | None) -> str | None:

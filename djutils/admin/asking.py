@@ -1,0 +1,294 @@
+"""What a page asks of the queues: a filter, and one page of the messages that fit it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from heapq import merge
+from typing import Any, NamedTuple, get_args
+
+from django.http import QueryDict
+from django.utils.http import urlencode
+
+from djutils.queue.backends import queues
+from djutils.queue.backends.base import BaseQueue, counts_of
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.exceptions import BackendUnavailable, QueueException
+from djutils.queue.inspecting import Budget, Found, Sought, Walk, known_queues, read, with_owners
+from djutils.queue.message import Snapshot, StateName
+
+logger = logging.getLogger("djutils.admin")
+
+STATES: tuple[StateName, ...] = get_args(StateName)
+PER_PAGE = 100
+MOST = 10_000
+"""How many messages to look through for one page."""
+SECONDS = 4.0
+_LONGEST = 200
+_TURN: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+class Filter(NamedTuple):
+    """What the operator wants to see; what is empty leaves nothing out."""
+
+    queue: str = ""
+    state: str = ""
+    command: str = ""
+    reason: str = ""
+    id: str = ""
+    order: str = ""
+    """'oldest', or empty for the newest first."""
+
+    @classmethod
+    def of(cls, given: QueryDict) -> Filter:
+        """Return what ``given`` says; what makes no sense is left out."""
+        texts = {name: given.get(name, "").strip()[:_LONGEST] for name in cls._fields}
+        if texts["state"] not in STATES:
+            texts["state"] = ""
+        if texts["order"] != "oldest":
+            texts["order"] = ""
+        return cls(**texts)
+
+    @property
+    def newest(self) -> bool:
+        """Whether the newest come first."""
+        return not self.order
+
+    @property
+    def sought(self) -> Sought:
+        """What to look for in a queue."""
+        return Sought(self.command, self.reason, self.id)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return names and values of what is not empty."""
+        return [(name, value) for name, value in self._asdict().items() if value]
+
+    def query(self, **more: str) -> str:
+        """Return it as the query of an address, with ``more`` in place of what it has."""
+        given = {**self._asdict(), **more}
+        return "?" + urlencode({name: value for name, value in given.items() if value})
+
+    def in_words(self) -> str:
+        """Return what it asks for, in words; empty if it leaves nothing out."""
+        told = []
+        if self.command:
+            told.append(f"command {self.command}")
+        if self.reason:
+            told.append(f"reason contains “{self.reason}”")
+        if self.id:
+            told.append(f"id begins with {self.id}")
+        return ", ".join(told)
+
+
+class Cursor(NamedTuple):
+    """Where a page ended: which part of the list it was in, and the place in each queue of it."""
+
+    part: int = 0
+    places: Mapping[str, str] = {}
+
+    def __str__(self) -> str:
+        return json.dumps([self.part, dict(self.places)], separators=(",", ":"))
+
+    @classmethod
+    def of(cls, text: str) -> Cursor:
+        """Return what ``str`` made text of; the beginning for anything else."""
+        try:
+            part, places = json.loads(text)
+            return cls(int(part), {str(name): str(place) for name, place in dict(places).items()})
+        except (ValueError, TypeError):
+            return cls()
+
+
+class Page(NamedTuple):
+    """Messages that were found, and what else there is to say."""
+
+    found: list[Found]
+    after: str = ""
+    """Where the next page begins; empty: there is none."""
+    looked: int = 0
+    """Of a page that ended before it was full: how many messages were looked through."""
+    problems: Sequence[str] = ()
+
+
+class Told(NamedTuple):
+    """What a queue says of itself."""
+
+    queue: str
+    counts: Mapping[str, int | None] = {}
+    """None: it cannot know."""
+    oldest: Snapshot | None = None
+    knows_oldest: bool = False
+    remark: str = ""
+    problem: str = ""
+    is_down: bool = False
+    """Whether its store cannot be reached."""
+    is_other: bool = False
+    """Whether no command of this project is sent to it."""
+
+
+def chosen(name: str) -> tuple[list[BaseQueue], str]:
+    """Return the queue ``name``, or all that the project's commands are sent to, and what was wrong."""
+    try:
+        return known_queues(name or None), ""
+    except Exception as error:  # noqa: BLE001  (a wrong setting, or a backend that cannot be made)
+        return [], explain(name or "of this project", error)
+
+
+def beside(known: Sequence[BaseQueue]) -> list[BaseQueue]:
+    """Return the other queues in the store of ``known``, as far as it tells: of other names, or of other projects."""
+    names = {queue.name for queue in known}
+    try:
+        return [queues[name] for queue in known[:1] for name in queue.neighbours() if name not in names]
+    except Exception:  # noqa: BLE001  (what is wrong is said where the known ones are asked)
+        return []
+
+
+def told_of(known: Sequence[BaseQueue], others: Sequence[BaseQueue]) -> list[Told]:
+    """Return what each queue says of itself, or the problem with asking it; ``others`` are marked as such.
+
+    They are in one store: after one that cannot be reached the others are not waited for.
+    """
+    told: list[Told] = []
+    for queue in (*known, *others):
+        if told and told[-1].is_down:
+            told.append(told[-1]._replace(queue=queue.name, problem=""))
+        else:
+            told.append(_ask(queue)._replace(is_other=queue in others))
+    return told
+
+
+def _ask(queue: BaseQueue) -> Told:
+    remark = ""
+    if isinstance(queue, MemoryQueue):
+        remark = "MemoryQueue: only the messages of this process of the site are seen."
+    elif not queue.supports_peek:
+        remark = f"{type(queue).__name__} cannot show what waits or runs, only its dead letters."
+    try:
+        oldest = queue.oldest() if queue.supports_peek else None
+        return Told(queue.name, counts_of(queue), oldest, queue.supports_peek, remark)
+    except Exception as error:  # noqa: BLE001  (a backend may raise anything)
+        is_down = isinstance(error, BackendUnavailable)
+        return Told(queue.name, remark=remark, problem=explain(queue.name, error), is_down=is_down)
+
+
+def look(chosen: Sequence[BaseQueue], states: Sequence[StateName], wanted: Filter, cursor: Cursor) -> Page:
+    """Return the page that begins at ``cursor`` of the messages that are in one of ``states`` and fit."""
+    if wanted.id:
+        return _by_id(chosen, states, wanted)
+    budget, problems = _Noting(MOST, SECONDS), list[str]()
+    found: list[Found] = []
+    for number, part in enumerate(_parts(chosen, states)):
+        if number < cursor.part:
+            continue
+        places = cursor.places if number == cursor.part else {}
+        walks = [
+            Walk(
+                queue,
+                state,
+                wanted.sought,
+                budget,
+                newest=wanted.newest,
+                after=places.get(queue.name, ""),
+                at_once=PER_PAGE + 1,
+            )
+            for queue, state in part
+        ]
+        # One more than fits, so that the last that is shown is behind the place of its walk.
+        for one in merge(*(_guarded(walk, problems) for walk in walks), key=_moment, reverse=wanted.newest):
+            found.append(one)
+            if len(found) > PER_PAGE:
+                break
+        after = str(Cursor(number, {walk.queue.name: walk.place for walk in walks if walk.place}))
+        if len(found) > PER_PAGE:
+            return Page(found[:PER_PAGE], after, problems=problems)
+        if any(walk.gave_up for walk in walks):
+            return Page(found, after, budget.spent, problems)
+    return Page(found, problems=problems)
+
+
+def whole(found: Sequence[Found]) -> list[Found]:
+    """Return ``found`` with what is known of their owners, if the store tells it."""
+    try:
+        return with_owners(found)
+    except Exception:  # noqa: BLE001  (it is an extra; what was found is shown without it)
+        return list(found)
+
+
+def find(chosen: Iterable[BaseQueue], id: str, count: int, problems: list[str]) -> list[Found]:
+    """Return up to ``count`` messages whose id is, or else begins with, ``id``; append what is wrong."""
+    found: list[Found] = []
+    for queue in chosen:
+        try:
+            some = queue.find(id, count, data=True) or queue.find(id.lower(), count, data=True)
+            found += [read(queue, snapshot) for snapshot in some]
+        except Exception as error:  # noqa: BLE001  (a backend may raise anything)
+            problems.append(explain(queue.name, error))
+    return [one for one in found if one.snapshot.id == id] or found[:count]
+
+
+def explain(name: str, error: Exception) -> str:
+    """Return what happened to the queue ``name`` and what to do, for the page and the log."""
+    logger.warning("The admin could not ask the queue %r.", name, exc_info=error)
+    if isinstance(error, BackendUnavailable):
+        return (
+            f"The queue '{name}' cannot be asked. {type(error).__name__}: {error} Its messages stay where they are;"
+            f" load this page again when the store can be reached."
+        )
+    if isinstance(error, QueueException):
+        return f"The queue '{name}' cannot be asked. {type(error).__name__}: {error}"
+    # Of an error that is not ours nobody knows what it repeats: an address with a password, for one.
+    return (
+        f"The queue '{name}' cannot be asked: its backend raised {type(error).__name__}. The traceback is in the"
+        f" site's log, from the logger {logger.name}."
+    )
+
+
+class _Noting(Budget):
+    """Notes how much of it was spent."""
+
+    spent = 0
+
+    def spend(self, messages: int) -> None:
+        super().spend(messages)
+        self.spent += messages
+
+
+def _parts(
+    chosen: Sequence[BaseQueue], states: Sequence[StateName]
+) -> Iterator[list[tuple[BaseQueue, StateName]]]:
+    """Return what makes up the list, one after the other; the dead of all queues are one part, by their time."""
+    for state in _TURN:
+        if state == "dead" and state in states:
+            yield [(queue, state) for queue in chosen]
+        elif state in states:
+            yield from ([(queue, state)] for queue in chosen if queue.supports_peek)
+
+
+def _guarded(walk: Walk, problems: list[str]) -> Iterator[Found]:
+    """Yield what ``walk`` finds; an error ends it, and is appended to ``problems``."""
+    try:
+        yield from walk
+    except ValueError as error:  # of an address that was changed, or of a row that another program wrote
+        logger.warning("The admin lost its place in the queue %r.", walk.queue.name, exc_info=error)
+        problems.append(
+            f"The queue '{walk.queue.name}' cannot go on from here: begin again at the first page."
+        )
+    except Exception as error:  # noqa: BLE001  (a backend may raise anything)
+        problems.append(explain(walk.queue.name, error))
+
+
+def _by_id(chosen: Sequence[BaseQueue], states: Sequence[StateName], wanted: Filter) -> Page:
+    problems: list[str] = []
+    found = find(chosen, wanted.id, PER_PAGE + 1, problems)
+    cut = len(found) > PER_PAGE
+    if cut:
+        problems.append(f"More than {PER_PAGE} ids begin with {wanted.id}; write more of it.")
+    fitting = [one for one in found if one.snapshot.state in states and wanted.sought.fits(one)]
+    return Page(fitting[:PER_PAGE], problems=problems)
+
+
+def _moment(one: Found) -> Any:
+    return one.snapshot.died or _LATEST

@@ -1,0 +1,199 @@
+"""The pages of the dead letters, where they are replayed and discarded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
+from django.utils.translation import gettext
+
+from djutils.models import DeadLetter
+
+from . import asking, deciding, showing
+from .asking import Filter
+from .deciding import Progress, Verb
+from .pages import QueuePages
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(QueuePages):
+    """Messages that will not be tried again: look, replay or discard."""
+
+    states = ("dead",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return whether this user may discard."""
+        return request.user.has_perm("djutils.delete_deadletter")
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Return whether this user may replay, which runs code: it has a permission of its own."""
+        return request.user.has_perm("djutils.replay_deadletter")
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            *super().get_urls(),
+            self._path("<path:object_id>/replay/", self.replay_view, "replay"),
+            self._path("<path:object_id>/delete/", self.delete_view, "delete"),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list; a POST decides on those that were selected, or on everything that matches the filter."""
+        if request.method != "POST":
+            return super().changelist_view(request, extra_context)
+        self._enter(request)
+        word, _, scope = request.POST.get("action", "").partition("_")
+        if word == "replay":
+            return self._act(request, "replay", scope)
+        if word == "discard":
+            return self._act(request, "discard", scope)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Replay one, by POST only."""
+        self._enter(request)
+        if request.method == "POST":
+            self._decide_on_one(request, "replay", object_id)
+        return HttpResponseRedirect(self._at("change", object_id))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask whether to discard one; a POST discards it."""
+        self._enter(request)
+        self._check(request, "discard")
+        if request.method == "POST":
+            self._decide_on_one(request, "discard", object_id)
+            return HttpResponseRedirect(self._at("changelist"))
+        found, problems, _ = self._find(object_id)
+        if problems or len(found) != 1 or found[0].snapshot.state != "dead":
+            return HttpResponseRedirect(self._at("change", object_id))
+        return self._confirm(
+            request,
+            "discard",
+            "1",
+            rows=showing.rows(found, self._page_of),
+            back=self._at("change", object_id),
+        )
+
+    def _check(self, request: HttpRequest, verb: Verb) -> None:
+        may = self.has_replay_permission if verb == "replay" else self.has_delete_permission
+        if not may(request):
+            raise PermissionDenied
+
+    def _decide_on_one(self, request: HttpRequest, verb: Verb, object_id: str) -> None:
+        self._check(request, verb)
+        found, problems, _ = self._find(object_id)
+        if len(found) == 1:
+            (one,) = found
+            key = showing.key_of(one.queue.name, one.snapshot.id)
+            self._finish(request, verb, [key], deciding.repr_of(one))
+        else:
+            self._say(request, problems or [gettext("Nothing was changed: there is no such dead letter.")])
+
+    def _act(self, request: HttpRequest, verb: Verb, scope: str) -> HttpResponse:
+        self._check(request, verb)
+        if scope == "matching":
+            return self._act_on_all(request, verb)
+        keys = [*dict.fromkeys(request.POST.getlist("selected"))]
+        if not keys:
+            self._say(
+                request, [gettext("Nothing was changed: no dead letter was selected.")], messages.WARNING
+            )
+        elif verb == "discard" and "confirmed" not in request.POST:
+            return self._confirm(request, verb, showing.number(len(keys)), keys=keys)
+        else:
+            self._finish(request, verb, keys)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def _finish(self, request: HttpRequest, verb: Verb, keys: Sequence[str], what: str = "") -> None:
+        """Decide on the messages of ``keys``, record it, and say what came of it."""
+        done = deciding.decide(verb, keys, self._by(request))
+        if done.number:
+            what = (
+                what
+                or f"{showing.letters(done.number)} of {len(keys)} selected, on {showing.named(done.queues)}"
+            )
+            only = keys[0] if len(keys) == 1 else ""
+            deciding.record(request.user, verb, what, () if only else keys, only)
+            self._say(request, [_success(verb, done.number)], messages.SUCCESS)
+        elif not done.problems:
+            self._say(
+                request, [gettext("Nothing was changed: they are dead letters no longer.")], messages.WARNING
+            )
+        self._say(request, done.problems)
+
+    def _act_on_all(self, request: HttpRequest, verb: Verb) -> HttpResponse:
+        wanted, here = Filter.of(request.GET), request.get_full_path()
+        if "progress" not in request.POST:
+            return self._begin(request, verb, wanted)
+        try:
+            began = Progress.of(request.POST["progress"])
+        except ValueError:
+            self._say(request, [gettext("Nothing was changed: the form was not complete. Begin again.")])
+            return HttpResponseRedirect(here)
+        done = deciding.carry_out(verb, began, wanted.sought, self._by(request))
+        if done.number:
+            deciding.record(request.user, verb, deciding.described(done, began, wanted))
+        if done.progress.queues:
+            return self._render(
+                request,
+                "progress",
+                title=deciding.DONE[verb],
+                verb=verb,
+                count=showing.letters(done.progress.done),
+                progress=str(done.progress),
+                problems=[done.problem] if done.problem else [],
+                words=wanted.in_words(),
+                back=here,
+            )
+        self._say(request, [_success(verb, done.progress.done)], messages.SUCCESS)
+        return HttpResponseRedirect(here)
+
+    def _begin(self, request: HttpRequest, verb: Verb, wanted: Filter) -> HttpResponse:
+        """Ask whether everything that matches is meant."""
+        chosen, problem = asking.chosen(wanted.queue)
+        try:
+            progress = Progress.begin(chosen)
+            guess = deciding.estimate(chosen, wanted, asking.MOST)
+        except Exception as error:  # noqa: BLE001  (a backend may raise anything)
+            problem = problem or asking.explain(wanted.queue or "of this project", error)
+        if problem:
+            self._say(request, [problem])
+            return HttpResponseRedirect(request.get_full_path())
+        count = showing.number(guess.number)
+        return self._confirm(
+            request,
+            verb,
+            count if guess.is_exact else gettext("at least %s") % count,
+            progress=str(progress),
+            matching=True,
+            words=wanted.in_words(),
+            queues=showing.named(chosen),
+            until=showing.ago(progress.until).exact,
+        )
+
+    def _confirm(self, request: HttpRequest, verb: Verb, count: str, **context: Any) -> HttpResponse:
+        title = gettext("Replay dead letters") if verb == "replay" else gettext("Discard dead letters")
+        return self._render(
+            request,
+            "confirm",
+            **{"title": title, "verb": verb, "count": count, "back": request.get_full_path()} | context,
+        )
+
+    def _by(self, request: HttpRequest) -> str:
+        return f"{request.user.get_username()} (admin)"
+
+    def _say(self, request: HttpRequest, texts: Sequence[str], level: int = messages.ERROR) -> None:
+        for text in texts:
+            self.message_user(request, text, level)
+
+
+def _success(verb: Verb, count: int) -> str:
+    letters = showing.letters(count)
+    return f"{letters} will run again." if verb == "replay" else f"{letters} discarded."

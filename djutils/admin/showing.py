@@ -1,0 +1,188 @@
+"""How messages, queues and numbers look on a page: short, with the exact value at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from django.utils import formats
+from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext
+
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.inspecting import Found, summary
+from djutils.queue.wording import plain, when, width_of_ids
+
+from .asking import Filter, Told
+
+_MINUTE = timedelta(minutes=1)
+_WIDEST_REASON = 300
+_LABELS = {"ready": "ready", "delayed": "delayed", "leased": "running", "dead": "dead"}
+
+
+class Moment(NamedTuple):
+    """A moment as it is told: how far away, and exactly."""
+
+    text: str
+    exact: str
+
+
+class Row(NamedTuple):
+    """A message in a list."""
+
+    key: str
+    url: str
+    short_id: str
+    id: str
+    command: str
+    problem: str
+    state: str
+    summary: str
+    queue: str
+    moment: Moment
+    """When it died, or is due, or was sent."""
+    priority: str
+    runs: str
+    reason: str
+    whole_reason: str
+
+
+class Number(NamedTuple):
+    """How many messages of a queue are in a state, and the page that lists them."""
+
+    text: str
+    url: str
+    is_known: bool
+    is_bad: bool
+
+
+class Line(NamedTuple):
+    """A queue in the table of queues."""
+
+    queue: str
+    url: str
+    numbers: Sequence[Number]
+    oldest: Moment
+    remark: str
+    is_down: bool
+    is_other: bool
+
+
+def key_of(queue: str, id: str) -> str:
+    """Return what names a message on whatever queue, in an address and in Django's log."""
+    return f"{quote(queue, safe='', errors='surrogatepass')}:{quote(id, safe='', errors='surrogatepass')}"
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    """Return queue and id out of what ``key_of`` returned; of a bare id the queue is empty."""
+    queue, _, id = key.rpartition(":")
+    return unquote(queue), unquote(id)
+
+
+def number(count: int) -> str:
+    """Return ``count`` with separators, as the language has them."""
+    return formats.number_format(count, use_l10n=True, force_grouping=True)
+
+
+def letters(count: int) -> str:
+    """Return so many dead letters, in words."""
+    return "1 dead letter" if count == 1 else f"{number(count)} dead letters"
+
+
+def named(queues: Sequence[BaseQueue] | Sequence[str]) -> str:
+    """Return queues in words."""
+    names = [f"'{one if isinstance(one, str) else one.name}'" for one in queues]
+    return f"the queue {names[0]}" if len(names) == 1 else f"the queues {', '.join(names)}"
+
+
+def ago(moment: datetime | None) -> Moment:
+    """Return ``moment`` by how long ago it was."""
+    if moment is None:
+        return Moment("unknown", "")
+    passed = datetime.now(UTC) - moment
+    if passed < -_MINUTE:
+        return Moment(gettext("in %s") % _distance(timeuntil, moment), when(moment))
+    if passed < _MINUTE:
+        return Moment(f"{max(0, int(passed.total_seconds()))} s", when(moment))
+    return Moment(_distance(timesince, moment), when(moment))
+
+
+def rows(found: Sequence[Found], url: Callable[[str], str]) -> list[Row]:
+    """Return ``found`` as rows; ``url`` returns the page of the message of a key."""
+    width = width_of_ids([one.snapshot.id for one in found])
+    return [_row(one, url, width) for one in found]
+
+
+def lines(told: Sequence[Told], wanted: Filter, url: Callable[[str, str], str]) -> list[Line]:
+    """Return the table of queues; ``url`` returns the list of a queue's messages in a state, or ''."""
+    return [_line(one, wanted, url) for one in told]
+
+
+def _row(one: Found, url: Callable[[str], str], width: int) -> Row:
+    snapshot, message = one.snapshot, one.message
+    key = key_of(one.queue.name, snapshot.id)
+    reason = plain(snapshot.error.partition("\n")[0])
+    problem = plain(one.problem) if one.problem not in snapshot.error else ""
+    return Row(
+        key=key,
+        url=url(key),
+        short_id=snapshot.id[:width] or "(empty)",
+        id=snapshot.id,
+        command=plain(one.command),
+        problem=problem,
+        state=_LABELS[snapshot.state],
+        summary=summary(one),
+        queue=one.queue.name,
+        moment=_moment(one),
+        priority=str(message.priority) if message else "?",
+        runs=str(snapshot.attempts + snapshot.crashes),
+        reason=reason if len(reason) <= _WIDEST_REASON else f"{reason[:_WIDEST_REASON]}…",
+        whole_reason=reason if len(reason) > _WIDEST_REASON else "",
+    )
+
+
+def _moment(one: Found) -> Moment:
+    snapshot = one.snapshot
+    if snapshot.state == "dead":
+        return ago(snapshot.died)
+    if snapshot.state == "delayed" and snapshot.due:
+        due = ago(snapshot.due)
+        return due._replace(text=f"due {due.text}", exact=f"due {due.exact}")
+    sent = ago(one.message.enqueued_at if one.message else snapshot.sent)
+    return sent._replace(exact=f"enqueued {sent.exact}" if sent.exact else "")
+
+
+def _line(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> Line:
+    numbers = [
+        Number(
+            text="unknown" if count is None else number(count),
+            url=url(told.queue, state) if count else "",
+            is_known=count is not None,
+            is_bad=state == "dead" and bool(count),
+        )
+        for state, count in told.counts.items()
+    ]
+    oldest = Moment("none", "")
+    if not told.knows_oldest:
+        oldest = Moment("unknown", "")
+    elif told.oldest:
+        oldest = ago(told.oldest.sent)
+    return Line(
+        told.queue,
+        wanted._replace(queue=told.queue).query(),
+        numbers,
+        oldest,
+        told.remark,
+        not told.counts,
+        told.is_other,
+    )
+
+
+def _distance(measure: Callable[..., str], moment: datetime) -> str:
+    """Return how far away ``moment`` is, in its largest unit; Django's words stay together by hard spaces."""
+    try:
+        return measure(moment, depth=1)
+    except (OverflowError, ValueError):  # a moment at the end of the calendar
+        return when(moment)
