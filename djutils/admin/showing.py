@@ -37,6 +37,8 @@ class Row(NamedTuple):
     short_id: str
     id: str
     command: str
+    parts: Sequence[str]
+    """Its name, to be broken between these."""
     problem: str
     state: str
     summary: str
@@ -123,6 +125,7 @@ def lines(told: Sequence[Told], wanted: Filter, url: Callable[[str, str], str]) 
 def _row(one: Found, url: Callable[[str], str], width: int) -> Row:
     snapshot, message = one.snapshot, one.message
     key = key_of(one.queue.name, snapshot.id)
+    command = plain(one.command)
     reason = plain(snapshot.error.partition("\n")[0])
     problem = plain(one.problem) if one.problem not in snapshot.error else ""
     return Row(
@@ -130,7 +133,8 @@ def _row(one: Found, url: Callable[[str], str], width: int) -> Row:
         url=url(key),
         short_id=snapshot.id[:width] or "(empty)",
         id=snapshot.id,
-        command=plain(one.command),
+        command=command,
+        parts=command.replace(".", ".\0").split("\0"),
         problem=problem,
         state=_LABELS[snapshot.state],
         summary=summary(one),

@@ -90,7 +90,7 @@ def test_an_odd_row_is_shown(
 def assert_all_pages_answer(admin: Client, queue: str = "odd") -> None:
     """Each page and each that it links to, in whatever order."""
     for kind in ("queuemessage", "deadletter"):
-        for query in ({}, {"queue": queue}, {"queue": queue, "order": "oldest"}, {"queue": queue, "id": "0"}):
+        for query in ({}, {"queue": queue, "order": "oldest"}):
             page = html_of(admin, reverse(f"admin:djutils_{kind}_changelist", query=query))
             for url in {unescape(url) for url in re.findall(r'href="(/admin/djutils/[^"]*change/)"', page)}:
                 html_of(admin, url)
@@ -158,7 +158,7 @@ def test_odd_rows_are_discarded_with_everything_else(admin: Client) -> None:
 def test_keys_that_cannot_work_are_said_in_the_list(admin: Client, settings: Settings) -> None:
     ledger.enter("x")
     settings.QUEUE_SIGNING_KEYS = [""]
-    page = admin.get(reverse("admin:djutils_queuemessage_changelist", query={"queue": "odd"}))
+    page = admin.get(reverse("admin:djutils_queuemessage_changelist"))
     assert page.status_code == 200
     assert "QUEUE_SIGNING_KEYS[0] is empty" in page.content.decode()
     settings.QUEUE_SIGNING_KEYS = None
