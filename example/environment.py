@@ -1,4 +1,4 @@
-"""The virtual environment the show happens in."""
+"""The virtual environment that the example runs in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def move_in(options: argparse.Namespace) -> None:
-    """Go on in a virtual environment of our own, which has what we need; make it if need be."""
+    """Go on in a virtual environment that has what the example needs; make it if it is not there."""
     home, log = options.out / "venv", options.out / "install.log"
     python, note = home / "bin" / "python", home / "installed.json"
     maker = shutil.which(options.python) or options.python
     wanted = [f"-e{CHECKOUT}", "Pillow", *servers.wheels(options.backend, options.url)]
-    known: list[str] = json.loads(note.read_text()) if note.exists() else []
-    if known[:2] != [maker, wanted[0]]:
+    known = installed(note)
+    if known[:2] != [maker, wanted[0]] or not python.exists():
+        note.unlink(missing_ok=True)  # interrupted from here on, it is made again
         with step("making a virtual env"):
             make_venv(maker, home, log)
         known = [maker]
@@ -33,6 +34,15 @@ def move_in(options: argparse.Namespace) -> None:
         note.write_text(json.dumps(known + missing))
     sys.stdout.flush()
     os.execv(python, [str(python), str(CHECKOUT / "example" / "run.py"), "--here", *sys.argv[1:]])
+
+
+def installed(note: Path) -> list[str]:
+    """Return which Python made the virtual environment, and what was installed; nothing if that is not sure."""
+    try:
+        known: list[str] = json.loads(note.read_text())
+    except (FileNotFoundError, ValueError):
+        return []
+    return known
 
 
 def make_venv(python: str, home: Path, log: Path) -> None:

@@ -55,7 +55,7 @@ MOODS = (
 
 
 def paint(seed: int) -> Image.Image:
-    """Answer the landscape number ``seed``; the same number gives much the same one."""
+    """Return the landscape number ``seed``; the same number gives much the same one."""
     rng = random.Random(seed)
     mood = MOODS[seed % len(MOODS)]
     shore = int(HEIGHT * rng.uniform(0.62, 0.76))
@@ -105,7 +105,7 @@ def _add_sun(picture: Image.Image, mood: Mood, shore: int, rng: random.Random) -
 
 
 def _noise(size: tuple[int, int], octaves: tuple[tuple[int, int], ...]) -> Image.Image:
-    """Answer soft noise: each octave (cells across, cells down) counts less than the one before."""
+    """Return soft noise: each octave (cells across, cells down) counts less than the one before."""
     total = Image.new("L", size, 128)
     for number, cells in enumerate(octaves):
         octave = Image.effect_noise(cells, 90).resize(size, Image.Resampling.BICUBIC)
@@ -130,7 +130,7 @@ def _add_clouds(picture: Image.Image, mood: Mood, shore: int, rng: random.Random
 
 
 def _ridge(rng: random.Random, height: float, roughness: float) -> list[float]:
-    """Answer a skyline of 513 heights by midpoint displacement."""
+    """Return a skyline of 513 heights by midpoint displacement."""
     line, spread = [rng.uniform(-height, height) / 2 for _ in range(3)], height
     while len(line) < 513:
         between = [(a + b) / 2 + rng.uniform(-spread, spread) for a, b in itertools.pairwise(line)]
@@ -159,7 +159,7 @@ def _add_mountains(picture: Image.Image, mood: Mood, shore: int, rng: random.Ran
 def _slope(
     rocks: Image.Image, colours: tuple[Colour, Colour], span: tuple[float, int], contrast: float
 ) -> Image.Image:
-    """Answer rock of the first colour that dissolves into the second, ``span`` from top to shore."""
+    """Return rock of the first colour that dissolves into the second, ``span`` from top to shore."""
     (colour, haze), (top, shore) = colours, span
     shade = rocks.point(lambda v: int(max(0.0, min(255.0, 128 + (v - 128) * contrast * 5))))
     rock = Image.composite(
@@ -266,7 +266,7 @@ def save(picture: Image.Image, folder: Path, number: int) -> None:
 def _store(picture: Image.Image, path: Path, **options: Any) -> None:
     unfinished = path.with_name(
         f"unfinished-{path.name}"
-    )  # if we die in mid-write, the next run paints it again
+    )  # killed while it is written, it is painted again by the next run
     picture.save(unfinished, **options)
     unfinished.replace(path)
 

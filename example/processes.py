@@ -1,4 +1,4 @@
-"""Processes that are sure to end: what the show starts, it takes with it, however it ends."""
+"""Processes that are sure to end: what the example starts, it ends, however it ends itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,11 +18,11 @@ Words = Sequence[object]
 
 
 class Trouble(Exception):
-    """The show cannot go on; the message is for whoever started it."""
+    """The example cannot go on; the message is for the user."""
 
 
 class _Interrupter:
-    """Turns a signal into a KeyboardInterrupt, at once or as soon as nothing is in the way."""
+    """Turns a signal into a KeyboardInterrupt, at once or at the end of an ``undisturbed`` block."""
 
     def __init__(self) -> None:
         self.depth, self.came = 0, False
@@ -31,7 +32,7 @@ class _Interrupter:
         self.raise_if_due()
 
     def raise_if_due(self) -> None:
-        """Raise what came, unless someone is not to be disturbed."""
+        """Raise what came, unless it has to wait."""
         if self.came and not self.depth:
             self.came = False
             raise KeyboardInterrupt
@@ -41,7 +42,7 @@ _interrupter = _Interrupter()
 
 
 def listen_to_signals() -> None:
-    """Let each of ``SIGNALS`` end the show as Ctrl-C does."""
+    """Let each of ``SIGNALS`` end the example as Ctrl-C does."""
     for number in SIGNALS:
         signal.signal(number, _interrupter)
 
@@ -58,21 +59,34 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make sure that no other show goes on in ``folder``."""
-    with (folder / "lock").open("w") as file:
+def alone(folder: Path) -> Iterator[TextIO]:
+    """Make ``folder`` and make sure that no other run is at work in it.
+
+    Yields a file for the address of the site, which another run shows when it finds this one.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise Trouble(
+            f"Nothing can be written to {folder}: {error.strerror}. Name another folder with --out."
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            file.seek(0)
+            place = f" and open at {address}" if (address := file.read().strip()) else ""
             raise Trouble(
-                f"Another run is at work in {folder}; wait for it, or name another --out."
+                f"Another run is at work in {folder}{place}. Stop it with Ctrl-C, or name another folder with --out."
             ) from None
-        yield
+        file.truncate(0)
+        yield file
 
 
 @contextmanager
 def stage() -> Iterator[ExitStack]:
-    """Answer a stack of what has to be ended; another Ctrl-C does not disturb the ending."""
+    """Yield a stack of what has to be ended; another Ctrl-C does not disturb the ending."""
     stack = ExitStack()
     try:
         yield stack
@@ -82,7 +96,7 @@ def stage() -> Iterator[ExitStack]:
 
 
 def call(words: Words, log: Path, environment: dict[str, str] | None = None) -> str:
-    """Run a program to its end and answer what it printed; ``log`` gets it too.
+    """Run a program to its end and return what it printed, which ``log`` also gets.
 
     Interrupted, it takes the program and its children along. Raises ``Trouble`` if it fails.
     """
@@ -116,7 +130,7 @@ def start(
     *,
     listen: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a program that runs until ``stack`` closes; its standard input ends when we do.
+    """Start a program that runs until ``stack`` closes; its standard input ends with this process.
 
     ``log`` gets what it prints; with ``listen`` its standard output is for the caller to read.
     """
@@ -140,12 +154,12 @@ def end(program: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTER
 
 
 def tail(text: str, lines: int = 15) -> str:
-    """Answer the last lines of ``text``, indented."""
+    """Return the last lines of ``text``, indented."""
     return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
 
 
 def in_session_of(pid: int) -> set[int]:
-    """Answer the processes in the session of process ``pid``: of a daemon, that is all its workers."""
+    """Return the processes in the session of process ``pid``: of a daemon, that is all its workers."""
     try:
         session = os.getsid(pid)
     except ProcessLookupError:
@@ -154,7 +168,7 @@ def in_session_of(pid: int) -> set[int]:
 
 
 def still_there(pids: set[int]) -> set[int]:
-    """Answer which of ``pids`` still run."""
+    """Return which of ``pids`` still run."""
     return pids & _pids()
 
 
@@ -167,7 +181,7 @@ def _pids() -> set[int]:
 
 
 def _is_zombie(process: Path) -> bool:
-    """Has it ended, with nobody to take note? So it is in a container whose first process does not."""
+    """Whether it has ended but is still listed, as in a container whose first process does not reap."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""What the show says while it goes on: its steps, the progress bar, the figures at the end."""
+"""What the example prints: its steps, the progress bar, the figures at the end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PATIENCE = 60.0
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print ``text``; if nobody listens any more (a closed terminal), the show goes on."""
+    """Print ``text``; if the terminal is closed, the example goes on."""
     with suppress(OSError):
         print(text, end=end, flush=True)
 
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Say what is being done, and how long it took."""
+    """Print what is being done, and how long it took."""
     say(f"{what:<26}", end="")
     began = time.monotonic()
     try:
@@ -40,7 +40,7 @@ class Figures(NamedTuple):
     """How far everything is, or was at the end."""
 
     visitors: int
-    """How many are to sign; each means three commands."""
+    """How many are to sign; each means three commands. A reader who signs comes on top."""
     signed: int
     posting: float
     """Seconds until the last visitor had signed."""
@@ -56,8 +56,14 @@ class Figures(NamedTuple):
         return done
 
     @property
+    def total(self) -> int:
+        """How many there will be."""
+        count: int = 3 * max(self.visitors, self.status["entries"])
+        return count
+
+    @property
     def waiting(self) -> int:
-        """How many lie in the queue or are running."""
+        """How many are in the queue, those that run included."""
         count: int = sum(self.status["queue"][state] for state in ("ready", "delayed", "leased"))
         return count
 
@@ -69,18 +75,28 @@ class Figures(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Is there nothing left to wait for?"""
-        return self.commands + self.dead == self.visitors * 3 and not self.waiting
+        """Whether there is nothing left to wait for."""
+        return self.signed == self.visitors and not self.waiting
+
+    @property
+    def complete(self) -> bool:
+        """Whether every entry has what it should have; refused mails are the only dead letters there may be."""
+        status = self.status
+        mails = status["mailed"] + status["refused"]
+        return {status["checked"], status["thumbnails"], mails} == {status["entries"]} and (
+            self.dead <= status["refused"]
+        )
 
 
 def watch(ask: Callable[[], dict[str, Any]], signing: Sequence[Future[None]], log: Path) -> Figures:
-    """Draw the progress until all is done, and answer the figures.
+    """Draw the progress until all is done, and return the figures.
 
     On a terminal in one line, elsewhere a line each second. Raises ``Trouble`` when a visitor is
     turned away or nothing moves any more.
     """
-    began = moved = drawn = time.monotonic()
-    posting, seen = 0.0, (0, 0)
+    began = moved = time.monotonic()
+    drawn = began - 1  # the first line is printed at once
+    posting, seen, previous = 0.0, (0, 0), None
     interactive = sys.stdout.isatty()
     while True:
         signed = sum(_has_signed(visitor) for visitor in signing)
@@ -90,10 +106,12 @@ def watch(ask: Callable[[], dict[str, Any]], signing: Sequence[Future[None]], lo
         figures = Figures(len(signing), signed, posting, now - began, ask())
         if (signed, figures.commands) != seen:
             moved, seen = now, (signed, figures.commands)
-        if interactive or figures.finished or now - drawn >= 1:
-            _draw(figures, interactive)
+        # Twice the same: a reader who signs at this moment is waited for.
+        finished, previous = figures.finished and figures.status == previous, figures.status
+        if interactive or finished or now - drawn >= 1:
+            _draw(figures, interactive, last=finished)
             drawn = now
-        if figures.finished:
+        if finished:
             return figures._replace(seconds=max(moved - began, 0.001))
         if now - moved > PATIENCE:
             words = tail(log.read_text(errors="replace")) if log.exists() else ""
@@ -111,28 +129,29 @@ def _has_signed(visitor: Future[None]) -> bool:
     return True
 
 
-def _draw(figures: Figures, interactive: bool) -> None:
-    total = figures.visitors * 3
+def _draw(figures: Figures, interactive: bool, last: bool) -> None:
+    total = figures.total
     rate = figures.commands / max(figures.seconds, 0.001)
     digits = len(str(total))
     words = (
         f" {figures.commands:>{digits}}/{total} done, {figures.waiting:>{digits}} waiting, {rate:3.0f}/s,"
         f" {figures.signed:>{digits}}/{figures.visitors} signed"
+        + (f", {figures.dead} dead" if figures.dead else "")
     )
     width = min(40, shutil.get_terminal_size().columns - len(words) - 12)
     full = round(max(0, width) * figures.commands / total)
     bar = "█" * full + "░" * (width - full)
-    line = f"churning {bar}{words}"
+    line = f"commands {bar}{words}"
     if interactive:
-        say(f"\r{line}\033[K", end="\n" if figures.finished else "")
+        say(f"\r{line}\033[K", end="\n" if last else "")
     else:
         say(line)
 
 
 def summary(figures: Figures, out: Path) -> tuple[str, bool]:
-    """Answer what was done and how fast, and whether it is all that should have been done.
+    """Return what was done and how fast, and whether it is all that should have been done.
 
-    Thumbnails and mails are counted where they lie, not believed.
+    Thumbnails and mails are counted in their folders, not in the database.
     """
     status, count = figures.status, figures.visitors
     thumbnails = len(list(out.glob("media/thumbnails/*.jpg")))
@@ -152,8 +171,8 @@ def summary(figures: Figures, out: Path) -> tuple[str, bool]:
         ("mails", mails, f"in {out / 'mails'}"),
         ("spam", status["spam"], "found"),
         ("retries", status["retries"], "the mail server was down for a moment"),
-        ("dead letters", figures.dead, "given up"),
+        ("dead letters", figures.dead, "the admin shows why, and replays them"),
     )
-    complete = (thumbnails, mails, figures.dead) == (count * 2, count, 0)
+    stored = thumbnails >= status["thumbnails"] * 2 and mails >= status["mailed"]
     text = "\n".join(f"{what:<14}{number:>6}  {how}" for what, number, how in lines)
-    return text, complete
+    return text, figures.complete and stored

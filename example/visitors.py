@@ -51,18 +51,27 @@ class Visitor(NamedTuple):
 
 
 def visitors(count: int, photos: list[Path]) -> Iterator[Visitor]:
-    """Answer ``count`` visitors; every eighth is a spammer, one meets a mail server that is down."""
+    """Yield ``count`` visitors: every eighth is a spammer, and the mail about two of them fails.
+
+    About one it finds the mail server down, which a retry gets over; about another, if there are two, it is
+    refused, which makes a dead letter.
+    """
     rng = random.Random(2011)
+    hosts = {min(2, count - 2): "blocked.example", min(4, count - 1): "unlucky.example"}
     for number in range(count):
         name = NAMES[number % len(NAMES)]
         comment = COMMENTS[number % len(COMMENTS)]
-        host = "unlucky.example" if number == min(4, count - 1) else "example.org"
         if number % 8 == 6:
             name, comment = (
                 rng.choice(("Best Deals", "xX_Winner_Xx", "SEO Team")),
                 SPAM[number // 8 % len(SPAM)],
             )
-        yield Visitor(name, f"visitor{number + 1}@{host}", comment, photos[number % len(photos)])
+        yield Visitor(
+            name,
+            f"visitor{number + 1}@{hosts.get(number, 'example.org')}",
+            comment,
+            photos[number % len(photos)],
+        )
 
 
 def sign(site: str, visitor: Visitor) -> None:
@@ -87,7 +96,7 @@ def sign(site: str, visitor: Visitor) -> None:
 
 
 def multipart(boundary: str, fields: dict[str, str], photo: Path) -> bytes:
-    """Answer the body of a form with a file, as RFC 7578 wants it."""
+    """Return the body of a form with a file, as RFC 7578 wants it."""
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()

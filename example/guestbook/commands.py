@@ -1,10 +1,12 @@
-"""What happens behind the visitor's back.
+"""What happens after the visitor was thanked.
 
-Every command can run twice (a worker may be killed between the work and its receipt), so each of
-them leaves the same things behind however often it runs: a verdict, two files, one mail.
+Every command can run twice (a worker may be killed after the work and before its acknowledgement), so each
+of them leaves the same result however often it runs: a verdict, two files, one mail.
 """
 
 from __future__ import annotations
+
+from smtplib import SMTPDataError
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -12,7 +14,7 @@ from django.db.models import F
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from djutils.queue.decorators import crontab, periodic_command, queue_command
+from djutils.queue import Reject, crontab, periodic_command, queue_command
 
 from . import pictures, spam
 from .mail import FolderBackend
@@ -21,7 +23,7 @@ from .models import LARGE, SMALL, Entry
 
 @queue_command
 def check_for_spam(entry_id: int) -> None:
-    """Write down why the comment looks like spam, if it does."""
+    """Record why the comment looks like spam, if it does."""
     entry = Entry.objects.get(pk=entry_id)
     verdict = ", ".join(spam.reasons(entry.name, entry.comment))
     Entry.objects.filter(pk=entry_id).update(spam=verdict, checked_at=timezone.now())
@@ -38,7 +40,7 @@ def make_thumbnails(entry_id: int) -> None:
 
 @queue_command(max_attempts=5, backoff=(1, 60))
 def send_mail(entry_id: int) -> None:
-    """Tell the owner of the guestbook; mail servers have bad moments, so up to five times."""
+    """Send the owner of the guestbook a mail; it is tried up to five times, unless the server refuses it."""
     entry = Entry.objects.get(pk=entry_id)
     if entry.mailed_at:
         return
@@ -49,12 +51,18 @@ def send_mail(entry_id: int) -> None:
         to=[settings.GUESTBOOK_OWNER],
         reply_to=[entry.email],
     )
-    FolderBackend(file_path=settings.GUESTBOOK_MAILS / f"entry-{entry.pk:05}").send_messages([message])
-    Entry.objects.filter(pk=entry_id).update(mailed_at=timezone.now())
+    mail_server = FolderBackend(file_path=settings.GUESTBOOK_MAILS / f"entry-{entry.pk:05}")
+    try:
+        mail_server.send_messages([message])
+    except SMTPDataError as error:  # the server's final word; any other error is retried
+        refusal = f"{error.smtp_code} {error.smtp_error!s}"
+        Entry.objects.filter(pk=entry_id).update(refusal=refusal)
+        raise Reject(f"The mail server refused the mail: {refusal}") from error
+    Entry.objects.filter(pk=entry_id).update(mailed_at=timezone.now(), refusal="")
 
 
 @periodic_command(crontab(minute="*/10"))
 def sweep_up() -> None:
-    """Remove photos whose entry never came to be, because its transaction was rolled back."""
+    """Remove photos that belong to no entry, because its transaction was rolled back."""
     known = set(Entry.objects.values_list("photo", flat=True))
     pictures.remove_strangers(settings.MEDIA_ROOT / "photos", {name.rpartition("/")[2] for name in known})

@@ -15,7 +15,7 @@ ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 
 
 class EntryForm(forms.ModelForm):
-    """Name, address, comment and a photo, which must really be one."""
+    """Name, address, comment and a photo, which must be a picture."""
 
     class Meta:
         model = Entry
@@ -25,7 +25,7 @@ class EntryForm(forms.ModelForm):
             "email": forms.EmailInput(
                 attrs={"placeholder": "you@example.org (not shown)", "autocomplete": "email"}
             ),
-            "comment": forms.Textarea(attrs={"rows": 3, "placeholder": "What would you like to say?"}),
+            "comment": forms.Textarea(attrs={"rows": 2, "placeholder": "What would you like to say?"}),
             "photo": forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
         }
 

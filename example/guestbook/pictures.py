@@ -11,7 +11,7 @@ from typing import IO
 from PIL import Image, ImageOps
 
 GRACE = 3600.0
-"""Seconds an uploaded photo may lie without an entry: its transaction may still be open."""
+"""Seconds an uploaded photo may be there without an entry: its transaction may still be open."""
 
 
 def shrink(photo: IO[bytes], targets: Mapping[int, Path]) -> None:
@@ -30,7 +30,7 @@ def shrink(photo: IO[bytes], targets: Mapping[int, Path]) -> None:
 
 def _store(picture: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # If we die in mid-write, what is left has another name; a second run of us does not disturb the first.
+    # Killed while it is written, the file has another name; two runs at a time do not disturb each other.
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     picture.save(unfinished, "JPEG", quality=85, optimize=True, exif=b"")
     unfinished.replace(path)

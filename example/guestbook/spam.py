@@ -15,11 +15,11 @@ PHRASES = (
     "seo",
 )
 TOLERATED = 1
-"""How many reasons an honest comment may have: everybody shouts, or links to something, once."""
+"""How many reasons an honest comment may have: anyone may shout or link once."""
 
 
 def reasons(name: str, comment: str) -> list[str]:
-    """Answer why this looks like spam; an empty list if it does not."""
+    """Return why this looks like spam; an empty list if it does not."""
     text = f"{name} {comment}".lower()
     letters = [letter for letter in comment if letter.isalpha()]
     links = len(re.findall(r"https?://|www\.", text))

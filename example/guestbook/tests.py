@@ -7,24 +7,28 @@ import os
 import re
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client, TestCase, override_settings
 from PIL import Image
 
-from djutils.queue.queue import invoker
+from djutils.queue import Reject, invoker
 
-from . import spam
-from .commands import make_thumbnails, sweep_up
+from . import ACCOUNT, spam
+from .commands import make_thumbnails, send_mail, sweep_up
 from .models import LARGE, SMALL, Entry
+from .progress import progress
 
 ORIENTATION = 0x0112
 
 
 def picture(kind: str = "JPEG", size: tuple[int, int] = (60, 40), orientation: int = 1) -> bytes:
-    """Answer a small picture as a file."""
+    """Return a small picture as a file."""
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     file = io.BytesIO()
@@ -33,7 +37,7 @@ def picture(kind: str = "JPEG", size: tuple[int, int] = (60, 40), orientation: i
 
 
 class GuestbookTest(TestCase):
-    """Everything lies in a folder that goes away."""
+    """All files are in a folder that is removed."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -50,6 +54,10 @@ class GuestbookTest(TestCase):
         fields = {"name": "Ada", "email": "ada@example.org", "comment": "Lovely."} | fields
         upload = SimpleUploadedFile("me.exe.jpg", picture() if photo is None else photo)
         return self.client.post("/", {**fields, "photo": upload})
+
+    def status_of(self, address: str) -> int:
+        with closing(self.client.get(address)) as answer:
+            return answer.status_code
 
     def test_signing_saves_the_entry_and_enqueues_three_commands(self) -> None:
         answer = self.sign()
@@ -69,7 +77,8 @@ class GuestbookTest(TestCase):
             assert (self.folder / "media" / entry.thumbnail(side)).exists()
         (mail,) = self.folder.glob("mails/*/*.log")
         assert "Click here" in mail.read_text()
-        assert Entry.objects.unfinished().count() == 0
+        assert entry.settled
+        assert not progress().going
 
     @override_settings(QUEUE_EAGER=True)
     def test_what_visitors_write_is_escaped(self) -> None:
@@ -80,6 +89,77 @@ class GuestbookTest(TestCase):
         assert "<script>alert" not in page
         assert "<b>Ada" not in page
         assert "&lt;script&gt;alert(1)" in page
+
+    def test_a_refused_mail_is_rejected_and_goes_out_when_it_is_replayed(self) -> None:
+        self.sign(email="eve@blocked.example")
+        entry = Entry.objects.get()
+
+        with self.assertRaisesMessage(Reject, "554 The reply address is on a blocklist"):
+            send_mail.call(entry.pk)
+        self.assertContains(self.client.get("/"), "mail refused")
+        self.assertNotContains(self.client.get("/"), "eve@")
+
+        send_mail.call(entry.pk)
+        self.assertNotContains(self.client.get("/"), "mail refused")
+        assert len(list(self.folder.glob("mails/*/*.log"))) == 1
+
+    def test_the_live_part_leaves_out_the_entries_that_the_page_knows_to_be_done(self) -> None:
+        for name in ("Ada", "Bea"):
+            self.sign(name=name)
+        ada, bea = Entry.objects.all()
+
+        part = self.client.get("/live/", {"page": "1", "settled": f"{ada.pk},x"})
+
+        self.assertNotContains(part, f'id="entry-{ada.pk}"')
+        self.assertContains(part, f'id="entry-{bea.pk}"')
+        self.assertContains(part, "<b>6</b> waiting or running")
+        self.assertNotContains(part, "<form")
+
+    def test_the_page_shows_the_oldest_entry_first_and_leads_to_the_one_just_signed(self) -> None:
+        with patch("guestbook.views.PER_PAGE", 1):
+            self.sign(name="Ada")
+            answer = self.sign(name="Bea")
+
+            ada, bea = Entry.objects.all()
+            self.assertRedirects(answer, f"/?page=2#entry-{bea.pk}", fetch_redirect_response=False)
+            self.assertContains(self.client.get("/"), f'id="entry-{ada.pk}"')
+            self.assertContains(self.client.get("/?page=2"), f'id="entry-{bea.pk}"')
+
+    @override_settings(GUESTBOOK_VISITORS=2)
+    def test_the_page_is_live_until_the_last_visitor_has_signed(self) -> None:
+        live = "data-going"
+        self.assertContains(self.client.get("/"), live)
+        with override_settings(QUEUE_EAGER=True):
+            self.sign()
+            self.assertContains(self.client.get("/"), live)
+            self.sign()
+
+        self.assertNotContains(self.client.get("/"), live)
+
+    def test_a_page_may_run_no_inline_script(self) -> None:
+        self.sign()
+        for address in ("/", "/live/", "/admin/login/"):
+            with self.subTest(address):
+                answer = self.client.get(address)
+
+                page = answer.content.decode()
+                assert not re.search(r"<script(?![^>]* src=)|<style|\bon\w+=|\bstyle=", page)
+                assert "default-src 'self'" in answer["Content-Security-Policy"]
+                statuses = [self.status_of(file) for file in re.findall(r'"(/static/[^"]+)"', page)]
+                assert set(statuses) <= {200}
+
+    def test_the_account_has_the_password_of_the_last_run_and_sees_the_entries(self) -> None:
+        for password in ("first-run", "second-run"):
+            with patch.dict(os.environ, GUESTBOOK_PASSWORD=password):
+                call_command("start_over")
+        assert not self.client.login(username=ACCOUNT, password="first-run")
+        assert self.client.login(username=ACCOUNT, password="second-run")
+        self.sign()
+
+        self.assertContains(self.client.get("/admin/guestbook/entry/"), "Ada")
+
+        call_command("close_admin")
+        assert not self.client.login(username=ACCOUNT, password="second-run")
 
     def test_a_name_of_two_lines_cannot_get_into_the_head_of_a_mail(self) -> None:
         self.sign(name="Ada\nBcc: everybody@example.org")
@@ -113,7 +193,7 @@ class GuestbookTest(TestCase):
         with Image.open(self.folder / "media" / entry.large) as large:
             assert (large.size, dict(large.getexif())) == ((960, 1280), {})
 
-    def test_sweeping_removes_only_old_photos_nobody_knows(self) -> None:
+    def test_sweeping_removes_only_old_photos_of_no_entry(self) -> None:
         self.sign()
         photos = self.folder / "media" / "photos"
         known, old, young = next(photos.iterdir()), photos / "old.jpg", photos / "young.jpg"

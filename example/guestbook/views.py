@@ -7,16 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from djutils.queue.queue import invoker
-
 from .commands import check_for_spam, make_thumbnails, send_mail
 from .forms import EntryForm
 from .models import Entry
+from .progress import progress
 
 PER_PAGE = 60
 
@@ -26,10 +24,11 @@ def page(request: HttpRequest) -> HttpResponse:
     """Show the guestbook, or put a new entry into it."""
     form = EntryForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        entry = sign(form)
-        return redirect(f"/#entry-{entry.pk}")
+        return redirect(_address(sign(form)))
     status = 422 if form.errors else 200
-    return render(request, "guestbook/page.html", {"form": form, **context(_page(request))}, status=status)
+    shown = _page(request)
+    content = {"form": form, "progress": progress(), **context(shown, list(shown))}
+    return render(request, "guestbook/page.html", content, status=status)
 
 
 def sign(form: EntryForm) -> Entry:
@@ -43,29 +42,31 @@ def sign(form: EntryForm) -> Entry:
 
 
 @require_GET
-def entries(request: HttpRequest) -> HttpResponse:
-    """Show just the entries; the page asks for them while something is being churned."""
-    return render(request, "guestbook/entries.html", context(_page(request)))
+def live(request: HttpRequest) -> HttpResponse:
+    """Show how far everything is, and the page's entries that ``settled``, a list of ids, does not name."""
+    settled = {int(part) for part in request.GET.get("settled", "").split(",") if part.isdecimal()}
+    state = progress()  # before the entries: of those that it counts none is missing
+    shown = _page(request)
+    content = {"progress": state, **context(shown, [entry for entry in shown if entry.pk not in settled])}
+    return render(request, "guestbook/live.html", content)
 
 
 @require_GET
 def status(request: HttpRequest) -> JsonResponse:
-    """Answer in numbers how far everything is."""
-    done = Entry.objects.aggregate(
-        entries=Count("pk"),
-        checked=Count("checked_at"),
-        thumbnails=Count("thumbnails_at"),
-        mailed=Count("mailed_at"),
-        spam=Count("pk", filter=~Q(spam="")),
-        retries=Sum(F("mail_attempts") - 1, filter=Q(mail_attempts__gt=1), default=0),
-    )
-    return JsonResponse({**done, "queue": invoker.queue.stats()._asdict()})
+    """Return in numbers how far everything is."""
+    state = progress()
+    return JsonResponse({**state._asdict(), "queue": state.queue._asdict()})
 
 
-def context(entries: Page[Entry]) -> dict[str, Any]:
-    """Answer what the templates show: a page of entries, and how many of all are not finished yet."""
-    return {"entries": entries, "pending": Entry.objects.unfinished().count(), "media": settings.MEDIA_URL}
+def context(shown: Page[Entry], entries: list[Entry]) -> dict[str, Any]:
+    """Return what the templates show: ``entries`` of the page ``shown``."""
+    return {"shown": shown, "entries": entries, "media": settings.MEDIA_URL}
 
 
 def _page(request: HttpRequest) -> Page[Entry]:
     return Paginator(Entry.objects.all(), PER_PAGE).get_page(request.GET.get("page"))
+
+
+def _address(entry: Entry) -> str:
+    number = -(-Entry.objects.filter(pk__lte=entry.pk).count() // PER_PAGE)
+    return f"/{f'?page={number}' if number > 1 else ''}#entry-{entry.pk}"

@@ -14,7 +14,7 @@ from django.core.wsgi import get_wsgi_application
 
 
 def _leave_with_parent() -> None:
-    """End with whoever started us, however it ended: then the other end of the pipe is closed."""
+    """End with the process that started us, however it ended: then the other end of the pipe is closed."""
     sys.stdin.buffer.read()
     os._exit(0)
 
@@ -27,4 +27,9 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    run("127.0.0.1", port, get_wsgi_application(), threading=True, on_bind=_announce)
+    try:
+        run("127.0.0.1", port, get_wsgi_application(), threading=True, on_bind=_announce)
+    except OSError as error:
+        sys.exit(
+            f"Port {port} of 127.0.0.1 cannot be used: {error.strerror}. Leave out --port for a free one."
+        )

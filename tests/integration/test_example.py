@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.request import ProxyHandler, build_opener
+from threading import Timer
+from typing import NamedTuple
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
 
 import pytest
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
+LOGIN = re.compile(r"admin is at (?P<admin>\S+) \(user name (?P<name>\S+), password (?P<password>\S+)\)")
 
 pytestmark = pytest.mark.slow
 
 
-def start(out: Path, *words: str) -> subprocess.Popen[str]:
+def start(out: Path, *words: str, here: bool = True) -> subprocess.Popen[str]:
     """Start the example, in a process group that gets its signals as from a terminal."""
-    command = [sys.executable, EXAMPLE / "run.py", "--here", "--out", out, *words]
+    command = [sys.executable, EXAMPLE / "run.py", *(["--here"] if here else []), "--out", out, *words]
     return subprocess.Popen(
         list(map(str, command)),
         env={name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
@@ -28,6 +37,56 @@ def start(out: Path, *words: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+class Open(NamedTuple):
+    """An example whose site is open, and what it has printed so far."""
+
+    process: subprocess.Popen[str]
+    out: Path
+    site: str
+    printed: list[str]
+    seen: list[str]
+    """Pages, as they were."""
+
+    def read_until(self, text: str) -> None:
+        """Read what it prints up to the line with ``text``."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed.append(line)
+            if text in line:
+                return
+        pytest.fail(f"no {text!r} in:\n{''.join(self.printed)}")
+
+    def get(self, path: str = "", browser: OpenerDirector | None = None) -> str:
+        """Return the page at ``path``."""
+        browser = browser or a_browser()
+        return str(browser.open(self.site + path, timeout=30).read().decode())
+
+
+def a_browser() -> OpenerDirector:
+    return build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
+
+
+@contextmanager
+def opened(out: Path, *words: str) -> Iterator[Open]:
+    """Start the example and wait until its site is open; interrupt it at the end, and see it leave nothing."""
+    with start(out, *words) as process:
+        limit = Timer(120, process.terminate)  # ends the reading of what it never prints
+        limit.start()
+        try:
+            show = Open(process, out, "", [], [])
+            show.read_until("open at ")
+            site = re.search(r"open at (http://127\.0\.0\.1:\d+/)", show.printed[-1])
+            assert site, show.printed
+            yield show._replace(site=site[1])
+            os.killpg(process.pid, signal.SIGINT)
+            printed, _ = process.communicate(timeout=60)
+            assert process.returncode == 130, printed
+            assert processes_of(out) == []
+        finally:
+            limit.cancel()
+            process.terminate()  # a failed test leaves no daemon
 
 
 def processes_of(out: Path) -> list[str]:
@@ -45,7 +104,7 @@ def processes_of(out: Path) -> list[str]:
     return found
 
 
-def test_the_guestbook_churns_what_its_visitors_leave_and_stops(tmp_path: Path) -> None:
+def test_the_guestbook_does_what_its_visitors_cause_and_stops(tmp_path: Path) -> None:
     show = start(tmp_path, "--entries", "6")
     printed, _ = show.communicate(timeout=120)
 
@@ -53,40 +112,161 @@ def test_the_guestbook_churns_what_its_visitors_leave_and_stops(tmp_path: Path) 
     figures = dict(re.findall(r"^(\w[\w ]+?) +(\d+)  ", printed, re.MULTILINE))
     assert {name: figures[name] for name in ("entries", "commands", "thumbnails", "mails")} == {
         "entries": "6",
-        "commands": "18",
+        "commands": "17",
         "thumbnails": "12",
-        "mails": "6",
+        "mails": "5",
     }
     assert figures["retries"] == "1", "one visitor meets a mail server that is down"
-    assert figures["dead letters"] == "0"
+    assert figures["dead letters"] == "1", "the mail about another is refused"
     assert len(list(tmp_path.glob("media/thumbnails/*.jpg"))) == 12
     assert any("The path along the shore" in mail.read_text() for mail in tmp_path.glob("mails/*/*.log"))
     page = (tmp_path / "index.html").read_text()
     pictures = re.findall(r'<img src="([^"]+)"', page)
     assert len(pictures) == 6
     assert all((tmp_path / picture).is_file() for picture in pictures)
+    assert "/static/" not in page, "it is looked at without a server"
     assert not (tmp_path / "consumer.pid").exists()
     assert processes_of(tmp_path) == []
 
 
 def test_an_interrupted_guestbook_leaves_no_process_behind(tmp_path: Path) -> None:
-    show = start(tmp_path, "--entries", "1", "--serve")
-    assert show.stdout is not None
-    lines = []
-    for line in show.stdout:
-        lines.append(line)
-        if opened := re.search(r"open at (\S+)", line):
-            break
-    else:
-        pytest.fail("".join(lines))
-    page = build_opener(ProxyHandler({})).open(opened[1], timeout=10).read().decode()
-    assert "1 entry" in page
-    assert processes_of(tmp_path) != []
+    with opened(tmp_path) as show:
+        assert "Guestbook" in show.get()
+        assert processes_of(tmp_path) != []
 
-    os.killpg(show.pid, signal.SIGINT)
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """A guestbook that stays open, after all is done."""
+    with opened(tmp_path_factory.mktemp("guestbook"), "--entries", "6", "--serve") as show:
+        show.seen.append(show.get())
+        show.read_until("Ctrl-C closes both")
+        yield show
+
+
+def test_the_address_and_the_login_come_before_the_work(show: Open) -> None:
+    printed = "".join(show.printed)
+
+    assert LOGIN.search(printed)
+    assert not re.search("photos|daemon|commands", printed[: printed.index("password")])
+    assert "data-going" in show.seen[0]
+    assert re.search(r"Photos are being painted \(\d+ so far\); then 6 visitors sign", show.seen[0])
+
+
+def test_the_terminal_shows_the_progress(show: Open) -> None:
+    progress = [line for line in show.printed if re.match(r"commands .*/18 done", line)]
+
+    assert len(progress) > 1
+    assert "17/18 done" in progress[-1]
+
+
+def test_the_page_shows_live_what_is_done_oldest_entry_first(show: Open) -> None:
+    part = show.get("live/")
+    assert "data-going" not in part
+    assert "<b>17</b> of 18 commands done" in part
+    assert "<b>1</b> dead letter" in part
+
+    ids = [int(found) for found in re.findall(r'id="entry-(\d+)"', show.get())]
+    assert len(ids) == 6
+    assert ids == sorted(ids)
+    part = show.get(f"live/?settled={','.join(map(str, ids[:5]))}")
+    assert re.findall(r'id="entry-(\d+)"', part) == [str(ids[5])]
+
+
+def test_the_login_opens_the_admin_with_the_refused_mail(show: Open) -> None:
+    assert "mail refused" in show.get()
+    login = LOGIN.search("".join(show.printed))
+    assert login
+    browser = a_browser()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', show.get("admin/login/", browser))
+    assert token
+    fields = {"username": login["name"], "password": login["password"], "csrfmiddlewaretoken": token[1]}
+    browser.open(f"{login['admin']}login/?next=/admin/", urlencode(fields).encode(), timeout=30).close()
+
+    index = show.get("admin/", browser)
+    assert "Log out" in index
+    addresses = re.findall(r'href="/(admin/(?:djutils|guestbook)/\w+/)"', index)
+    pages = {address: show.get(address, browser) for address in addresses}
+    assert any("on a blocklist" in page for page in pages.values() if "send_mail" in page)
+
+
+def test_each_run_has_another_password_that_is_in_no_log(show: Open, tmp_path: Path) -> None:
+    with opened(tmp_path, "--entries", "1") as other:
+        other.read_until("password")
+        both = [LOGIN.search("".join(each.printed)) for each in (show, other)]
+
+    passwords = {login["password"] for login in both if login}
+    assert len(passwords) == 2
+    logs = [log.read_text() for out in (show.out, tmp_path) for log in out.glob("*.log")]
+    assert logs
+    assert not [password for password in passwords if any(password in log for log in logs)]
+
+
+def test_the_site_is_for_this_machine_only(show: Open) -> None:
+    port = int(show.site.rstrip("/").rpartition(":")[2])
+
+    with pytest.raises(ConnectionRefusedError):  # a site on all addresses would take this one
+        socket.create_connection(("127.0.0.2", port), 5)
+
+
+def test_a_second_run_says_where_the_first_is_and_leaves_it_alone(show: Open) -> None:
+    second = start(show.out, "--entries", "1")
+    printed, _ = second.communicate(timeout=60)
+
+    assert second.returncode == 1
+    assert f"Another run is at work in {show.out} and open at {show.site}." in printed
+    assert "6 entries" in show.get()
+
+
+def a_file(folder: Path) -> Path:
+    (folder / "file").touch()
+    return folder / "file"
+
+
+def below_a_file(folder: Path) -> Path:
+    return a_file(folder) / "out"
+
+
+@pytest.mark.parametrize("place", [a_file, below_a_file])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, place: Callable[[Path], Path]) -> None:
+    out = place(tmp_path)
+    show = start(out)
     printed, _ = show.communicate(timeout=60)
 
-    assert show.returncode == 130, printed
+    assert show.returncode == 1
+    assert f"Nothing can be written to {out}" in printed
+    assert "--out" in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_set_up_that_was_interrupted_begins_again(tmp_path: Path, cut_off: bool) -> None:
+    """A note says that all is installed, or was not written to its end; the virtual environment is not there."""
+    (tmp_path / "venv").mkdir()
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho made again: $*\nexit 3\n")
+    python.chmod(0o755)
+    note = tmp_path / "venv" / "installed.json"
+    text = json.dumps([str(python), f"-e{EXAMPLE.parent}", "Pillow"])
+    note.write_text(text[:20] if cut_off else text)
+
+    printed, _ = start(tmp_path, "--python", str(python), here=False).communicate(timeout=60)
+
+    assert f"made again: -m venv --clear {tmp_path / 'venv'}" in printed
+    assert "Traceback" not in printed
+    assert not note.exists(), "the next run would take what is half made for whole"
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        show = start(tmp_path, "--entries", "1", "--port", str(port))
+        printed, _ = show.communicate(timeout=60)
+
+    assert show.returncode == 1
+    assert f"Port {port} of 127.0.0.1 cannot be used: Address already in use" in printed
+    assert "--port" in printed
+    assert "Traceback" not in printed
     assert processes_of(tmp_path) == []
 
 

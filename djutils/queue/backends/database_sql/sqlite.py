@@ -37,7 +37,7 @@ class SQLiteDialect(Dialect):
         self._synchronous = 0
         self._insert_one = (
             f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
-            f"VALUES (?1, ?2, ?3, ?4, ?5 > 0, CASE WHEN ?5 > 0 THEN {self.now} + ?5 END){self.on_duplicate}"
+            f"VALUES (?, ?, ?, ?, ? > 0, CASE WHEN ? > 0 THEN {self.now} + ? END){self.on_duplicate}"
         )
         self._enrolled = f"EXISTS (SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s)"
 
@@ -69,7 +69,11 @@ class SQLiteDialect(Dialect):
     def _insert_directly(
         self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]
     ) -> None:
-        rows = [(id, queue, -priority, data, round(delay * 1000)) for id, data, delay, priority in envelopes]
+        # Not numbered ones, with a single delay: Python 3.12 warns of them as if they had names.
+        rows = [
+            (id, queue, -priority, data, *(round(delay * 1000),) * 3)
+            for id, data, delay, priority in envelopes
+        ]
         if len(rows) == 1:
             connection.connection.execute(self._insert_one, rows[0])
             return

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.contrib.staticfiles import finders
 from django.core.management.base import BaseCommand
 from django.core.paginator import Paginator
 from django.template.loader import render_to_string
@@ -25,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write it."""
-        everything = Paginator(Entry.objects.all(), max(1, Entry.objects.count())).get_page(1)
-        page = render_to_string("guestbook/page.html", context(everything) | {"media": "media/"})
-        options["file"].write_text(page, encoding="utf-8")
+        everything = list(Entry.objects.all())
+        shown = Paginator(everything, max(1, len(everything))).get_page(1)
+        style = Path(str(finders.find("guestbook/style.css"))).read_text(encoding="utf-8")
+        content = context(shown, everything) | {"media": "media/", "style": style}
+        options["file"].write_text(render_to_string("guestbook/page.html", content), encoding="utf-8")
