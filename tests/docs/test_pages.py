@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,39 @@ def test_settings_and_signals_that_pages_name_exist() -> None:
 
         assert named <= NAMES, page
         assert told <= SIGNALS, page
+
+
+@cache
+def texts_of(module: str) -> str:
+    """Return every text in the source of a module, or of all of them: what it logs and prints is among it."""
+    paths = (
+        [ROOT / f"{module.replace('.', '/')}.py"] if module != "djutils" else (ROOT / "djutils").rglob("*.py")
+    )
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
+    return "\n".join(
+        str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    )
+
+
+def test_what_pages_search_a_log_for_is_logged() -> None:
+    searched = [
+        pattern
+        for page in PAGES
+        for block in blocks(page)
+        for words in re.findall(r'grep (?:-E )?"([^"]+)"', block.text)
+        for pattern in words.split("|")
+    ]
+
+    assert len(searched) >= 10
+    assert not [pattern for pattern in searched if pattern.rstrip("\\(") not in texts_of("djutils")]
+
+
+def test_the_log_lines_to_alert_on_are_logged_there() -> None:
+    page = (DOCS / "how-to" / "monitor-and-alert.rst").read_text(encoding="utf-8")
+    rows = re.findall(r"^(?:ERROR|WARNING) ``([\w.]+)`` +``([^`]+)``", page, re.MULTILINE)
+
+    assert len(rows) >= 6
+    assert not [(logger, words) for logger, words in rows if words not in texts_of(logger)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
