@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import floor
 from socket import SHUT_RDWR, socket
 from typing import Any
 
@@ -21,6 +22,8 @@ from .base import Dialect
 from .errors import translated_errors
 from .rows import in_state, messages, slices
 from .vendors import dialect_of, own_settings
+
+_LAST_OWNER = (1 << 63) - 1
 
 
 class ConnectedQueue(PlacedQueue):
@@ -131,13 +134,14 @@ class ConnectedQueue(PlacedQueue):
         An operator has deleted its row, or restored one table only. One look at the index for each owner.
         """
         enrolled = set(QueueWorker.objects.using(self._using).values_list("owner", flat=True))
-        leased = in_state(self._using, State.LEASED).filter(owner__isnull=False)
+        # SQLite keeps any type in the column: text and infinity are beyond the last number, fractions between two.
+        leased = in_state(self._using, State.LEASED).filter(owner__lte=_LAST_OWNER)
         owners = leased.order_by("owner").values_list("owner", flat=True)
-        owner = owners.first()
+        owner = owners.filter(owner__isnull=False).first()
         while owner is not None:
             if owner not in enrolled:
                 yield owner
-            owner = owners.filter(owner__gt=owner).first()
+            owner = owners.filter(owner__gte=floor(owner) + 1).first() if owner < _LAST_OWNER else None
 
     def _workers(self) -> QuerySet[QueueWorker]:
         return QueueWorker.objects.using(self._using).filter(queue=self.name)
