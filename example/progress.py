@@ -135,8 +135,7 @@ def _draw(figures: Figures, interactive: bool, last: bool) -> None:
     digits = len(str(total))
     words = (
         f" {figures.commands:>{digits}}/{total} done, {figures.waiting:>{digits}} waiting, {rate:3.0f}/s,"
-        f" {figures.signed:>{digits}}/{figures.visitors} signed"
-        + (f", {figures.dead} dead" if figures.dead else "")
+        f" {figures.signed:>{digits}}/{figures.visitors} signed, {figures.dead} dead"
     )
     width = min(40, shutil.get_terminal_size().columns - len(words) - 12)
     full = round(max(0, width) * figures.commands / total)

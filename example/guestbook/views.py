@@ -44,10 +44,13 @@ def sign(form: EntryForm) -> Entry:
 @require_GET
 def live(request: HttpRequest) -> HttpResponse:
     """Show how far everything is, and the page's entries that ``settled``, a list of ids, does not name."""
-    settled = {int(part) for part in request.GET.get("settled", "").split(",") if part.isdecimal()}
+    settled = set(request.GET.get("settled", "").split(","))
     state = progress()  # before the entries: of those that it counts none is missing
     shown = _page(request)
-    content = {"progress": state, **context(shown, [entry for entry in shown if entry.pk not in settled])}
+    content = {
+        "progress": state,
+        **context(shown, [entry for entry in shown if str(entry.pk) not in settled]),
+    }
     return render(request, "guestbook/live.html", content)
 
 

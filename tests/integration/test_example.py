@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
 
 import pytest
+from PIL import Image
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "example"
 LOGIN = re.compile(r"admin is at (?P<admin>\S+) \(user name (?P<name>\S+), password (?P<password>\S+)\)")
@@ -133,6 +134,29 @@ def test_an_interrupted_guestbook_leaves_no_process_behind(tmp_path: Path) -> No
     with opened(tmp_path) as show:
         assert "Guestbook" in show.get()
         assert processes_of(tmp_path) != []
+
+
+SIGN = """
+import sys
+from pathlib import Path
+from visitors import Visitor, sign
+sign(sys.argv[1], Visitor("Zoe", "zoe@example.org", "I am the first!", Path(sys.argv[2])))
+"""
+
+
+def test_a_reader_can_sign_while_the_visitors_are_awaited(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (60, 40), "teal").save(photo)
+    with start(tmp_path / "out", "--entries", "2") as process:
+        assert process.stdout is not None
+        site = next(found[1] for line in process.stdout if (found := re.search(r"open at (\S+)", line)))
+        subprocess.run([sys.executable, "-c", SIGN, site, photo], cwd=EXAMPLE, check=True, timeout=60)
+        printed, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 0, printed
+    assert re.search(r"^entries +3 ", printed, re.MULTILINE)
+    assert "8/9 done, 0 waiting" in printed
+    assert "I am the first!" in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.fixture(scope="module")
