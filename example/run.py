@@ -187,7 +187,8 @@ class Show:
 
     def open_site(self) -> subprocess.Popen[bytes]:
         """Start the web server; it listens as soon as it has printed its address."""
-        words = [sys.executable, "-m", "mysite.serve", self.options.port]
+        # -P: a package of the same name in the current folder is not meant.
+        words = [sys.executable, "-P", "-m", "mysite.serve", self.options.port]
         server = start(self.stack, words, self.out / "site.log", self.env, listen=True)
         self.site = server.stdout.readline().decode().strip() if server.stdout else ""
         if not self.site:

@@ -27,7 +27,7 @@ LOGIN = re.compile(r"admin is at (?P<admin>\S+) \(user name (?P<name>\S+), passw
 pytestmark = pytest.mark.slow
 
 
-def start(out: Path, *words: str, here: bool = True) -> subprocess.Popen[str]:
+def start(out: Path, *words: str, here: bool = True, cwd: Path | None = None) -> subprocess.Popen[str]:
     """Start the example, in a process group that gets its signals as from a terminal."""
     command = [sys.executable, EXAMPLE / "run.py", *(["--here"] if here else []), "--out", out, *words]
     return subprocess.Popen(
@@ -37,6 +37,7 @@ def start(out: Path, *words: str, here: bool = True) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        cwd=cwd,
     )
 
 
@@ -128,6 +129,17 @@ def test_the_guestbook_does_what_its_visitors_cause_and_stops(tmp_path: Path) ->
     assert "/static/" not in page, "it is looked at without a server"
     assert not (tmp_path / "consumer.pid").exists()
     assert processes_of(tmp_path) == []
+
+
+def test_another_project_in_the_current_folder_is_left_alone(tmp_path: Path) -> None:
+    for package in ("mysite", "guestbook"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise RuntimeError('the wrong project')")
+
+    show = start(tmp_path / "out", "--entries", "1", cwd=tmp_path)
+    printed, _ = show.communicate(timeout=120)
+
+    assert show.returncode == 0, printed
 
 
 def test_an_interrupted_guestbook_leaves_no_process_behind(tmp_path: Path) -> None:
