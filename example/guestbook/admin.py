@@ -15,8 +15,13 @@ admin.site.index_title = "Behind the guestbook"
 class EntryAdmin(admin.ModelAdmin):
     """Entries as the visitors wrote them: nothing here can be changed."""
 
-    list_display = ("id", "name", "created", "spam", "checked_at", "thumbnails_at", "mailed_at", "refusal")
+    list_display = ("id", "name", "created", "spam", "done", "refusal")
     list_display_links = ("id", "name")
+
+    @admin.display(boolean=True)
+    def done(self, entry: Entry) -> bool:
+        """Return whether all three commands are done."""
+        return entry.settled
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
