@@ -18,7 +18,7 @@ if __name__ == "__main__":
         options.remove("--full")
         os.environ["DJUTILS_CHAOS"] = "full"
     folder = str(Path(__file__).parent)
-    # In a process of its own: pytest rewrites asserts in what nobody has imported yet, and this is `tests`.
+    # In a new process: pytest rewrites asserts only in modules that are not imported yet, and this is in `tests`.
     os.execv(
         sys.executable,
         [sys.executable, "-m", "pytest", folder, "-m", "chaos", "-p", "no:cacheprovider", *options],

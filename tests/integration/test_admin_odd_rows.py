@@ -27,7 +27,7 @@ LAST_DAY = 253_402_300_799_000
 
 @pytest.fixture
 def admin(settings: Settings, sqlite_alias: str) -> Iterator[Client]:
-    """Somebody who may see everything, at the other end of the world's time."""
+    """A user who may see everything, in the time zone farthest from UTC."""
     settings.TIME_ZONE = "Pacific/Kiritimati"
     user = User.objects.create_superuser(new_id()[:20])
     client = Client()

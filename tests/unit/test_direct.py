@@ -74,7 +74,7 @@ def test_eager_tells_receivers_that_a_command_failed_for_good(
 
     assert names(heard) == ["command_enqueued", "command_started", "command_died"]
     assert heard[-1][1]["exception"] is caught.value
-    # Whoever is given the exception decides whether it is logged.
+    # The caller, which gets the exception, decides whether it is logged.
     assert not [record for record in log.records if record.levelname in {"WARNING", "ERROR"}]
 
 

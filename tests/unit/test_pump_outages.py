@@ -290,7 +290,7 @@ def test_over_four_methods_an_outage_loses_nothing_and_doubles_nothing(
 def test_who_was_frozen_begins_nothing_that_others_may_have_by_now(
     rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    monkeypatch.setattr(pump_module, "STUCK", 60.0)  # nothing is given back, as if the pump were frozen too
+    monkeypatch.setattr(pump_module, "STUCK", 60.0)  # nothing is given back, as if the pump were also frozen
     gates.update(slow=threading.Event(), slow2=threading.Event())
     send(queue, hold, "slow")
     if threads > 1:
