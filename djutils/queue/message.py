@@ -46,9 +46,9 @@ class Message(NamedTuple):
 
     @property
     def extras(self) -> dict[str, Any]:
-        """What else travels with the message, by name: a dictionary of its own at each call.
+        """What else travels with the message, by name: a new dictionary at each call.
 
-        Names that this release does not know are kept. Those in the list ``crit`` must be understood by
+        Unknown names are kept. Those in the list ``crit`` must be understood by
         the consumer, as in RFC 7515, 4.1.11: one that does not know them leaves the message to others.
         """
         return dict(json.loads(self.extras_json)) if self.extras_json else {}
@@ -60,7 +60,7 @@ class Message(NamedTuple):
         ``ValueError`` or ``TypeError`` for a value that JSON does not know.
         """
         if taken := extras.keys() & {"command", "queue"}:
-            raise ValueError(f"'{taken.pop()}' is a field of its own and cannot be among the extras.")
+            raise ValueError(f"'{taken.pop()}' has its own field and cannot be among the extras.")
         merged = self.extras | dict(extras)
         text = json.dumps(merged, separators=(",", ":"), allow_nan=False) if merged else ""
         return self._replace(extras_json=text.encode())
