@@ -71,7 +71,7 @@ def served() -> Iterator[str]:
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A Chromium of the test's own."""
+    """A Chromium for this test."""
     with import_module("playwright.sync_api").sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=_OPTIONS)
         try:

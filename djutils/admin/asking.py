@@ -1,4 +1,4 @@
-"""What a page asks of the queues: a filter, and one page of the messages that fit it."""
+"""What an admin page reads from the queues: a filter, and one page of the matching messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("djutils.admin")
 STATES: tuple[StateName, ...] = get_args(StateName)
 PER_PAGE = 100
 MOST = 10_000
-"""How many messages to look through for one page."""
+"""How many messages to search for one page."""
 SECONDS = 4.0
 _LONGEST = 200
 _TURN: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
@@ -32,7 +32,7 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class Filter(NamedTuple):
-    """What the operator wants to see; what is empty leaves nothing out."""
+    """What the operator wants to see; an empty field matches everything."""
 
     queue: str = ""
     state: str = ""
@@ -44,7 +44,7 @@ class Filter(NamedTuple):
 
     @classmethod
     def of(cls, given: QueryDict) -> Filter:
-        """Return what ``given`` says; what makes no sense is left out."""
+        """Return the filter in ``given``; invalid values are ignored."""
         texts = {name: given.get(name, "").strip()[:_LONGEST] for name in cls._fields}
         if texts["state"] not in STATES:
             texts["state"] = ""
@@ -54,25 +54,25 @@ class Filter(NamedTuple):
 
     @property
     def newest(self) -> bool:
-        """Whether the newest come first."""
+        """Whether the newest messages come first."""
         return not self.order
 
     @property
     def sought(self) -> Sought:
-        """What to look for in a queue."""
+        """The criteria for searching a queue."""
         return Sought(self.command, self.reason, self.id)
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Return names and values of what is not empty."""
+        """Return names and values of the fields that are not empty."""
         return [(name, value) for name, value in self._asdict().items() if value]
 
     def query(self, **more: str) -> str:
-        """Return it as the query of an address, with ``more`` in place of what it has."""
+        """Return the filter as the query string of a URL, with ``more`` replacing its values."""
         given = {**self._asdict(), **more}
         return "?" + urlencode({name: value for name, value in given.items() if value})
 
     def in_words(self) -> str:
-        """Return what it asks for, in words; empty if it leaves nothing out."""
+        """Return the filter as text; empty if it matches everything."""
         told = []
         if self.command:
             told.append(f"command {self.command}")
@@ -84,7 +84,7 @@ class Filter(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Where a page ended: which part of the list it was in, and the place in each queue of it."""
+    """Where a page ended: the part of the list, and the place in each of its queues."""
 
     part: int = 0
     places: Mapping[str, str] = {}
@@ -94,7 +94,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Cursor:
-        """Return what ``str`` made text of; the beginning for anything else."""
+        """Parse what ``str`` produced; return the beginning for anything else."""
         try:
             part, places = json.loads(text)
             return cls(int(part), {str(name): str(place) for name, place in dict(places).items()})
@@ -103,18 +103,18 @@ class Cursor(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Messages that were found, and what else there is to say."""
+    """The messages that were found, and problems to report."""
 
     found: list[Found]
     after: str = ""
-    """Where the next page begins; empty: there is none."""
+    """Where the next page begins; empty if there is none."""
     looked: int = 0
-    """Of a page that ended before it was full: how many messages were looked through."""
+    """If a page ended before it was full: how many messages were searched."""
     problems: Sequence[str] = ()
 
 
 class Told(NamedTuple):
-    """What a queue says of itself."""
+    """What is known about a queue."""
 
     queue: str
     counts: Mapping[str, int | None] = {}
@@ -126,11 +126,11 @@ class Told(NamedTuple):
     is_down: bool = False
     """Whether its store cannot be reached."""
     is_other: bool = False
-    """Whether no command of this project is sent to it."""
+    """Whether it belongs to another project: no command of this project is sent to it."""
 
 
 def chosen(name: str) -> tuple[list[BaseQueue], str]:
-    """Return the queue ``name``, or all that the project's commands are sent to, and what was wrong."""
+    """Return the queue ``name``, or all that the project's commands are sent to, and the problem, if any."""
     try:
         return known_queues(name or None), ""
     except Exception as error:  # noqa: BLE001  (a wrong setting, or a backend that cannot be made)
@@ -138,18 +138,18 @@ def chosen(name: str) -> tuple[list[BaseQueue], str]:
 
 
 def beside(known: Sequence[BaseQueue]) -> list[BaseQueue]:
-    """Return the other queues in the store of ``known``, as far as it tells: of other names, or of other projects."""
+    """Return the other queues in the store of ``known``, as far as it lists them: under other names, or of other projects."""
     names = {queue.name for queue in known}
     try:
         return [queues[name] for queue in known[:1] for name in queue.neighbours() if name not in names]
-    except Exception:  # noqa: BLE001  (what is wrong is said where the known ones are asked)
+    except Exception:  # noqa: BLE001  (the error is reported where the known queues are read)
         return []
 
 
 def told_of(known: Sequence[BaseQueue], others: Sequence[BaseQueue]) -> list[Told]:
-    """Return what each queue says of itself, or the problem with asking it; ``others`` are marked as such.
+    """Return what is known about each queue, or the problem with reading it; ``others`` are marked as such.
 
-    They are in one store: after one that cannot be reached the others are not waited for.
+    They are in one store: if one cannot be reached the others are not tried.
     """
     told: list[Told] = []
     for queue in (*known, *others):
@@ -165,7 +165,7 @@ def _ask(queue: BaseQueue) -> Told:
     if isinstance(queue, MemoryQueue):
         remark = "MemoryQueue: only the messages of this process of the site are seen."
     elif not queue.supports_peek:
-        remark = f"{type(queue).__name__} cannot show what waits or runs, only its dead letters."
+        remark = f"{type(queue).__name__} cannot show waiting or running messages, only its dead letters."
     try:
         oldest = queue.oldest() if queue.supports_peek else None
         return Told(queue.name, counts_of(queue), oldest, queue.supports_peek, remark)
@@ -175,7 +175,7 @@ def _ask(queue: BaseQueue) -> Told:
 
 
 def look(chosen: Sequence[BaseQueue], states: Sequence[StateName], wanted: Filter, cursor: Cursor) -> Page:
-    """Return the page that begins at ``cursor`` of the messages that are in one of ``states`` and fit."""
+    """Return the page, from ``cursor`` on, of the matching messages in one of ``states``."""
     if wanted.id:
         return _by_id(chosen, states, wanted)
     budget, problems = _Noting(MOST, SECONDS), list[str]()
@@ -196,7 +196,7 @@ def look(chosen: Sequence[BaseQueue], states: Sequence[StateName], wanted: Filte
             )
             for queue, state in part
         ]
-        # One more than fits, so that the last that is shown is behind the place of its walk.
+        # One more than fits, so that the last one shown is behind the place of its walk.
         for one in merge(*(_guarded(walk, problems) for walk in walks), key=_moment, reverse=wanted.newest):
             found.append(one)
             if len(found) > PER_PAGE:
@@ -210,15 +210,15 @@ def look(chosen: Sequence[BaseQueue], states: Sequence[StateName], wanted: Filte
 
 
 def whole(found: Sequence[Found]) -> list[Found]:
-    """Return ``found`` with what is known of their owners, if the store tells it."""
+    """Return ``found`` with what is known about their owners, if the store can be read."""
     try:
         return with_owners(found)
-    except Exception:  # noqa: BLE001  (it is an extra; what was found is shown without it)
+    except Exception:  # noqa: BLE001  (optional: the messages are shown without it)
         return list(found)
 
 
 def find(chosen: Iterable[BaseQueue], id: str, count: int, problems: list[str]) -> list[Found]:
-    """Return up to ``count`` messages whose id is, or else begins with, ``id``; append what is wrong."""
+    """Return up to ``count`` messages whose id is, or else begins with, ``id``; append problems to ``problems``."""
     found: list[Found] = []
     for queue in chosen:
         try:
@@ -239,7 +239,7 @@ def explain(name: str, error: Exception) -> str:
         )
     if isinstance(error, QueueException):
         return f"The queue '{name}' cannot be asked. {type(error).__name__}: {error}"
-    # Of an error that is not ours nobody knows what it repeats: an address with a password, for one.
+    # An error that is not ours may repeat anything, such as an address with a password.
     return (
         f"The queue '{name}' cannot be asked: its backend raised {type(error).__name__}. The traceback is in the"
         f" site's log, from the logger {logger.name}."
@@ -247,7 +247,7 @@ def explain(name: str, error: Exception) -> str:
 
 
 class _Noting(Budget):
-    """Notes how much of it was spent."""
+    """Records how much of it was spent."""
 
     spent = 0
 
@@ -259,7 +259,7 @@ class _Noting(Budget):
 def _parts(
     chosen: Sequence[BaseQueue], states: Sequence[StateName]
 ) -> Iterator[list[tuple[BaseQueue, StateName]]]:
-    """Return what makes up the list, one after the other; the dead of all queues are one part, by their time."""
+    """Return the parts of the list in order; the dead letters of all queues are one part, sorted by time."""
     for state in _TURN:
         if state == "dead" and state in states:
             yield [(queue, state) for queue in chosen]
@@ -271,10 +271,10 @@ def _guarded(walk: Walk, problems: list[str]) -> Iterator[Found]:
     """Yield what ``walk`` finds; an error ends it, and is appended to ``problems``."""
     try:
         yield from walk
-    except ValueError as error:  # of an address that was changed, or of a row that another program wrote
+    except ValueError as error:  # caused by a changed URL, or by a row that another program wrote
         logger.warning("The admin lost its place in the queue %r.", walk.queue.name, exc_info=error)
         problems.append(
-            f"The queue '{walk.queue.name}' cannot go on from here: begin again at the first page."
+            f"The queue '{walk.queue.name}' cannot be read from here: start again at the first page."
         )
     except Exception as error:  # noqa: BLE001  (a backend may raise anything)
         problems.append(explain(walk.queue.name, error))
@@ -285,7 +285,7 @@ def _by_id(chosen: Sequence[BaseQueue], states: Sequence[StateName], wanted: Fil
     found = find(chosen, wanted.id, PER_PAGE + 1, problems)
     cut = len(found) > PER_PAGE
     if cut:
-        problems.append(f"More than {PER_PAGE} ids begin with {wanted.id}; write more of it.")
+        problems.append(f"More than {PER_PAGE} ids begin with {wanted.id}; give more characters.")
     fitting = [one for one in found if one.snapshot.state in states and wanted.sought.fits(one)]
     return Page(fitting[:PER_PAGE], problems=problems)
 

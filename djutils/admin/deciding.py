@@ -1,7 +1,7 @@
-"""Replaying and discarding from the admin: those that were selected, or everything that matches, in parts.
+"""Replaying and discarding from the admin: the selected dead letters, or everything that matches, in parts.
 
-A request works for some seconds. What is left is done by the next one, which goes on where this one stopped and
-has the same bound: what died when the operator pressed the button, and nothing that dies later.
+A request works for some seconds. The rest is done by the next one, which continues where this one stopped and
+has the same bound: messages that were dead when the operator pressed the button, not those that die later.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _ENDLESS = 1 << 62
 
 
 class Progress(NamedTuple):
-    """How far an action has come. It travels in the form of the page, and is checked when it comes back."""
+    """How far an action has come. It is sent in the page's form, and checked when it comes back."""
 
     until: datetime
-    """Only what had died at this moment is decided on."""
+    """Only messages that were dead at this moment are affected."""
     queues: tuple[str, ...]
-    """Those that are not done yet; the first one is under way."""
+    """The queues that are not done yet; the first one is in progress."""
     after: str = ""
-    """The place in the first one to go on after."""
+    """The place in the first queue to continue after."""
     done: int = 0
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Progress(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Progress:
-        """Return what ``str`` made text of; ``ValueError`` for anything else."""
+        """Parse what ``str`` produced; raise ``ValueError`` for anything else."""
         try:
             until, names, after, done = json.loads(text)
             progress = cls(datetime.fromisoformat(until), tuple(map(str, names)), str(after), int(done))
@@ -72,7 +72,7 @@ class Progress(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a request has achieved."""
+    """The result of a request."""
 
     number: int
     progress: Progress
@@ -81,7 +81,7 @@ class Done(NamedTuple):
 
 
 class Selected(NamedTuple):
-    """What became of those that were selected."""
+    """The result for the selected dead letters."""
 
     number: int
     queues: Sequence[str]
@@ -96,7 +96,7 @@ class Estimate(NamedTuple):
 
 
 def carry_out(verb: Verb, progress: Progress, sought: Sought, by: str) -> Done:
-    """Decide on what matches for some seconds; return how many were done, and what is left."""
+    """Replay or discard what matches for some seconds; return how many were done, and what is left."""
     budget, now = Budget(_ENDLESS, SECONDS), progress
     try:
         for step in _steps(verb, progress, sought, by, budget):
@@ -109,7 +109,7 @@ def carry_out(verb: Verb, progress: Progress, sought: Sought, by: str) -> Done:
 
 
 def decide(verb: Verb, keys: Sequence[str], by: str) -> Selected:
-    """Decide on the dead letters of ``keys``; what is none any more is passed over."""
+    """Replay or discard the dead letters of ``keys``; ignore those that are no longer dead."""
     by_queue: defaultdict[str, list[str]] = defaultdict(list)
     for name, id in map(parts_of, keys):
         by_queue[name].append(id)
@@ -123,7 +123,7 @@ def decide(verb: Verb, keys: Sequence[str], by: str) -> Selected:
 
 
 def estimate(chosen: Sequence[BaseQueue], wanted: Filter, most: int) -> Estimate:
-    """Return how many dead letters match, counting for some seconds, and through ``most`` of them."""
+    """Return how many dead letters match, counting for some seconds and searching at most ``most``."""
     if not any(wanted.sought):
         return Estimate(sum(queue.stats().dead for queue in chosen), is_exact=True)
     budget, count = Budget(most, SECONDS), 0
@@ -160,7 +160,7 @@ def repr_of(found: Found) -> str:
 
 
 def _steps(verb: Verb, progress: Progress, sought: Sought, by: str, budget: Budget) -> Iterator[Progress]:
-    """Go on from ``progress``, queue by queue; yield after each step how far it has come."""
+    """Continue from ``progress``, queue by queue; yield the progress after each step."""
     while progress.queues:
         for step in _by_parts(queues[progress.queues[0]], verb, progress, sought, by, budget):
             progress = step
@@ -172,7 +172,7 @@ def _steps(verb: Verb, progress: Progress, sought: Sought, by: str, budget: Budg
 def _by_parts(
     queue: BaseQueue, verb: Verb, progress: Progress, sought: Sought, by: str, budget: Budget
 ) -> Iterator[Progress]:
-    """Decide part by part; yield after each how far it has come."""
+    """Replay or discard part by part; yield the progress after each."""
     # What is replayed last is lent first where messages are leased, and runs last where they are only read.
     newest = queue.supports_leases
     walk = Walk(queue, "dead", sought, budget, newest=newest, after=progress.after, data=False)

@@ -21,7 +21,7 @@ from .pages import QueuePages
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(QueuePages):
-    """Messages that will not be tried again: look, replay or discard."""
+    """Messages that will not be retried: inspect, replay or discard them."""
 
     states = ("dead",)
 
@@ -30,7 +30,7 @@ class DeadLetterAdmin(QueuePages):
         return request.user.has_perm("djutils.delete_deadletter")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Return whether this user may replay, which runs code: it has a permission of its own."""
+        """Return whether this user may replay, which runs code and so has a separate permission."""
         return request.user.has_perm("djutils.replay_deadletter")
 
     def get_urls(self) -> list[URLPattern]:
@@ -43,7 +43,7 @@ class DeadLetterAdmin(QueuePages):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list; a POST decides on those that were selected, or on everything that matches the filter."""
+        """Show the list; a POST replays or discards the selected ones, or everything that matches the filter."""
         if request.method != "POST":
             return super().changelist_view(request, extra_context)
         self._enter(request)
@@ -156,7 +156,7 @@ class DeadLetterAdmin(QueuePages):
         return HttpResponseRedirect(here)
 
     def _begin(self, request: HttpRequest, verb: Verb, wanted: Filter) -> HttpResponse:
-        """Ask whether everything that matches is meant."""
+        """Ask for confirmation that everything that matches is meant."""
         chosen, problem = asking.chosen(wanted.queue)
         try:
             progress = Progress.begin(chosen)

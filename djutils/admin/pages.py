@@ -1,4 +1,4 @@
-"""The pages that only look: a list of messages, and one message."""
+"""The read-only pages: a list of messages, and one message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LIKELY = 5
 
 
 class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """What both have in common: a list and a page of one message, which only the queue writes."""
+    """What both admins share: a list, and a page for one message, which only the queue may change."""
 
     states: ClassVar[tuple[StateName, ...]]
 
@@ -58,8 +58,8 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         made: Any = update_wrapper(page, view)
         made.model_admin = self
         made.login_url = reverse_lazy("admin:login", current_app=self.admin_site.name)
-        # An error of the store must not spoil the transaction that the rest of the page needs, and what was
-        # decided on in parts is committed in parts.
+        # An error of the store must not break the transaction that the rest of the page needs, and actions
+        # in parts are committed in parts.
         for alias in connections:
             made = transaction.non_atomic_requests(using=alias)(made)
         found: URLPattern = path(route, made, name=f"{self.opts.app_label}_{self.opts.model_name}_{name}")
@@ -68,7 +68,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the queues, and a page of the messages that fit the filter."""
+        """Show the queues, and a page of the messages that match the filter."""
         self._enter(request)
         if request.method != "GET":
             raise PermissionDenied
@@ -113,7 +113,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show one message, in whatever state it is now."""
+        """Show one message, in its current state."""
         self._enter(request)
         found, problems, absence = self._find(object_id)
         if len(found) != 1:
@@ -147,7 +147,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             raise PermissionDenied
 
     def _find(self, object_id: str) -> tuple[list[Found], list[str], str]:
-        """Return the message, or several that may be meant; what is wrong; and what to say if there is none."""
+        """Return the message, or several candidates; problems; and the text to show if there is none."""
         name, id = showing.parts_of(unquote(object_id))
         chosen, problem = asking.chosen(name)
         problems = [problem] if problem else []

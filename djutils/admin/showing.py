@@ -1,4 +1,4 @@
-"""How messages, queues and numbers look on a page: short, with the exact value at hand."""
+"""How messages, queues and numbers are shown on a page: short, with the exact value available."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LABELS = {"ready": "ready", "delayed": "delayed", "leased": "running", "dead": 
 
 
 class Moment(NamedTuple):
-    """A moment as it is told: how far away, and exactly."""
+    """A moment as shown: how far away, and exactly."""
 
     text: str
     exact: str
@@ -73,34 +73,34 @@ class Line(NamedTuple):
 
 
 def key_of(queue: str, id: str) -> str:
-    """Return what names a message on whatever queue, in an address and in Django's log."""
+    """Return a key for a message on any queue, for URLs and for Django's log."""
     return f"{quote(queue, safe='', errors='surrogatepass')}:{quote(id, safe='', errors='surrogatepass')}"
 
 
 def parts_of(key: str) -> tuple[str, str]:
-    """Return queue and id out of what ``key_of`` returned; of a bare id the queue is empty."""
+    """Return queue and id from a key of ``key_of``; for a bare id the queue is empty."""
     queue, _, id = key.rpartition(":")
     return unquote(queue), unquote(id)
 
 
 def number(count: int) -> str:
-    """Return ``count`` with separators, as the language has them."""
+    """Return ``count`` with the separators of the language."""
     return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
 def letters(count: int) -> str:
-    """Return so many dead letters, in words."""
+    """Return a number of dead letters as text."""
     return "1 dead letter" if count == 1 else f"{number(count)} dead letters"
 
 
 def named(queues: Sequence[BaseQueue] | Sequence[str]) -> str:
-    """Return queues in words."""
+    """Return queues as text."""
     names = [f"'{one if isinstance(one, str) else one.name}'" for one in queues]
     return f"the queue {names[0]}" if len(names) == 1 else f"the queues {', '.join(names)}"
 
 
 def ago(moment: datetime | None) -> Moment:
-    """Return ``moment`` by how long ago it was."""
+    """Return how long ago ``moment`` was."""
     if moment is None:
         return Moment("unknown", "")
     passed = datetime.now(UTC) - moment
@@ -185,7 +185,7 @@ def _line(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> Line:
 
 
 def _distance(measure: Callable[..., str], moment: datetime) -> str:
-    """Return how far away ``moment`` is, in its largest unit; Django's words stay together by hard spaces."""
+    """Return how far away ``moment`` is, in its largest unit, with Django's non-breaking spaces."""
     try:
         return measure(moment, depth=1)
     except (OverflowError, ValueError):  # a moment at the end of the calendar

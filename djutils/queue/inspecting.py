@@ -1,6 +1,6 @@
-"""Messages that were looked at: which queues to ask, how to find some, and what can be said of one.
+"""Inspecting messages: which queues to read, how to search them, and how to describe a message.
 
-In words, and as values for JSON. Nothing in a message is unpickled.
+As text, and as values for JSON. No message is ever unpickled.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class Found(NamedTuple):
 
 
 class Sought(NamedTuple):
-    """Which messages to look for; what is empty leaves none out."""
+    """Which messages to look for; an empty field matches everything."""
 
     command: str = ""
     """The name of the command, or the end of it, such as ``send_welcome``."""
     text: str = ""
     """What the last error contains, in upper or lower case."""
     prefix: str = ""
-    """How the id begins, in upper or lower case."""
+    """The prefix of the id, in upper or lower case."""
 
     def fits(self, one: Found) -> bool:
-        """Return whether ``one`` is such a message."""
+        """Return whether ``one`` matches."""
         return (
             (not self.command or f".{one.command}".endswith(f".{self.command}"))
             and one.snapshot.id.lower().startswith(self.prefix.lower())
@@ -65,14 +65,14 @@ class Sought(NamedTuple):
 
 
 class Budget:
-    """How many messages may be looked through, and for how many seconds, by all that share it."""
+    """How many messages may be searched, and for how many seconds, by all that share it."""
 
     def __init__(self, messages: int, seconds: float = inf) -> None:
         self._left = messages
         self._end = time.monotonic() + seconds
 
     def spend(self, messages: int) -> None:
-        """Note that so many messages were looked through."""
+        """Record that ``messages`` messages were searched."""
         self._left -= messages
 
     @property
@@ -84,8 +84,8 @@ class Budget:
 class Walk:
     """Goes through the messages of ``queue`` in ``state``, after the place ``after``, and yields those sought.
 
-    What the store answers to a call is looked through to its end; only then is ``budget`` looked at. So each
-    walk gets on, however little there is left.
+    Each reply of the store is searched to its end before ``budget`` is checked. So each walk makes
+    progress, however little is left.
     """
 
     def __init__(
@@ -102,15 +102,15 @@ class Walk:
     ) -> None:
         self.queue = queue
         self.place = after
-        """Where to go on: behind everything that was looked through, before what was yielded last."""
+        """Where to continue: behind everything that was searched, before what was yielded last."""
         self.gave_up = False
-        """Whether it stopped because ``budget`` was spent, although there may be others."""
+        """Whether it stopped because ``budget`` was spent, although there may be more."""
         self._state = state
         self._sought = sought
         self._budget = budget
         self._options: dict[str, Any] = {
             "newest": newest,
-            # What is sought is rare, perhaps; of what is not, only what is asked for is loaded.
+            # Matches may be rare: for the other messages, load only what is needed.
             "count": _AT_ONCE if any(sought) else min(at_once, _AT_ONCE),
             "data": data or bool(sought.command),
         }
@@ -130,7 +130,7 @@ class Walk:
                 else:
                     placeless.add(snapshot.id)
             self._budget.spend(len(page))
-            if self.place == before:  # nothing but rows that another program has spoilt
+            if self.place == before:  # only rows that another program has damaged
                 return
             if self._budget.is_spent:
                 self.gave_up = True
@@ -149,7 +149,7 @@ def known_queues(name: str | None) -> list[BaseQueue]:
 
 
 def read(queue: BaseQueue, snapshot: Snapshot) -> Found:
-    """Return ``snapshot`` with what its header says, if its payload was loaded."""
+    """Return ``snapshot`` with the contents of its header, if its payload was loaded."""
     if snapshot.data is None:
         return Found(queue, snapshot, None)
     try:
@@ -159,7 +159,7 @@ def read(queue: BaseQueue, snapshot: Snapshot) -> Found:
 
 
 def command_of(data: bytes, queue: str) -> tuple[str, str]:
-    """Return the name of the command in a message, and '', or '?' and why it cannot be read."""
+    """Return the name of the command in a message and ''; or '?' and why it cannot be read."""
     try:
         return codec.decode(data, queue).command, ""
     except MessageError as error:

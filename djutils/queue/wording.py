@@ -1,4 +1,4 @@
-"""How messages are written for people: ids, moments, ages, reasons. What a message says may come from anywhere."""
+"""How messages are shown to people: ids, times, ages, reasons. The text in a message may come from anywhere."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _WIDEST_REASON = 100
 
 
 def width_of_ids(ids: Collection[str]) -> int:
-    """Return how much of ``ids`` to show so that they differ: those of one moment begin alike."""
+    """Return how many characters of ``ids`` to show so that they differ: ids from one moment begin alike."""
     widths = range(_SHORTEST, _FULL_ID)
     return next((width for width in widths if len({id[:width] for id in ids}) == len({*ids})), _FULL_ID)
 
 
 def first_line(error: str) -> str:
-    """Return the reason that an error begins with, as it fits into a table."""
+    """Return the reason at the start of an error, shortened for a table."""
     reason = error.partition("\n")[0]
     return plain(reason if len(reason) <= _WIDEST_REASON else f"{reason[:_WIDEST_REASON]}...")
 
 
 def plain(text: str) -> str:
-    """Return ``text`` without what would steer a terminal: an exception's text may come from anywhere."""
+    """Return ``text`` without terminal control characters: an exception's text may come from anywhere."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
@@ -39,11 +39,11 @@ def when(moment: datetime) -> str:
 
 
 def since(moment: datetime) -> timedelta:
-    """Return how long ago ``moment`` was, in whole seconds; 0 for one that is still to come."""
+    """Return how long ago ``moment`` was, in whole seconds; 0 if it is in the future."""
     return max(timedelta(0), timedelta(seconds=int((datetime.now(UTC) - moment).total_seconds())))
 
 
 def until(moment: datetime) -> str:
-    """Return in how long ``moment`` will be; "now" for one that has passed."""
+    """Return how long it is until ``moment``; "now" if it has passed."""
     rest = moment - datetime.now(UTC)
     return f"in {timedelta(seconds=int(rest.total_seconds()))}" if rest > timedelta(0) else "now"

@@ -245,11 +245,11 @@ def test_four_methods_show_dead_letters_and_say_what_they_cannot(own_backend: Si
         assert sorted(ids_listed(html) + ids_listed(rest)) == sorted(ids)
         assert f"{queue.name} 0 unknown unknown 120 unknown" in words(html)
         waiting = words(page(client, MESSAGES, state="ready"))
-        assert "unknown: this backend cannot show what waits or runs" in waiting
-        assert "FolderQueue cannot show what waits or runs" in waiting
+        assert "unknown: this backend cannot show waiting or running messages" in waiting
+        assert "FolderQueue cannot show waiting or running messages" in waiting
         assert "no such customer" in words(message_page(client, queue.name, ids[0]))
         absent = words(message_page(client, queue.name, new_id()))
-        assert "FolderQueue cannot show what waits or runs" in absent
+        assert "FolderQueue cannot show waiting or running messages" in absent
 
 
 @pytest.mark.parametrize("site", ["redis"], indirect=True)
