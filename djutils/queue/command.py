@@ -1,4 +1,4 @@
-"""What a command is, to whoever carries it."""
+"""What a command is, for the code that carries it."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from .exceptions import InvalidCommand
 from .retry import Backoff, RetryPolicy
 
 TO_END = 10.0
-"""Seconds from the soft time limit to the hard one, where only the soft one is given."""
+"""Seconds from the soft time limit to the hard one, if only the soft one is given."""
 
 
 class Command:
     """A piece of work: a name and the data it works on."""
 
     name: ClassVar[str] = ""
-    """What the registry knows it by; empty for a base class, which cannot be enqueued."""
+    """Its name in the registry; empty for a base class, which cannot be enqueued."""
     function: ClassVar[Callable[..., Any]]
-    """What it runs, for its source and signature."""
+    """The function it runs, for its source and signature."""
     max_attempts: ClassVar[int | None] = None
     """How many runs may fail; None: ``QUEUE_MAX_ATTEMPTS``."""
     backoff: ClassVar[Backoff | None] = None
-    """How long to wait between them; None: ``QUEUE_BACKOFF``."""
+    """How long to wait between runs; None: ``QUEUE_BACKOFF``."""
     time_limit: ClassVar[float | tuple[float, float] | None] = None
-    """Seconds after which ``TimeLimitExceeded`` is raised in it, and after which it is killed."""
+    """Seconds after which ``TimeLimitExceeded`` is raised in it, and seconds after which it is killed."""
     atomic: ClassVar[bool | str] = False
-    """Are its writes to a database and its acknowledgement one commit? True, or the alias of that database."""
+    """Whether its writes to a database and its acknowledgement are one commit: True, or the alias of that database."""
 
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""
     priority: int = 0
-    """-100 to 100; the larger runs sooner."""
+    """-100 to 100; larger runs sooner."""
     run_after: datetime | timedelta | None = None
-    """Not to be run before: a datetime, or a timedelta from the moment when it is enqueued."""
+    """The earliest moment to run it: a datetime, or a timedelta from the moment it is enqueued."""
 
     def __init__(self, data: Any = None) -> None:
         self.data = data
@@ -47,27 +47,27 @@ class Command:
 
     @classmethod
     def source(cls) -> str:
-        """Answer where what it runs is defined, as ``file:line``."""
+        """Return where the function it runs is defined, as ``file:line``."""
         code = inspect.unwrap(cls.function).__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     @classmethod
     def retry_policy(cls) -> RetryPolicy:
-        """Answer how often it is tried: its own options over the project's settings."""
+        """Return how often it is tried: its own options take precedence over the project's settings."""
         max_attempts = settings.QUEUE_MAX_ATTEMPTS if cls.max_attempts is None else cls.max_attempts
         backoff = settings.QUEUE_BACKOFF if cls.backoff is None else cls.backoff
         return RetryPolicy(max_attempts, backoff)
 
 
 def limits_of(time_limit: float | tuple[float, float]) -> tuple[float, float]:
-    """Answer the soft and the hard limit in seconds; a single number is the soft one."""
+    """Return the soft and the hard limit in seconds; a single number is the soft one."""
     if isinstance(time_limit, tuple):
         return time_limit
     return time_limit, time_limit + TO_END
 
 
 def refuse_hidden(function: Any) -> None:
-    """Raise ``InvalidCommand`` for what a consumer could not find again by importing a module."""
+    """Raise ``InvalidCommand`` for a function or class that a consumer could not find by importing a module."""
     where = getattr(function, "__qualname__", repr(function))
     if "<lambda>" in where:
         raise InvalidCommand("A lambda cannot be a command: it has no name. Use def at the top level.")

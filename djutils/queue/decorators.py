@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 
 class Parameters:
-    """What a function can be called with; a decorator's wrapper is asked, not what it wraps."""
+    """The parameters of a function; for a decorated function, those of the wrapper."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = function.__qualname__
@@ -44,8 +44,8 @@ class Parameters:
             self._least = inf
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Raise ``WrongArguments`` if they do not fit."""
-        # Most calls have nothing but positional arguments, and need no more than to be counted.
+        """Raise ``WrongArguments`` if the arguments do not match."""
+        # Most calls have only positional arguments, which need only be counted.
         if not kwargs and self._least <= len(args) <= self._most:
             return
         try:
@@ -71,7 +71,7 @@ class CommandFunction(Generic[P, R]):
         self._parameters = parameters
         self._options = options
         self.command_class = command_class
-        """What the registry knows it as."""
+        """Its name in the registry."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Enqueue the call and return a handle at once; errors as for ``Invoker.enqueue``."""
@@ -80,12 +80,12 @@ class CommandFunction(Generic[P, R]):
     async def acall(self, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Enqueue the call from a coroutine, on any queue, and return a handle; as ``Invoker.aenqueue``.
 
-        It does what the plain call does, and does not run the function here: that is ``call()``.
+        Like the plain call it does not run the function here: ``call()`` does that.
         """
         return await invoker.aenqueue(self.command(*args, **kwargs))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function here and now, as if it were not decorated."""
+        """Run the function at once, as if it were not decorated."""
         return self._function(*args, **kwargs)
 
     @overload
@@ -99,7 +99,7 @@ class CommandFunction(Generic[P, R]):
 
         ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
         is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused.
-        Raises ``InvalidCommand`` for another option, or a value that does not fit.
+        Raises ``InvalidCommand`` for an unknown option, or an invalid value.
         """
         check_options(options, CALLED, f"{self._function.__name__}.using()")
         return CommandFunction(self._function, self._parameters, self.command_class, self._options | options)
@@ -130,7 +130,7 @@ def _missing(self: CommandFunction[..., Any], name: str) -> Any:
     return object.__getattribute__(self, name)
 
 
-# Since Python 3.14 a function computes its annotations when they are asked for, so there is nothing to copy
+# Since Python 3.14 a function computes its annotations on access, so there is nothing to copy
 # yet. Not a method, because type checkers would then accept every misspelt attribute.
 setattr(CommandFunction, "__getattr__", _missing)  # noqa: B010
 
@@ -200,9 +200,9 @@ def periodic_command(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Have a function run by the clock, whenever ``validate_datetime`` returns True for a minute.
 
-    Usually that is a ``crontab(...)``. A function of your own is asked once for every minute that
+    Usually that is a ``crontab(...)``. Your own function is called once for every minute that
     passes, with the local time in ``TIME_ZONE``: aware, or naive if ``USE_TZ`` is False. The decorated
-    function takes no arguments; called, it still runs here and now. Options as for ``queue_command``.
+    function takes no arguments; calling it still runs it at once. Options as for ``queue_command``.
     """
     if not _is_schedule(validate_datetime):
         raise InvalidCommand(
@@ -211,7 +211,7 @@ def periodic_command(
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if not _takes(function):
-            raise InvalidCommand(f"The periodic command '{function.__name__}' must need no arguments.")
+            raise InvalidCommand(f"The periodic command '{function.__name__}' must not require arguments.")
         when = {"validate_datetime": staticmethod(validate_datetime)}
         _make_class(function, PeriodicQueueCommand, options, when)
         return function
@@ -234,7 +234,7 @@ def _make_class(
         raise InvalidCommand(f"Only a function can be decorated, not {function!r}.")
     refuse_hidden(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidCommand(f"'{function.__name__}' is a generator: to call it would run nothing of it.")
+        raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
     check_options(options, DECLARED, f"the command '{function.__name__}'")
     runs = _as_plain(function, options.get("time_limit"))
 
@@ -254,29 +254,29 @@ def _make_class(
 
 
 def _is_schedule(function: Any) -> bool:
-    """Return whether ``function`` can say of a datetime at once whether a command is due."""
+    """Return whether ``function`` can tell synchronously, from a datetime, whether a command is due."""
     return function is not crontab and not inspect.iscoroutinefunction(function) and _takes(function, None)
 
 
 def _takes(function: Any, *args: Any) -> bool:
-    """Return whether ``function`` can be called with just these arguments."""
+    """Return whether ``function`` can be called with exactly these arguments."""
     try:
         signature_of(function).bind(*args)
     except TypeError:
         return False
-    except ValueError:  # something built in, which does not tell
+    except ValueError:  # a builtin without a signature
         return True
     return True
 
 
 def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
-    """Return ``function`` as one that can simply be called, in a coroutine's own way of being limited."""
+    """Return ``function`` as a plain function, with the time limit of a coroutine applied."""
     if not inspect.iscoroutinefunction(function):
         return function
     coroutine = function if time_limit is None else _in_time(function, limits_of(time_limit)[0])
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        # Not made once, at import: where a server's loop runs already, some versions would wait for that one.
+        # Not created once at import: if a server's loop is running then, some versions would wait for that loop.
         return async_to_sync(coroutine)(*args, **kwargs)
 
     return run

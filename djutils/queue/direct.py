@@ -1,4 +1,4 @@
-"""Running a command here and now, for a caller who waits for it: eager mode and ``invoker.dequeue()``."""
+"""Running a command at once for a caller that waits for it: eager mode and ``invoker.dequeue()``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .signals import command_died
 
 
 class DirectExecutor(Executor):
-    """Runs one delivery as a worker does, but once, and what the command raises is for the caller.
+    """Runs one delivery as a worker does, but only once, and raises the command's exceptions to the caller.
 
-    So a run that fails is not retried, and not logged: whoever is given the exception decides about that.
+    A run that fails is neither retried nor logged: the caller, which gets the exception, decides about that.
     """
 
     _raised: BaseException | None = None
 
     def run(self, delivery: Delivery, settle: Callable[[Outcome], object] = lambda outcome: None) -> None:
-        """Run what was delivered, hand its outcome to ``settle``, then raise what the command raised.
+        """Run a delivery, pass its outcome to ``settle``, then raise what the command raised.
 
-        What ends the process (``SystemExit``, ``KeyboardInterrupt``) comes out at once; nothing is settled then.
+        ``SystemExit`` and ``KeyboardInterrupt`` are raised at once; nothing is settled then.
         """
         outcome = apart(partial(self.execute, delivery))
         settle(outcome)
@@ -33,7 +33,7 @@ class DirectExecutor(Executor):
             raise self._raised
 
     def _early_by(self, message: Message) -> float:
-        return 0.0  # whoever waits for it wants it now
+        return 0.0  # the caller waits for it now
 
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
         raise error

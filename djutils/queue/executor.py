@@ -46,14 +46,14 @@ _OTHER_ID = (
 
 
 class Executor:
-    """Runs what the queue ``queue_name`` delivers and says what is to become of it.
+    """Runs deliveries of the queue ``queue_name`` and decides their outcome.
 
-    It settles nothing itself: its caller carries the ``Outcome`` to the backend. ``lease`` is who
-    holds what is delivered, where something is lent.
+    It settles nothing itself: its caller carries the ``Outcome`` to the backend. ``lease`` names the
+    owner of the deliveries, if they are lent.
 
     Each command runs in a new, empty context: the context variables, language, time zone and decimal
-    precision that it sets end with it. Not in a copy of ours, for what its variables hold would be
-    the same objects. Only Django's script prefix is that of where this executor was made.
+    precision that it sets end with it. The context is not a copy of ours, because its variables would contain
+    the same objects. Only Django's script prefix is taken from where this executor was made.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Executor:
         self._runs: dict[type[Command], Run] = {}
 
     def execute(self, delivery: Delivery, pad: Pad | None = None) -> Outcome:
-        """Run what was delivered; whatever the command raises becomes part of the outcome.
+        """Run a delivery; any exception of the command becomes part of the outcome.
 
-        ``pad`` is where the running thread notes when the command must have ended.
+        ``pad`` is where the running thread records when the command must have ended.
         """
         try:
             message = decode(delivery.data, self._queue_name)
@@ -97,13 +97,13 @@ class Executor:
         return Context().run(self._attempt, command_class, message, delivery, pad)
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
-        """Answer what is to become of a delivery whose process had to be killed because of ``error``."""
+        """Return the outcome of a delivery whose process had to be killed because of ``error``."""
         message = decode(delivery.data, self._queue_name)
         command_class = self._registry.get_class(message.command)
         return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
 
     def _early_by(self, message: Message) -> float:
-        """Return the seconds until a message is due; 0 for what was lent, which is due by the backend's clock."""
+        """Return the seconds until a message is due; 0 for a leased one, which is due by the backend's clock."""
         return 0.0 if self._lease or message.eta is None else message.eta - time.time()
 
     def _enter(self, run: Running) -> None:
@@ -133,7 +133,7 @@ class Executor:
         return SETTLED if command_class.atomic and self._lease else ACKED
 
     def _run_of(self, command_class: type[Command]) -> Run:
-        """Answer how a command of this class is run: it pays only for what it asked for."""
+        """Return how a command of this class is run: it pays only for the options it uses."""
         layers = [*self._middleware]
         if command_class.time_limit:
             layers.append(time_limit)
@@ -147,8 +147,8 @@ class Executor:
         return SETTLED
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
-        """Return what becomes of bytes that are no command of this site; others may have a foreign key."""
-        # A queue of four methods can neither hold it back nor count how often it was offered.
+        """Return the outcome of bytes that are not a command of this site, or were signed with a foreign key."""
+        # A queue with four methods can neither delay it nor count how often it was offered.
         if isinstance(error, ForeignMessage) and self._lease:
             delay = UNKNOWN.delay_after(1 + delivery.offers)
             if delay is not None:
@@ -189,7 +189,7 @@ class Executor:
 
 
 def _refuse_not_understood(message: Message) -> None:
-    """Raise ``NotUnderstood`` if a newer release asks for something that would be left out here."""
+    """Raise ``NotUnderstood`` if a newer release requires something that this one would leave out."""
     names = message.extras.get("crit", ())
     if names:
         raise NotUnderstood(
@@ -199,27 +199,27 @@ def _refuse_not_understood(message: Message) -> None:
 
 
 def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:
-    """Answer the seconds until the next attempt; None: there is none."""
+    """Return the seconds until the next attempt; None if there is none."""
     if isinstance(error, Reject):
         return None
     try:
         delay = policy.delay_after(attempt)
         if isinstance(error, Retry) and error.delay is not None and delay is not None:
             return as_delay(error.delay)
-    except Exception:  # a backoff is anybody's code, and what it answers anything
-        logger.exception("The backoff or delay makes no sense; the default is taken.")
+    except Exception:  # a backoff may raise or return anything
+        logger.exception("The backoff or delay is invalid; the default is used.")
         return DEFAULT.delay_after(attempt)
     return delay
 
 
 def send_signal(signal: Signal, sender: type[Command], **facts: Any) -> None:
-    """Send ``signal`` to its receivers, if it has any; what one of them raises is logged."""
+    """Send ``signal`` to its receivers, if there are any; exceptions of receivers are logged."""
     if signal.receivers:
         signal.send_robust(sender=sender, **facts)
 
 
 def _users_part(error: BaseException) -> TracebackType | None:
-    """Answer the traceback from where the command's own code begins; all of it if it never did."""
+    """Return the traceback from where the command's own code begins; all of it if that was never reached."""
     part = error.__traceback__
     while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith("djutils.queue."):
         part = part.tb_next

@@ -1,4 +1,4 @@
-"""Commands and the invoker, which puts them on a queue and takes them off."""
+"""Commands, and the invoker, which puts them on a queue and takes them off."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
     "QueueCommand",
     "QueueException",
     "invoker",
-    "queue_name",  # noqa: F822  (a module-level __getattr__ answers it)
+    "queue_name",  # noqa: F822  (a module-level __getattr__ provides it)
     "queues",
     "registry",
 ]
@@ -44,7 +44,7 @@ __all__ = [
 class QueueCommand(Command):
     """A command as a class: define ``execute()``, which works on ``self.data``.
 
-    A subclass that does is registered by itself, as ``module.ClassName`` unless it sets ``name``.
+    Such a subclass is registered automatically, as ``module.ClassName`` unless it sets ``name``.
     Enqueue it with ``invoker.enqueue(MyCommand(data))``.
     """
 
@@ -61,21 +61,21 @@ class QueueCommand(Command):
 
 
 class PeriodicQueueCommand(QueueCommand):
-    """A command run by the clock: also define ``validate_datetime()``."""
+    """A periodic command: also define ``validate_datetime()``."""
 
     def validate_datetime(self, when: datetime) -> bool:
-        """Return whether it is to run in the minute of ``when``.
+        """Return whether it should run in the minute of ``when``.
 
-        Asked once for every minute that passes, with its local time in ``TIME_ZONE``: aware, or naive
-        if ``USE_TZ`` is False. In an hour that comes twice, ``when.fold`` is 1 the second time.
+        Called once for every minute that passes, with its local time in ``TIME_ZONE``: aware, or naive
+        if ``USE_TZ`` is False. In an hour that occurs twice, ``when.fold`` is 1 the second time.
         """
         return False
 
 
 class Invoker:
-    """Puts commands on a queue, and runs the next one of it.
+    """Puts commands on a queue, and runs the next one from it.
 
-    Without a ``queue`` it uses the project's own, looked up when it is needed.
+    Without a ``queue`` it uses the project's default queue, looked up when needed.
     """
 
     def __init__(self, queue: BaseQueue | None = None) -> None:
@@ -83,7 +83,7 @@ class Invoker:
 
     @property
     def queue(self) -> BaseQueue:
-        """The queue of commands that name none."""
+        """The queue for commands that do not name one."""
         return queues[settings.queue_name] if self._queue is None else self._queue
 
     def enqueue(self, command: Command) -> Result:
@@ -151,9 +151,9 @@ class Invoker:
     def resend(self, message: Message) -> Result:
         """Send ``message`` again as it was, and return its handle: for what ``command_lost`` reported.
 
-        It keeps its id, so a queue that lends passes it over while it is still there. To keep a
+        It keeps its id, so a queue with leases ignores it while it is still there. To keep a
         message for later, store ``message.queue`` and ``codec.encode(message)``; ``codec.decode()``
-        gives it back. Raises what ``enqueue`` raises, and ``UnknownCommand``.
+        restores it. Raises what ``enqueue`` raises, and ``UnknownCommand``.
         """
         own = self._queue
         queue = own if own is not None and own.name == message.queue else queues[message.queue]
@@ -194,7 +194,7 @@ class Invoker:
         ]
 
     def flush(self) -> None:
-        """Forget everything on the queue."""
+        """Delete everything on the queue."""
         refuse_coroutine(self.queue, "await sync_to_async(invoker.flush)()")
         self.queue.flush()
 
@@ -256,7 +256,7 @@ def _bury_rejected(queue: BaseQueue, delivery: Delivery, outcome: Outcome) -> No
 
 
 def _next_due(queue: BaseQueue) -> bytes | None:
-    """Return the next message that is due; one that is not goes to the end of the queue, once around."""
+    """Return the next message that is due; others go to the end of the queue, once around."""
     first_early = b""
     while (data := queue.read()) is not None:
         try:
@@ -276,7 +276,7 @@ invoker = Invoker()
 
 
 def __getattr__(name: str) -> Any:
-    """Answer ``queue_name``, which 2011 read at import and we read when asked."""
+    """Return ``queue_name``, which 2011 read at import and which is now read on access."""
     if name == "queue_name":
         return settings.queue_name
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

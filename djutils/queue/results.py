@@ -1,4 +1,4 @@
-"""The handle a call answers."""
+"""The handle that a call returns."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Result(NamedTuple):
-    """What is known of a call that was enqueued."""
+    """What is known about an enqueued call."""
 
     id: str
-    """The message's id; it is in the log of whoever runs it, and on a dead letter."""
+    """The message's id; it is in the log of the worker that runs it, and on a dead letter."""
     command: str
     """The command's name."""
     queue_name: str

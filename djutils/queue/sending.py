@@ -1,4 +1,4 @@
-"""The only way from a command to a backend: it is checked, signed, and sent at once or at a commit."""
+"""The only way from a command to a backend: check it, sign it, and send it at once or after a commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger("djutils.queue.sending")
 
 
 class Parcel(NamedTuple):
-    """One call, ready to be sent, and what receivers of the signal are told of it."""
+    """One call, ready to be sent, with the facts for receivers of the signal."""
 
     envelope: Envelope
     message: Message
@@ -34,7 +34,7 @@ class Parcel(NamedTuple):
 
 
 def pack(command: Command, queue: BaseQueue) -> Parcel:
-    """Return ``command`` ready to be sent to ``queue``; raise ``EnqueueError`` or ``InvalidCommand`` if it cannot be."""
+    """Return ``command`` ready to be sent to ``queue``; raise ``EnqueueError`` or ``InvalidCommand`` if it cannot be sent."""
     if command.priority and not queue.supports_priority:
         raise UnsupportedOption(
             f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
@@ -60,7 +60,7 @@ def pack(command: Command, queue: BaseQueue) -> Parcel:
 
 
 def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
-    """Return a signed message with what a backend may know about it."""
+    """Return a signed message with the metadata that a backend may use."""
     delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
     envelope = make(Envelope, (message.id, data, delay, message.priority))
     return make(Parcel, (envelope, message, command_class))
@@ -84,7 +84,7 @@ def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
 
 
 class Shipment:
-    """Parcels for one queue; calling it sends them, once."""
+    """Parcels for one queue; calling it sends them once."""
 
     def __init__(self, queue: BaseQueue, parcels: Sequence[Parcel], aliases: Collection[str]) -> None:
         self.queue = queue
@@ -92,15 +92,15 @@ class Shipment:
         self._open = set(aliases)
 
     def committed(self, alias: str) -> None:
-        """Send them if the transaction of ``alias`` was the last one they waited for."""
+        """Send the parcels if the transaction of ``alias`` was the last one they waited for."""
         self._open.discard(alias)
         if not self._open:
             self()
 
     def __call__(self) -> None:
-        """Send them now that their transaction has committed.
+        """Send the parcels now that their transaction has committed.
 
-        What fails here is logged and raised to no one: the data are committed, and the project's own
+        Errors are logged and not raised: the data are committed, and the project's own
         hooks for this commit must still run.
         """
         parcels, self.parcels = self.parcels, []
@@ -108,13 +108,13 @@ class Shipment:
             _send_now(self.queue, parcels)
         except BaseException as error:
             _report_lost(self.queue, parcels, error)
-            # What ends the caller from outside is not ours to keep.
+            # An exception that ends the caller from outside must not be swallowed.
             if not isinstance(error, Exception) or isinstance(error, TimeLimitExceeded):
                 raise
 
 
 def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
-    """Send ``parcels`` when every open transaction has committed; never if one does not.
+    """Send ``parcels`` when every open transaction has committed; never if one is rolled back.
 
     A transaction that the queue takes part in does not count: there they are sent at once. Nor do those
     that Django's ``TestCase`` opens around a test, which never commit.
@@ -129,7 +129,7 @@ def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
 def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
     """Send ``parcel`` now, unless ``key`` was used on ``queue`` within the last day; return whether it was sent.
 
-    Of any number of callers with one key, one sends. A queue without leases keeps no keys and takes
+    Of any number of callers with one key, exactly one sends. A queue without leases keeps no keys and accepts
     what every caller sends.
     """
     if not isinstance(queue, LeasedQueue):
@@ -141,7 +141,7 @@ def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
 
 
 def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
-    """Send ``parcels``; after an error, those that are left in the list were not sent, or may not have been."""
+    """Send ``parcels``; after an error, those left in the list were not sent, or may not have been."""
     if isinstance(queue, LeasedQueue):
         queue.send([parcel.envelope for parcel in parcels])
         announce(parcels)
@@ -169,7 +169,7 @@ def _tell(parcels: Sequence[Parcel]) -> None:
 
 
 def _report_lost(queue: BaseQueue, parcels: Sequence[Parcel], error: BaseException) -> None:
-    """Log each command that did not reach ``queue``, without its arguments, and hand its message to the receivers."""
+    """Log each command that did not reach ``queue``, without its arguments, and pass its message to the receivers."""
     for number, (_, message, command_class) in enumerate(parcels):
         logger.error(
             "%s %s is lost: its transaction has committed, but the queue '%s' did not take it (%s: %s). "
@@ -186,14 +186,14 @@ def _report_lost(queue: BaseQueue, parcels: Sequence[Parcel], error: BaseExcepti
 
 
 def _open_transactions(own: str | None) -> list[str]:
-    """Return the aliases with an open transaction that a send does not take part in by itself.
+    """Return the aliases with an open transaction that a send does not take part in.
 
-    Raises ``EnqueueError`` for one that Django does not manage: it calls no hook when that commits.
+    Raises ``EnqueueError`` for a transaction that Django does not manage: no hook is called when it commits.
     """
     if connections.settings.keys() <= {own}:
         return []
     opened = []
-    # Only those that are in use: the driver of another one need not even be installed here.
+    # Only connections in use: the driver of another one need not even be installed here.
     for connection in connections.all(initialized_only=True):
         if connection.alias == own:
             continue
@@ -218,12 +218,12 @@ def _is_managed_by_hand(connection: BaseDatabaseWrapper) -> bool:
         return False
     if connection.vendor == "postgresql":
         return bool(raw.info.transaction_status)  # 0: idle
-    # MySQL's drivers do not say: there it counts as open.
+    # MySQL's drivers do not report this: there a transaction counts as open.
     return bool(getattr(raw, "in_transaction", True))
 
 
 def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
-    """Put ``parcels`` to those of the call before, if nothing else is to happen between them."""
+    """Add ``parcels`` to those of the previous call, if nothing else happens between them."""
     connection = connections[alias]
     if not connection.run_on_commit or _is_of_a_test(connection):
         return False
@@ -248,7 +248,7 @@ def is_only_of_a_test(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _is_opened_by_a_test(block: object) -> bool:
-    # They stand around whatever the project opens.
+    # They enclose the transactions that the project opens.
     return getattr(block, "_from_testcase", False)
 
 

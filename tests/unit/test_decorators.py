@@ -203,7 +203,7 @@ def test_the_declared_options_reach_the_command(declare: Declare) -> None:
         ("@queue_command\ndef one(): yield 1", "'one' is a generator"),
         ("@queue_command\nasync def one(): yield 1", "'one' is a generator"),
         ("@periodic_command\ndef one(): pass", r"Write @periodic_command\(crontab\(...\)\)"),
-        ("@periodic_command(crontab())\ndef one(a): pass", "'one' must need no arguments"),
+        ("@periodic_command(crontab())\ndef one(a): pass", "'one' must not require arguments"),
         ("class One(QueueCommand):\n  priority = 1000\n  def execute(self): pass", "from -100 to 100"),
         ("class One(QueueCommand):\n  max_attempts = '3'\n  def execute(self): pass", "1 or more"),
         ("@periodic_command(crontab)\ndef one(): pass", r"Write @periodic_command\(crontab\(...\)\)"),

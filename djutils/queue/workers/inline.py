@@ -1,4 +1,4 @@
-"""One command at a time, in the pump's own thread, and who stands in for the pump meanwhile."""
+"""One command at a time, in the pump's own thread, and the thread that stands in for the pump meanwhile."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOOK_EVERY = 0.2
 
 
 class Inline(Runner):
-    """Runs in the thread that calls ``run()``: with one command at a time nothing is handed over.
+    """Runs commands in the thread that calls ``run()``: with one command at a time no handover is needed.
 
-    A thread beside the pump would cost more than most commands do: both would fight for the
-    interpreter each time one of them comes back from the store.
+    A second thread beside the pump would cost more than most commands: both would compete for the
+    interpreter lock each time one of them returns from the store.
     """
 
     here = True
@@ -34,7 +34,7 @@ class Inline(Runner):
         self.duty: threading.Lock = threading.Lock()
         self.closed = False
         self.begun = threading.Event()
-        """A command has begun since somebody last looked."""
+        """Set when a command begins; the relief thread clears it."""
         self._running = False
 
     @property
@@ -46,20 +46,20 @@ class Inline(Runner):
         self.begun.set()
 
     def run(self, stopping: threading.Event) -> None:
-        """Run what is in the buffer, until it is empty or ``stopping`` is set; off duty meanwhile."""
+        """Run the messages in the buffer until it is empty or ``stopping`` is set; the pump is off duty meanwhile."""
         duty, begun, buffer = self.duty, self.begun, self.buffer
         started = 0.0
         while not stopping.is_set():
-            # One look at the clock for all: is it still ours, since when does it run, what did the last one cost?
+            # Read the clock once for all: is the message still ours, when did it begin, how long did the last one take?
             now, accepted = time.monotonic(), self._accepted
             if started:
                 self.cost += (now - started - self.cost) * WEIGHT
-            # Whoever was frozen, with its machine perhaps, does not know for how long.
+            # A process that was frozen, perhaps with its machine, does not know for how long.
             if not buffer or now > self._fresh_until:
                 break
             waiting = buffer.popleft()
             self._running, started = True, now
-            # Afterwards, so that whoever clears it and then looks whether anything runs misses nothing.
+            # Set afterwards, so that a thread that clears it and then checks whether anything runs misses nothing.
             if not begun.is_set():
                 begun.set()
             duty.release()
@@ -72,9 +72,9 @@ class Inline(Runner):
 
 
 class Relief:
-    """A thread that does what cannot wait for the end of a slow command.
+    """A thread that does what cannot wait for a slow command to end.
 
-    It has connections of its own, which it makes when it needs them for the first time.
+    It has its own connections, which it opens when it first needs them.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Relief:
 
     def _take_over(self) -> None:
         try:
-            # Between the look and the duty another command may have begun.
+            # Another command may have begun since the check.
             if self._is_called_for():
                 self._do_duty()
         finally:
