@@ -66,7 +66,7 @@ def limits_of(time_limit: float | tuple[float, float]) -> tuple[float, float]:
     return time_limit, time_limit + TO_END
 
 
-def refuse_hidden(function: Any) -> None:
+def refuse_unimportable(function: Any) -> None:
     """Raise ``InvalidCommand`` for a function or class that a consumer could not find by importing a module."""
     where = getattr(function, "__qualname__", repr(function))
     if "<lambda>" in where:

@@ -12,7 +12,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from asgiref.sync import async_to_sync
 
-from .command import Command, limits_of, refuse_hidden
+from .command import Command, limits_of, refuse_unimportable
 from .command_options import CALLED, DECLARED, check_options
 from .crontab import crontab
 from .exceptions import InvalidCommand, TimeLimitExceeded, WrongArguments
@@ -232,7 +232,7 @@ def _make_class(
 ) -> type[Command]:
     if not inspect.isfunction(function):
         raise InvalidCommand(f"Only a function can be decorated, not {function!r}.")
-    refuse_hidden(function)
+    refuse_unimportable(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
     check_options(options, DECLARED, f"the command '{function.__name__}'")

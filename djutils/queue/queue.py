@@ -17,7 +17,7 @@ from django.utils import timezone
 from . import codec
 from .backends import queues
 from .backends.base import BaseQueue, LeasedQueue, new_owner
-from .command import Command, refuse_hidden
+from .command import Command, refuse_unimportable
 from .command_options import DECLARED, check_options
 from .conf import settings
 from .current import Lease
@@ -51,7 +51,7 @@ class QueueCommand(Command):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.execute is not Command.execute:
-            refuse_hidden(cls)
+            refuse_unimportable(cls)
             given = {name: value for name, value in vars(cls).items() if name in DECLARED}
             check_options(given, DECLARED, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
