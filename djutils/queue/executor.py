@@ -33,7 +33,7 @@ from .middleware.atomic import atomic
 from .middleware.base import Middleware, Run, compose
 from .middleware.time_limit import time_limit
 from .registry import CommandRegistry, registry
-from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay, fatal
+from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay, reason_to_refuse
 from .signals import command_died, command_retried, command_started, command_succeeded
 
 logger = logging.getLogger("djutils.queue.executor")
@@ -91,7 +91,7 @@ class Executor:
         except UnknownCommand as error:
             return self._fail(Command, UNKNOWN, message, delivery, error, charge=0)
         if delivery.crashes or delivery.redeliveries:
-            why = fatal(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
+            why = reason_to_refuse(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
             if why:
                 return self._refuse(command_class, message, delivery, why)
         return Context().run(self._attempt, command_class, message, delivery, pad)

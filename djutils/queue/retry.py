@@ -80,7 +80,7 @@ def _is_seconds(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-def fatal(crashes: int, redeliveries: int, max_crashes: int) -> str:
+def reason_to_refuse(crashes: int, redeliveries: int, max_crashes: int) -> str:
     """Return why a message with these counters must not be run again; '' if it may."""
     if crashes >= max_crashes:
         return f"It was running in {crashes} processes that died."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from djutils.queue.retry import LONGEST, MAX_REDELIVERIES, UNKNOWN, Backoff, RetryPolicy, fatal
+from djutils.queue.retry import LONGEST, MAX_REDELIVERIES, UNKNOWN, Backoff, RetryPolicy, reason_to_refuse
 
 ALMOST_ONE = 1 - 2**-53
 
@@ -92,4 +92,4 @@ def test_an_unknown_command_is_offered_for_some_while_then_not() -> None:
     ],
 )
 def test_each_counter_has_a_limit_of_its_own(crashes: int, redeliveries: int, why: str) -> None:
-    assert fatal(crashes, redeliveries, max_crashes=3) == why
+    assert reason_to_refuse(crashes, redeliveries, max_crashes=3) == why
