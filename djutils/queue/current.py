@@ -11,8 +11,8 @@ from .backends.base import LeasedQueue
 from .message import Delivery, Message
 
 
-class Pad(Protocol):
-    """Where a thread records what the supervisor must know."""
+class Watchdog(Protocol):
+    """Where a thread records for the supervisor when its command must have ended; a board's pad is one."""
 
     def must_end(self, deadline: float) -> None:
         """Record when the running command must have ended, by the monotonic clock; 0: no limit."""
@@ -32,7 +32,7 @@ class Running(NamedTuple):
     delivery: Delivery
     lease: Lease | None = None
     """None where there is no lease: in eager mode, and on a queue with four methods."""
-    pad: Pad | None = None
+    watchdog: Watchdog | None = None
 
 
 running: ContextVar[Running | None] = ContextVar("djutils_running", default=None)

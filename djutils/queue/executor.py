@@ -17,7 +17,7 @@ from django.urls import get_script_prefix, set_script_prefix
 from .codec import decode, load
 from .command import Command
 from .conf import settings
-from .current import Lease, Pad, Running, running
+from .current import Lease, Running, Watchdog, running
 from .exceptions import (
     ForeignMessage,
     InvalidMessage,
@@ -71,10 +71,10 @@ class Executor:
         self._script_prefix = prefix if prefix != "/" else ""
         self._runs: dict[type[Command], Run] = {}
 
-    def execute(self, delivery: Delivery, pad: Pad | None = None) -> Outcome:
+    def execute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
         """Run a delivery; any exception of the command becomes part of the outcome.
 
-        ``pad`` is where the running thread records when the command must have ended.
+        ``watchdog`` is where the running thread records when the command must have ended.
         """
         try:
             message = decode(delivery.data, self._queue_name)
@@ -94,7 +94,7 @@ class Executor:
             why = reason_to_refuse(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
             if why:
                 return self._refuse(command_class, message, delivery, why)
-        return Context().run(self._attempt, command_class, message, delivery, pad)
+        return Context().run(self._attempt, command_class, message, delivery, watchdog)
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
         """Return the outcome of a delivery whose process had to be killed because of ``error``."""
@@ -112,9 +112,9 @@ class Executor:
             set_script_prefix(self._script_prefix)
 
     def _attempt(
-        self, command_class: type[Command], message: Message, delivery: Delivery, pad: Pad | None
+        self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
     ) -> Outcome:
-        self._enter(make(Running, (message, delivery, self._lease, pad)))
+        self._enter(make(Running, (message, delivery, self._lease, watchdog)))
         started = time.perf_counter()
         try:
             command = command_class(load(message.body))

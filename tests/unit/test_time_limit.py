@@ -17,7 +17,7 @@ from .helpers import make_delivery, until
 executor = Executor("unit")
 
 
-class Pad:
+class Watched:
     """Remembers what was noted on it."""
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ def test_ending_at_the_very_moment_of_the_limit_hurts_no_other_command(ran: list
 
 
 def test_the_hard_limit_is_noted_for_the_supervisor() -> None:
-    pad = Pad()
+    watchdog = Watched()
     before = time.monotonic()
-    executor.execute(make_delivery(spin, 0.0), pad)
-    (deadline,) = pad.noted
+    executor.execute(make_delivery(spin, 0.0), watchdog)
+    (deadline,) = watchdog.noted
     assert 0.2 <= deadline - before < 5.2

@@ -53,8 +53,8 @@ def time_limit(command: Command, run: Run) -> Any:
     """Run the command; raise ``TimeLimitExceeded`` in it after its soft limit."""
     soft, hard = limits_of(command.time_limit or inf)
     now = running.get()
-    if now and now.pad:
-        now.pad.must_end(time.monotonic() + hard)
+    if now and now.watchdog:
+        now.watchdog.must_end(time.monotonic() + hard)
     alarm = _Alarm(soft)
     try:
         try:
