@@ -27,7 +27,7 @@ It rained for three days and we did not mind at all. ☔
 Es war wunderschön. Der Weg über den Grat ist leichter, als er aussieht.
 We got lost behind the second ridge; a marker at the fork would be kind.
 山の空気がとてもおいしかったです。また来ます。
-To whoever left the map in the hut: you saved our afternoon.
+To the one who left the map in the hut: you saved our afternoon.
 The kids want to move here. So do we, to be honest.
 Lovely place <script>alert("hello")</script> & lovely people.
 Volvimos después de veinte años y el lago sigue igual. Qué suerte.

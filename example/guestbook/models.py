@@ -12,7 +12,7 @@ SMALL, LARGE = 480, 1280
 
 
 def upload_path(entry: Entry, filename: str) -> str:
-    """Return a name of our own; the visitor's is not to be trusted, its ending was checked by the form."""
+    """Return a new name: the visitor's is not trusted; its extension was checked by the form."""
     return f"photos/{uuid.uuid4().hex}.{filename.rpartition('.')[2].lower()}"
 
 

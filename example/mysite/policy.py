@@ -14,7 +14,7 @@ POLICY = (
 def content_security_policy(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware that sends the policy with each page; Django 6.0 and newer bring one of their own."""
+    """Middleware that sends the policy with each page; Django 6.0 and newer bring their own."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
