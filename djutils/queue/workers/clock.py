@@ -145,9 +145,9 @@ class Clock:
         moment = _local(minute)
         for command_class in registry:
             if issubclass(command_class, PeriodicQueueCommand):
-                self._ask(command_class, moment, stamp)
+                self._check(command_class, moment, stamp)
 
-    def _ask(self, command_class: type[PeriodicQueueCommand], moment: datetime, stamp: str) -> None:
+    def _check(self, command_class: type[PeriodicQueueCommand], moment: datetime, stamp: str) -> None:
         name = command_class.name
         try:
             command = command_class()
