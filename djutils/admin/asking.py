@@ -27,6 +27,7 @@ MOST = 10_000
 """How many messages to search for one page."""
 SECONDS = 4.0
 _LONGEST = 200
+_MOST_OTHERS = 20
 _TURN: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -141,7 +142,8 @@ def beside(known: Sequence[BaseQueue]) -> list[BaseQueue]:
     """Return the other queues in the store of ``known``, as far as it lists them: under other names, or of other projects."""
     names = {queue.name for queue in known}
     try:
-        return [queues[name] for queue in known[:1] for name in queue.neighbours() if name not in names]
+        there = [name for queue in known[:1] for name in queue.neighbours() if name not in names]
+        return [queues[name] for name in there[:_MOST_OTHERS]]
     except Exception:  # noqa: BLE001  (the error is reported where the known queues are read)
         return []
 

@@ -124,7 +124,9 @@ class DeadLetterAdmin(QueuePages):
             self._say(request, [_success(verb, done.number)], messages.SUCCESS)
         elif not done.problems:
             self._say(
-                request, [gettext("Nothing was changed: they are dead letters no longer.")], messages.WARNING
+                request,
+                [gettext("Nothing was changed: none of these is a dead letter any more.")],
+                messages.WARNING,
             )
         self._say(request, done.problems)
 

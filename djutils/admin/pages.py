@@ -70,7 +70,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     ) -> HttpResponse:
         """Show the queues, and a page of the messages that match the filter."""
         self._enter(request)
-        if request.method != "GET":
+        if request.method not in {"GET", "HEAD"}:
             raise PermissionDenied
         wanted = Filter.of(request.GET)
         if wanted.state not in self.states:
@@ -188,8 +188,8 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         return self._at("change", quote(showing.key_of(one.queue.name, one.snapshot.id)), model=DeadLetter)
 
     def _sees(self, request: HttpRequest, model: type[QueueMessage]) -> bool:
-        there = self.admin_site._registry.get(model)
-        return there is not None and there.has_view_permission(request)
+        site = self.admin_site
+        return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request)
 
 
 @admin.register(QueueMessage)

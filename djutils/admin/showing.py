@@ -99,16 +99,16 @@ def named(queues: Sequence[BaseQueue] | Sequence[str]) -> str:
     return f"the queue {names[0]}" if len(names) == 1 else f"the queues {', '.join(names)}"
 
 
-def ago(moment: datetime | None) -> Moment:
-    """Return how long ago ``moment`` was."""
+def ago(moment: datetime | None, form: str = "%s") -> Moment:
+    """Return how long ago ``moment`` was, put into ``form``."""
     if moment is None:
         return Moment("unknown", "")
     passed = datetime.now(UTC) - moment
     if passed < -_MINUTE:
         return Moment(gettext("in %s") % _distance(timeuntil, moment), when(moment))
     if passed < _MINUTE:
-        return Moment(f"{max(0, int(passed.total_seconds()))} s", when(moment))
-    return Moment(_distance(timesince, moment), when(moment))
+        return Moment(form % f"{max(0, int(passed.total_seconds()))} s", when(moment))
+    return Moment(form % _distance(timesince, moment), when(moment))
 
 
 def rows(found: Sequence[Found], url: Callable[[str], str]) -> list[Row]:
@@ -150,7 +150,7 @@ def _row(one: Found, url: Callable[[str], str], width: int) -> Row:
 def _moment(one: Found) -> Moment:
     snapshot = one.snapshot
     if snapshot.state == "dead":
-        return ago(snapshot.died)
+        return ago(snapshot.died, gettext("%s ago"))
     if snapshot.state == "delayed" and snapshot.due:
         due = ago(snapshot.due)
         return due._replace(text=f"due {due.text}", exact=f"due {due.exact}")

@@ -135,7 +135,7 @@ def test_the_dead_of_several_queues_are_one_list_by_their_time(
         mail.discard()
 
 
-@pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
 def test_queues_of_other_names_in_the_database_are_counted_but_not_touched(admin: Client, site: Site) -> None:
     other = queues[f"{site.queue.name}-other"]
     (theirs,) = let_die(other, 1)
