@@ -154,7 +154,9 @@ def test_a_request_that_has_no_time_left_goes_on_in_the_next_one(
     assert queue.stats().dead == 520
     fresh = let_die(queue, 1)
     form["progress"] = field(said, "progress")
-    while (answer := alice.post(where, form)).status_code == 200:
+    for _ in range(10):
+        if (answer := alice.post(where, form)).status_code == 302:
+            break
         form["progress"] = field(answer.content.decode(), "progress")
     assert "720 dead letters discarded" in alice.get(where).content.decode()
     assert queue.dead_ids("") == fresh
