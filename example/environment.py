@@ -25,8 +25,8 @@ def move_in(options: argparse.Namespace) -> None:
     known = installed(note)
     if wanted[0] not in known and not os.access(CHECKOUT, os.W_OK):
         raise Trouble(
-            f"Installing djutils writes to its checkout, and {CHECKOUT} is read-only for you. Copy it to a folder "
-            "of yours and run the example there, or use --here with a Python that has Django, Pillow and what "
+            f"Installing djutils writes to its checkout, and {CHECKOUT} is read-only for you. Copy it to your own "
+            "folder and run the example there, or use --here with a Python that has Django, Pillow and what "
             "djutils needs."
         )
     if known[:2] != [maker, wanted[0]] or not python.exists():
