@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemons import AS_MODULE, Terminal
+from tests.waiting import wait_until
 
 COMMANDS = """
 from djutils.queue.decorators import queue_command
@@ -106,6 +109,22 @@ def test_check_names_the_options_of_an_sqlite_and_with_them_nothing_is_locked(te
     for output in [producer.communicate(timeout=60)[0] for producer in producers]:
         assert output == "failed: 0\n"
     assert "locked" not in terminal.log()
+
+
+def test_in_the_foreground_each_warning_stands_once_in_the_checks_and_once_in_the_log(
+    terminal: Terminal,
+) -> None:
+    """One process watches the code and another consumes, and the log is on the terminal."""
+    add(terminal, "INSTALLED_APPS += ['djutils']")
+    terminal.run(sys.executable, "manage.py", "migrate")
+
+    watching = terminal.begin(sys.executable, "manage.py", "queue_consumer", "-p", "pid")
+    wait_until(terminal.pidfile.exists)
+    os.kill(watching.pid, signal.SIGINT)
+    said = watching.communicate(timeout=30)[0]
+
+    assert said.count("(djutils.W040)") == 2, said
+    assert said.count("The consumer runs as root") == (os.geteuid() == 0), said
 
 
 @pytest.mark.parametrize(

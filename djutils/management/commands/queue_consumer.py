@@ -28,6 +28,10 @@ class Command(BaseCommand):
         parser.add_argument(NO_RELOAD, action="store_true", help="do not restart when the code changes")
         add_arguments(parser)
 
+    def execute(self, *args: Any, **options: Any) -> Any:
+        # The process that the reloader starts checks the project, again after each change.
+        return super().execute(*args, **options | ({"skip_checks": True} if _reloads(options) else {}))
+
     def handle(self, *args: Any, **options: Any) -> None:
         self._make_outputs_safe()
         try:
@@ -41,8 +45,7 @@ class Command(BaseCommand):
 
     def _act(self, options: dict[str, Any]) -> int:
         chosen: Options = to_options(options | {"verbose": options["verbosity"] > 1})
-        reload = settings.DEBUG and not options["no_reload"] and was_called_as("queue_consumer")
-        if chosen.action == "run" and reload:
+        if _reloads(options):
             return Reloader(child_command()).run()
         return act(QueueDaemon(chosen, self.stdout), chosen.action)
 
@@ -55,3 +58,9 @@ class Command(BaseCommand):
                 safe = OutputWrapper(getattr(sys, name))
                 safe.style_func = wrapper.style_func
                 setattr(self, name, safe)
+
+
+def _reloads(options: dict[str, Any]) -> bool:
+    """Return whether this process only watches the code for another one."""
+    wanted = options["action"] == "run" and not options["no_reload"]
+    return wanted and settings.DEBUG and was_called_as("queue_consumer")

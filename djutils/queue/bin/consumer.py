@@ -129,7 +129,6 @@ class QueueDaemon:
     def run(self) -> int:
         """Consume in the foreground until a signal arrives or the terminal closes; return the supervisor's exit code."""
         end_at_sigterm()
-        self._warn_root()
         self._project.check(self._consumer.queues)
         if self._project.account and self._options.logfile:
             privileges.prepare_log(self._options.logfile, self._project.account)
@@ -142,6 +141,7 @@ class QueueDaemon:
             if self._options.logfile is None:
                 logs.to_stderr(self._options.log_level)
             else:
+                self._warn_root()
                 self._warn_of_remarks()
                 log = logs.to_file(self._options.logfile, self._options.log_level)
                 hooks = replace(hooks, hangup=log.hangup)
