@@ -47,6 +47,7 @@ class Filter(NamedTuple):
     def of(cls, given: QueryDict) -> Filter:
         """Return the filter in ``given``; invalid values are ignored."""
         texts = {name: given.get(name, "").strip()[:_LONGEST] for name in cls._fields}
+        texts["queue"] = given.get("queue", "")  # in a name each space counts
         if texts["state"] not in STATES:
             texts["state"] = ""
         if texts["order"] != "oldest":

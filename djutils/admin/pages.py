@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, ClassVar
 
+from django import VERSION
 from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
@@ -159,6 +160,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "crumbs_are_list": VERSION >= (6, 1),
             "list_url": self._at("changelist"),
             "can_replay": self.has_replay_permission(request),
             "can_discard": self.has_delete_permission(request),

@@ -11,6 +11,7 @@ from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from djutils.queue.backends.base import BaseQueue
 from tests.admins import DEAD, NOTE, field, lend, let_die, send, signed_in
@@ -129,7 +130,7 @@ def test_everything_is_replayed_in_parts_and_in_the_order_it_was_sent(
     alice: Client, queue: BaseQueue, logged: pytest.LogCaptureFixture
 ) -> None:
     ids = let_die(queue, 720)
-    said = act_on_all(alice, "replay")
+    said = act_on_all(alice, "replay", queue=queue.name)
     assert "720 dead letters will run again" in said
     assert [text.split()[3:6] for text in logged.messages] == [
         ["replayed", "500", "dead"],
@@ -179,6 +180,26 @@ def test_what_dies_after_the_button_was_pressed_stays(alice: Client, queue: Base
     (later,) = let_die(queue, 1)
     alice.post(reverse(DEAD), {"action": "replay_matching", "progress": field(said, "progress")})
     assert queue.dead_ids("") == [later]
+
+
+@pytest.mark.parametrize("site", ["redis"], indirect=True)
+def test_a_store_that_fails_on_the_way_is_said_and_the_rest_can_be_done_later(
+    alice: Client, site: Site, settings: Settings
+) -> None:
+    let_die(site.queue, 3)
+    said = alice.post(reverse(DEAD), {"action": "replay_matching"}).content.decode()
+    there, settings.QUEUE_CONNECTION = settings.QUEUE_CONNECTION, "redis://127.0.0.1:1/0"
+    try:
+        form = {"action": "replay_matching", "progress": field(said, "progress")}
+        said = alice.post(reverse(DEAD), form).content.decode()
+    finally:
+        settings.QUEUE_CONNECTION = there
+    assert f"The queue &#x27;{site.queue.name}&#x27; cannot be asked" in said
+    assert "Continue tries the rest again" in said
+    assert entries(CHANGE) == []
+    form["progress"] = field(said, "progress")
+    assert alice.post(reverse(DEAD), form).status_code == 302
+    assert site.queue.stats()[:] == (3, 0, 0, 0)
 
 
 @pytest.mark.parametrize("verb", ["replay", "discard"])
