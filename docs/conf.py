@@ -54,7 +54,7 @@ nitpicky = True
 # Types of Python, of Django and of our own type hints, where no page is known of them.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!djutils\.)(\w+\.)*\w+"),
-    (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$|queue\.current\.Pad).*"),
+    (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$|queue\.current\.Watchdog).*"),
     (r"py:obj", r"typing\.~P"),
 ]
 autodoc_member_order = "bysource"
