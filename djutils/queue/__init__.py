@@ -9,11 +9,12 @@ from django.utils.module_loading import autodiscover_modules
 
 from .current import current_message
 from .decorators import crontab, periodic_command, queue_command
-from .exceptions import Reject, Retry
+from .exceptions import Postpone, Reject, Retry
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 
 __all__ = [
     "PeriodicQueueCommand",
+    "Postpone",
     "QueueCommand",
     "Reject",
     "Retry",

@@ -30,6 +30,7 @@ import hmac
 import json
 import pickle
 import struct
+import time
 from functools import lru_cache
 from math import isnan, nan
 from typing import Any
@@ -118,6 +119,11 @@ def decode(data: bytes, queue: str) -> Message:
         raise InvalidMessage(f"Signed for the queue '{signed_for}', but found on '{queue}'.")
     body, due = data[body_at:-_MAC_SIZE], None if isnan(eta) else eta
     return make(Message, (id.hex(), command, queue, created, body, due, priority, attempt, extras))
+
+
+def postpone(data: bytes, queue: str, seconds: float) -> bytes:
+    """Return a message for ``queue`` as it is to be written again, due in ``seconds``; errors as for ``decode``."""
+    return encode(decode(data, queue)._replace(eta=time.time() + seconds))
 
 
 def message_id(data: bytes) -> str | None:

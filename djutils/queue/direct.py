@@ -7,7 +7,7 @@ from functools import partial
 
 from .command import Command
 from .event_loops import apart
-from .exceptions import InvalidMessage, TooDangerous
+from .exceptions import InvalidMessage, Postpone, TooDangerous
 from .executor import Executor, describe, send_signal
 from .message import Action, Delivery, Message, Outcome
 from .retry import RetryPolicy
@@ -37,6 +37,13 @@ class DirectExecutor(Executor):
 
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
         raise error
+
+    def _postpone(
+        self, command_class: type[Command], message: Message, delivery: Delivery, told: Postpone
+    ) -> Outcome:
+        outcome = super()._postpone(command_class, message, delivery, told)
+        self._raised = self._raised or told
+        return outcome
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
         return self._given_up(error, describe(error), charge=0)

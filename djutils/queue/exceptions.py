@@ -24,6 +24,7 @@
     ├── ConsumerError                  the daemon cannot start, stop or report its status
     └── Control                        raised by a command to decide its own fate
         ├── Retry
+        ├── Postpone
         └── Reject
 
 The first paragraph of a class's docstring is its default message.
@@ -147,6 +148,18 @@ class Retry(Control):
     """
 
     def __init__(self, message: str = "", *, delay: float | timedelta | None = None) -> None:
+        super().__init__(*([message] if message else []))
+        self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+
+
+class Postpone(Control):
+    """The command asked to be run later instead of now.
+
+    ``delay`` is in seconds (or a timedelta), a second at least. No attempt is counted, and what the command has
+    written in ``atomic`` is rolled back. Unlike ``Retry`` it may do this as often as it likes.
+    """
+
+    def __init__(self, delay: float | timedelta, message: str = "") -> None:
         super().__init__(*([message] if message else []))
         self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
 

@@ -23,6 +23,7 @@ from .exceptions import (
     InvalidMessage,
     NotUnderstood,
     OwnerLost,
+    Postpone,
     Reject,
     Retry,
     TooDangerous,
@@ -34,11 +35,13 @@ from .middleware.base import Middleware, Run, compose
 from .middleware.time_limit import time_limit
 from .registry import CommandRegistry, registry
 from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay, reason_to_refuse
-from .signals import command_died, command_retried, command_started, command_succeeded
+from .signals import command_died, command_postponed, command_retried, command_started, command_succeeded
 
 logger = logging.getLogger("djutils.queue.executor")
 
 _ERROR_SIZE = 16 * 1024
+_SOONEST = 1.0
+"""Seconds that a command is postponed at least."""
 _OTHER_ID = (
     "It is stored under an id that is not its own, {}: it was copied or moved by hand. If that one did not "
     "run, enqueue it again."
@@ -123,6 +126,8 @@ class Executor:
             result = (self._runs.get(command_class) or self._run_of(command_class))(command)
         except OwnerLost as error:
             return self._taken_back(message, error)
+        except Postpone as told:
+            return self._postpone(command_class, message, delivery, told)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
         duration = time.perf_counter() - started
@@ -145,6 +150,18 @@ class Executor:
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
         logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
         return SETTLED
+
+    def _postpone(
+        self, command_class: type[Command], message: Message, delivery: Delivery, told: Postpone
+    ) -> Outcome:
+        try:
+            # With no delay at all it would be lent again at once, and do nothing else.
+            delay = max(_SOONEST, as_delay(told.delay))
+        except (TypeError, ValueError) as error:
+            return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+        logger.info("%s %s postponed by %.1f s: %s", message.id, message.command, delay, told)
+        send_signal(command_postponed, command_class, message=message, exception=told, delay=delay)
+        return Outcome(Action.RELEASE, delay=delay)
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
         """Return the outcome of bytes that are not a command of this site, or were signed with a foreign key."""

@@ -237,6 +237,8 @@ def _run_lent(queue: LeasedQueue) -> Result | None:
 def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
     if outcome.action is Action.REJECT:
         queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
+    elif outcome.action is Action.RELEASE:
+        queue.release(owner, [id], outcome.delay)
     elif outcome.action is Action.ACK:
         queue.ack(owner, [id])
 
@@ -246,13 +248,15 @@ def _run_popped(queue: BaseQueue) -> Result | None:
     if data is None:
         return None
     delivery = Delivery(codec.message_id(data) or new_id(), data)
-    DirectExecutor(queue.name).run(delivery, partial(_bury_rejected, queue, delivery))
+    DirectExecutor(queue.name).run(delivery, partial(_settle_popped, queue, delivery))
     return _result(codec.decode(data, queue.name))
 
 
-def _bury_rejected(queue: BaseQueue, delivery: Delivery, outcome: Outcome) -> None:
+def _settle_popped(queue: BaseQueue, delivery: Delivery, outcome: Outcome) -> None:
     if outcome.action is Action.REJECT:
         queue.bury(DeadLetter(delivery.id, delivery.data, outcome.error, datetime.now(UTC)))
+    elif outcome.action is Action.RELEASE:
+        queue.write(codec.postpone(delivery.data, queue.name, outcome.delay))
 
 
 def _next_due(queue: BaseQueue) -> bytes | None:

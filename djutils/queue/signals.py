@@ -43,6 +43,9 @@ command_succeeded = QueueSignal()
 command_retried = QueueSignal()
 """Sent in the worker when a run has failed and will be retried; also has ``exception`` and ``delay``."""
 
+command_postponed = QueueSignal()
+"""Sent in the worker when a command has asked to be run later; also has ``exception`` and ``delay``."""
+
 command_died = QueueSignal()
 """Sent in the worker when the message becomes a dead letter; also has ``exception``.
 

@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 
 from djutils.queue.current import current_message
 from djutils.queue.decorators import crontab, periodic_command, queue_command
-from djutils.queue.exceptions import Reject, Retry, TimeLimitExceeded
+from djutils.queue.exceptions import Postpone, Reject, Retry, TimeLimitExceeded
 from djutils.queue.queue import PeriodicQueueCommand, QueueCommand
 from tests.project.app.models import Note
 
@@ -73,6 +73,12 @@ def fail(exception: Any = None) -> None:
 @queue_command(max_attempts=3, backoff=(10.0, 15.0))
 def ask_again(delay: Any = None) -> None:
     raise Retry("not yet", delay=delay)
+
+
+@queue_command(max_attempts=1)
+def not_now(delay: Any) -> None:
+    ran.append("asked")
+    raise Postpone(delay, "the shop is closed")
 
 
 @queue_command

@@ -191,10 +191,22 @@ def test_a_retry_without_delay_is_due_at_once(popped: PopChannel, four_methods: 
 
 def test_what_is_released_is_written_again_as_it_was(popped: PopChannel, four_methods: ListQueue) -> None:
     data = [put(four_methods, number) for number in range(2)]
-    deliveries = popped.receive(2, [], 0)
-    popped.settle([(deliveries[0], Outcome(Action.RELEASE, delay=5))])
-    popped.settle([(deliveries[1], RELEASED)])
+    popped.settle([(delivery, RELEASED) for delivery in popped.receive(2, [], 0)])
     assert [delivery.data for delivery in popped.receive(9, [], 0)] == data
+
+
+def test_what_is_released_for_a_time_is_held_back_with_its_attempts(
+    popped: PopChannel, four_methods: ListQueue
+) -> None:
+    put(four_methods, 1, attempt=2)
+    four_methods.write(b"no message at all")
+    popped.settle([(one, Outcome(Action.RELEASE, delay=60)) for one in popped.receive(2, [], 0)])
+    # What cannot be read has nowhere to write the moment.
+    assert [one.data for one in popped.receive(9, [], 0)] == [b"no message at all"]
+    held = codec.decode(four_methods.read() or b"", popped.name)
+    assert held.attempt == 2
+    assert held.eta is not None
+    assert 55 < held.eta - time.time() <= 60
 
 
 def test_an_ack_needs_nothing(popped: PopChannel, four_methods: ListQueue) -> None:

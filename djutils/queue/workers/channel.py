@@ -267,7 +267,7 @@ class PopChannel(Channel):
     def _carry_out(self, delivery: Delivery, outcome: Outcome) -> None:
         match outcome.action:
             case Action.RELEASE:
-                self._write(delivery.data)
+                self._write(self._later(delivery.data, outcome.delay) if outcome.delay else delivery.data)
             case Action.RETRY:
                 self._write(self._again(delivery, outcome))
             case Action.REJECT:
@@ -292,6 +292,12 @@ class PopChannel(Channel):
         """Log what is lost: it exists only in this process."""
         for id, why in refused.items():
             logger.error("%s is lost: the queue accepted it neither back nor as a dead letter (%s).", id, why)
+
+    def _later(self, data: bytes, delay: float) -> bytes:
+        try:
+            return codec.postpone(data, self.name, delay)
+        except MessageError:  # what cannot be read has nowhere to write the moment either
+            return data
 
     def _again(self, delivery: Delivery, outcome: Outcome) -> bytes:
         message = codec.decode(delivery.data, self.name)
