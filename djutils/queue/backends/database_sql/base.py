@@ -234,12 +234,13 @@ class Dialect:
         happens when an operator deletes rows.
         """
         m, w = f"{self.messages} AS m WHERE m.state = 2 AND m.owner", f"{self.workers} AS w"
-        # From one owner to the next by the index alone: a "loose index scan", as PostgreSQL's wiki calls it.
+        # From one owner to the next by the index alone: a "loose index scan", as PostgreSQL's wiki calls it. BETWEEN,
+        # because PostgreSQL takes an unknown owner for a frequent one, and a range of unknown ends for a small one.
         return (
             f"WITH RECURSIVE holder (owner) AS (SELECT min(m.owner) FROM {m} IS NOT NULL UNION ALL "
             f"SELECT (SELECT min(m.owner) FROM {m} > holder.owner) FROM holder WHERE holder.owner IS NOT NULL) "
-            f"SELECT (SELECT coalesce(sum((SELECT count(*) FROM {m} = w.owner)), 0) FROM {w} WHERE w.queue = %s) "
-            f"+ coalesce(sum((SELECT count(*) FILTER (WHERE m.queue = %s) FROM {m} = holder.owner)), 0) "
+            f"SELECT (SELECT coalesce(sum((SELECT count(*) FROM {m} BETWEEN w.owner AND w.owner)), 0) FROM {w} WHERE w.queue = %s) "
+            f"+ coalesce(sum((SELECT count(*) FILTER (WHERE m.queue = %s) FROM {m} BETWEEN holder.owner AND holder.owner)), 0) "
             f"FROM holder "
             f"WHERE holder.owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {w} WHERE w.owner = holder.owner)"
         )
