@@ -227,7 +227,8 @@ def test_of_all_idle_workers_that_hear_a_call_one_looks(queue: DatabaseQueue, id
         call(queue)
         os.kill(idlers.woken(number), signal.SIGUSR1)
     idlers.end()
-    assert len(idlers.said("woken")) == 5
+    # Not all five each time. A process that hears late, when the one that looked is done, looks once more.
+    assert 5 <= len(idlers.said("woken")) < 2 * 5
 
 
 def test_while_one_looks_a_call_is_kept_for_the_next(queue: DatabaseQueue, idlers: Idlers) -> None:
@@ -237,7 +238,7 @@ def test_while_one_looks_a_call_is_kept_for_the_next(queue: DatabaseQueue, idler
     os.kill(first, signal.SIGUSR1)
     idlers.woken(2)
     idlers.end()
-    assert len(idlers.said("woken")) == 2
+    assert 2 <= len(idlers.said("woken")) < 5
 
 
 def test_when_the_one_who_looks_is_killed_the_next_call_wakes_another(
