@@ -97,7 +97,7 @@ class Invoker:
         """
         queue = self._queue_of(command)
         if settings.QUEUE_EAGER:
-            return _run_here(pack(command, queue))
+            return _run_here(pack(command, queue, runs_here=True))
         try:
             check_caller(queue)
             parcel = pack(command, queue)
@@ -122,7 +122,7 @@ class Invoker:
         """
         chosen = ((command, self._queue_of(command)) for command in commands)
         if settings.QUEUE_EAGER:
-            parcels = [pack(command, queue) for command, queue in chosen]
+            parcels = [pack(command, queue, runs_here=True) for command, queue in chosen]
             return [_run_here(parcel) for parcel in parcels]
         results: list[Result] = []
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)

@@ -13,6 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import codec
 from .backends.base import BaseQueue, LeasedQueue
+from .backends.memory import MemoryQueue
 from .command import Command
 from .command_options import CALLED, check_options
 from .conf import settings
@@ -33,16 +34,20 @@ class Parcel(NamedTuple):
     command_class: type[Command]
 
 
-def pack(command: Command, queue: BaseQueue) -> Parcel:
-    """Return ``command`` ready to be sent to ``queue``; raise ``EnqueueError`` or ``InvalidCommand`` if it cannot be sent."""
+def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parcel:
+    """Return ``command`` ready to be sent to ``queue``; raise ``EnqueueError`` or ``InvalidCommand`` if it cannot be sent.
+
+    What ``runs_here``, in eager mode, no consumer has to find, and it may be atomic although a MemoryQueue,
+    which tests put in the place of the project's own, is in no database.
+    """
     if command.priority and not queue.supports_priority:
         raise UnsupportedOption(
             f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
             f"send the command to another queue."
         )
-    if command.atomic:
+    if command.atomic and not (runs_here and isinstance(queue, MemoryQueue)):
         _refuse_elsewhere(command, queue)
-    if type(command) not in registry.findable:
+    if not runs_here and type(command) not in registry.findable:
         registry.refuse_unfindable(type(command), queue)
     own = vars(command)
     if not own.keys().isdisjoint(CALLED):

@@ -252,6 +252,17 @@ def test_the_command_of_the_readme_does_not_judge_speed() -> None:
     assert set(tox["testenv:summary"]["depends"].split(", ")) == run_by_default - {"summary"}
 
 
+def test_ci_runs_the_short_tests_apart_from_the_rest_and_leaves_none_out() -> None:
+    parts = ConfigParser(interpolation=None)
+    parts.read(ROOT / "tox.ini")
+    short, rest = (parts["integration"][name].split() for name in ("short", "rest"))
+
+    left_out = {word.removeprefix("--ignore=") for word in rest if word.startswith("--ignore=")}
+
+    assert left_out <= set(short)
+    assert {word for word in short if word.startswith("tests/integration")} <= left_out
+
+
 def test_the_readme_shows_an_example_that_is_there() -> None:
     (command,) = re.findall(r"\$ python3 (example/\S+)", README)
 

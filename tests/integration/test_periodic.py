@@ -55,13 +55,19 @@ def test_when_the_clock_of_its_machine_is_set_a_consumer_goes_on_in_the_new_time
     def ticks() -> int:
         return len(commands.lines(site.file("ticks")))
 
-    ahead.write_text("120")
+    def put(seconds: str) -> None:
+        # In one step: a process that reads its clock meanwhile must not find an empty file.
+        fresh = ahead.with_suffix(".fresh")
+        fresh.write_text(seconds)
+        fresh.replace(ahead)
+
+    put("120")
     watch_the_clock(site, "log").ready()
     wait_until(ticks, why=site.logs)
     # Back to minutes that have not occurred yet, then to one that has.
     for seconds, jump in (("0", "jumped back by 120 s"), ("120", "jumped forward by 120 s")):
         before = ticks()
-        ahead.write_text(seconds)
+        put(seconds)
         wait_until(lambda jump=jump: jump in site.logs(), why=site.logs)
         wait_until(lambda before=before: ticks() > before, why=site.logs)
 

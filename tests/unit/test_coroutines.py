@@ -223,10 +223,8 @@ def test_eager_lets_exceptions_out_of_a_coroutines_calls(eager: MemoryQueue) -> 
 @pytest.mark.parametrize("awaited", [False, True])
 @pytest.mark.django_db(transaction=True)
 def test_eager_commands_use_the_database_in_a_coroutine_and_leave_no_connection(
-    eager: MemoryQueue, settings: Settings, ran: list[Any], awaited: bool
+    eager: MemoryQueue, ran: list[Any], awaited: bool
 ) -> None:
-    settings.QUEUE_BACKEND = "djutils.queue.backends.database.DatabaseQueue"
-
     async def view() -> None:
         for command in (note_later, note_atomically):
             await command.acall("x") if awaited else command("x")

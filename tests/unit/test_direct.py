@@ -14,7 +14,6 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.current import Lease
 from djutils.queue.direct import DirectExecutor
 from djutils.queue.exceptions import (
-    InvalidCommand,
     InvalidMessage,
     MessageTooLarge,
     OwnerLost,
@@ -86,8 +85,6 @@ def test_eager_refuses_what_a_queue_would_refuse(
         record("x" * 1000)
     with pytest.raises(MessageTooLarge):
         invoker.enqueue_many(record.command(text) for text in ("short", "x" * 1000))
-    with pytest.raises(UnsupportedOption, match="MemoryQueue is in no database"):
-        note_atomically("x")
 
     assert (ran, heard) == ([], [])
 
@@ -101,13 +98,20 @@ def test_eager_refuses_a_priority_where_the_backend_has_none(
     assert ran == []
 
 
+def test_eager_refuses_atomic_where_the_backend_is_in_no_database(
+    four_methods: ListQueue, settings: Settings
+) -> None:
+    settings.QUEUE_EAGER = True
+    with pytest.raises(UnsupportedOption, match="ListQueue is in no database"):
+        note_atomically("x")
+
+
 @pytest.mark.usefixtures("four_methods", "declare")
-def test_eager_refuses_a_command_that_no_consumer_finds(settings: Settings, ran: list[Any]) -> None:
+def test_eager_runs_a_command_that_no_consumer_would_find(settings: Settings, ran: list[Any]) -> None:
     settings.QUEUE_EAGER = True
     typed = type("Typed", (QueueCommand,), {"__module__": "__main__", "execute": lambda self: ran.append(1)})
-    with pytest.raises(InvalidCommand, match="where no consumer can find it"):
-        invoker.enqueue(typed())
-    assert ran == []
+    invoker.enqueue(typed())
+    assert ran == [1]
 
 
 def test_eager_runs_what_is_not_due_yet(eager: MemoryQueue, ran: list[Any]) -> None:
