@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def build(builder: str, out: Path) -> Path:
         if not util.find_spec(needed):
             missing(ModuleNotFoundError(f"'{needed}' is not installed: pip install '.[docs]'"))
     folder = out / builder
-    run("sphinx", "-q", "-W", "--keep-going", "-b", builder, "-d", str(out / "doctrees"), "docs", str(folder))
+    parsed = os.environ.get("DJUTILS_TEST_DOCTREES") or str(out / "doctrees")
+    run("sphinx", "-q", "-W", "--keep-going", "-b", builder, "-d", parsed, "docs", str(folder))
     return folder
 
 

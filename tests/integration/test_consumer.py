@@ -161,6 +161,7 @@ def test_workers_are_replaced_after_so_many_commands_and_nothing_is_lost(site: S
     assert consumer.stop() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("site", ["postgres", "redis"], indirect=True)
 def test_a_worker_that_grew_too_large_is_replaced_and_nothing_is_lost(site: Site) -> None:
     commands.eat(site.file(), 300)

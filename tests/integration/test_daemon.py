@@ -68,6 +68,7 @@ def test_the_daemon_is_a_proper_one(site: Site, terminal: Terminal) -> None:
     assert terminal.log_file.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [BY_PATH, AS_MODULE, CONSOLE], ids=["path", "module", "console"])
 def test_it_may_be_called_in_several_ways(site: Site, terminal: Terminal, command: tuple[str, ...]) -> None:
     assert terminal.run(*command, "status", "-p", "pid").returncode == 3
@@ -99,6 +100,7 @@ def test_of_two_starts_at_once_one_wins(site: Site, terminal: Terminal) -> None:
     assert len(terminal.processes()) == 3
 
 
+@pytest.mark.slow
 def test_the_pidfile_of_a_killed_daemon_is_replaced(site: Site, terminal: Terminal) -> None:
     terminal.consumer("start")
     killed = terminal.pid()

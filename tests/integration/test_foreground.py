@@ -171,6 +171,7 @@ def test_manage_py_runs_a_consumer_in_the_foreground(site: Site, terminal: Termi
     assert terminal.processes() == set()
 
 
+@pytest.mark.slow
 def test_manage_py_knows_the_other_actions(site: Site, terminal: Terminal) -> None:
     places = ("-p", "pid", "-l", "log")
     assert terminal.run(*MANAGE, "queue_consumer", "status", *places).returncode == 3
@@ -181,6 +182,7 @@ def test_manage_py_knows_the_other_actions(site: Site, terminal: Terminal) -> No
     assert terminal.run(*MANAGE, "queue_consumer", "stop", *places).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_with_debug_a_change_of_the_code_restarts_it(
     site: Site, terminal: Terminal, number: signal.Signals

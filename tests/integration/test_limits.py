@@ -13,6 +13,7 @@ from tests.waiting import wait_until
 DATABASES = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_command_that_hangs_is_ended_with_its_process_and_counted_as_a_failed_attempt(
     site: Site, threads: int
@@ -43,6 +44,7 @@ def test_while_the_consumer_stops_a_command_that_hangs_is_ended_at_its_own_limit
     assert site.queue.stats().leased == 0
 
 
+@pytest.mark.slow
 def test_bystanders_of_a_hanging_command_end_well(site: Site) -> None:
     consumer = site.consumer(threads=3).ready()
     commands.hang(site.file())
