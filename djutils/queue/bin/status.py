@@ -193,11 +193,9 @@ def _of_workers(workers: list[Report] | None) -> str:
         return "this backend does not register its workers"
     if not workers:
         return "no worker is registered: no consumer takes these messages"
-    text = f"{len(workers)} worker processes registered, on all machines"
+    text = f"{len(workers)} worker process{'es' if len(workers) > 1 else ''} registered, on all machines"
     if any(worker["beating"] is None for worker in workers):
-        return (
-            f"{text} (one that died stays until its lease ends; --watch {WATCHED:g} shows which of them beat)"
-        )
+        return f"{text}; --watch {WATCHED:g} shows which of them beat"
     silent = [worker["owner"] for worker in workers if not worker["beating"]]
     if not silent:
         return f"{text}, and all of them beat"
