@@ -159,11 +159,11 @@ def told_of(known: Sequence[BaseQueue], others: Sequence[BaseQueue]) -> list[Tol
         if told and told[-1].is_down:
             told.append(told[-1]._replace(queue=queue.name, problem=""))
         else:
-            told.append(_ask(queue)._replace(is_other=queue in others))
+            told.append(_counted(queue)._replace(is_other=queue in others))
     return told
 
 
-def _ask(queue: BaseQueue) -> Told:
+def _counted(queue: BaseQueue) -> Told:
     remark = ""
     if isinstance(queue, MemoryQueue):
         remark = "MemoryQueue: only the messages of this process of the site are seen."

@@ -94,7 +94,9 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             wanted=wanted,
             known=[queue.name for queue in (*known, *others)],
             states=self.states if len(self.states) > 1 else (),
-            lines=showing.lines(told, wanted, lambda queue, state: self._list_of(request, queue, state)),
+            queue_rows=showing.queue_rows(
+                told, wanted, lambda queue, state: self._list_of(request, queue, state)
+            ),
             rows=showing.rows(asking.whole(page.found), self._page_of),
             looked=showing.number(page.looked) if page.looked else "",
             next=wanted.query(after=page.after) if page.after else "",

@@ -60,7 +60,7 @@ class Number(NamedTuple):
     is_bad: bool
 
 
-class Line(NamedTuple):
+class QueueRow(NamedTuple):
     """A queue in the table of queues."""
 
     queue: str
@@ -117,9 +117,9 @@ def rows(found: Sequence[Found], url: Callable[[str], str]) -> list[Row]:
     return [_row(one, url, width) for one in found]
 
 
-def lines(told: Sequence[Told], wanted: Filter, url: Callable[[str, str], str]) -> list[Line]:
+def queue_rows(told: Sequence[Told], wanted: Filter, url: Callable[[str, str], str]) -> list[QueueRow]:
     """Return the table of queues; ``url`` returns the list of a queue's messages in a state, or ''."""
-    return [_line(one, wanted, url) for one in told]
+    return [_queue_row(one, wanted, url) for one in told]
 
 
 def _row(one: Found, url: Callable[[str], str], width: int) -> Row:
@@ -158,7 +158,7 @@ def _moment(one: Found) -> Moment:
     return sent._replace(exact=f"enqueued {sent.exact}" if sent.exact else "")
 
 
-def _line(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> Line:
+def _queue_row(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> QueueRow:
     numbers = [
         Number(
             text="unknown" if count is None else number(count),
@@ -173,7 +173,7 @@ def _line(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> Line:
         oldest = Moment("unknown", "")
     elif told.oldest:
         oldest = ago(told.oldest.sent)
-    return Line(
+    return QueueRow(
         told.queue,
         wanted._replace(queue=told.queue).query(),
         numbers,
