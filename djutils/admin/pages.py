@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, ClassVar
 
 from django import VERSION
@@ -94,9 +94,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             wanted=wanted,
             known=[queue.name for queue in (*known, *others)],
             states=self.states if len(self.states) > 1 else (),
-            queue_rows=showing.queue_rows(
-                told, wanted, lambda queue, state: self._list_of(request, queue, state)
-            ),
+            queue_rows=showing.queue_rows(told, wanted, partial(self._list_of, request)),
             rows=showing.rows(asking.whole(page.found), self._page_of),
             looked=showing.number(page.looked) if page.looked else "",
             next=wanted.query(after=page.after) if page.after else "",
