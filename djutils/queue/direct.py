@@ -8,10 +8,9 @@ from functools import partial
 from .command import Command
 from .event_loops import apart
 from .exceptions import InvalidMessage, Postpone, TooDangerous
-from .executor import Executor, describe, send_signal
+from .executor import Executor, describe
 from .message import Action, Delivery, Message, Outcome
 from .retry import RetryPolicy
-from .signals import command_died
 
 
 class DirectExecutor(Executor):
@@ -46,14 +45,13 @@ class DirectExecutor(Executor):
         return outcome
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
-        return self._given_up(error, describe(error), charge=0)
+        self._raised = error
+        return Outcome(Action.REJECT, error=describe(error), charge=0)
 
     def _refuse(
-        self, command_class: type[Command], message: Message, delivery: Delivery, why: str
+        self, command_class: type[Command], message: Message, error: TooDangerous, text: str
     ) -> Outcome:
-        error = TooDangerous(why)
-        send_signal(command_died, command_class, message=message, exception=error)
-        return self._given_up(error, f"{why}\n\n{delivery.error}".rstrip(), charge=0)
+        return self._reject(command_class, message, error, text, charge=0)
 
     def _fail(
         self,
@@ -66,9 +64,10 @@ class DirectExecutor(Executor):
     ) -> Outcome:
         if not isinstance(error, Exception):
             raise error
-        send_signal(command_died, command_class, message=message, exception=error)
-        return self._given_up(error, describe(error), charge)
+        return self._reject(command_class, message, error, describe(error), charge)
 
-    def _given_up(self, error: BaseException, text: str, charge: int) -> Outcome:
+    def _reject(
+        self, command_class: type[Command], message: Message, error: BaseException, text: str, charge: int
+    ) -> Outcome:
         self._raised = error
-        return Outcome(Action.REJECT, error=text, charge=charge)
+        return super()._reject(command_class, message, error, text, charge)

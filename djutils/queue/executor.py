@@ -96,7 +96,8 @@ class Executor:
         if delivery.crashes or delivery.redeliveries:
             why = reason_to_refuse(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
             if why:
-                return self._refuse(command_class, message, delivery, why)
+                text = f"{why}\n\n{delivery.error}".rstrip()
+                return self._refuse(command_class, message, TooDangerous(why), text)
         return Context().run(self._attempt, command_class, message, delivery, watchdog)
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
@@ -175,11 +176,16 @@ class Executor:
         return Outcome(Action.REJECT, error=describe(error), charge=0)
 
     def _refuse(
-        self, command_class: type[Command], message: Message, delivery: Delivery, why: str
+        self, command_class: type[Command], message: Message, error: TooDangerous, text: str
     ) -> Outcome:
-        logger.error("%s %s rejected: %s", message.id, message.command, why)
-        send_signal(command_died, command_class, message=message, exception=TooDangerous(why))
-        return Outcome(Action.REJECT, error=f"{why}\n\n{delivery.error}".rstrip(), charge=0)
+        logger.error("%s %s rejected: %s", message.id, message.command, error)
+        return self._reject(command_class, message, error, text, charge=0)
+
+    def _reject(
+        self, command_class: type[Command], message: Message, error: BaseException, text: str, charge: int
+    ) -> Outcome:
+        send_signal(command_died, command_class, message=message, exception=error)
+        return Outcome(Action.REJECT, error=text, charge=charge)
 
     def _fail(
         self,
@@ -198,8 +204,7 @@ class Executor:
         name = f"{message.id} {message.command}"
         if delay is None:
             logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
-            send_signal(command_died, command_class, message=message, exception=error)
-            return Outcome(Action.REJECT, error=text, charge=charge)
+            return self._reject(command_class, message, error, text, charge)
         logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
         send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
         return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)

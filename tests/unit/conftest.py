@@ -49,6 +49,13 @@ def memory(settings: Settings) -> MemoryQueue:
 
 
 @pytest.fixture
+def eager(memory: MemoryQueue, settings: Settings) -> MemoryQueue:
+    """The same, and a call runs at once."""
+    settings.QUEUE_EAGER = True
+    return memory
+
+
+@pytest.fixture
 def four_methods(settings: Settings) -> ListQueue:
     """The project's queue is an empty ListQueue for this test."""
     settings.QUEUE_BACKEND = "tests.unit.helpers.ListQueue"

@@ -39,12 +39,6 @@ from .conftest import Declare
 from .helpers import ListQueue, take, until
 
 
-@pytest.fixture
-def eager(memory: MemoryQueue, settings: Settings) -> MemoryQueue:
-    settings.QUEUE_EAGER = True
-    return memory
-
-
 def test_acall_enqueues_as_the_plain_call_does(memory: MemoryQueue, ran: list[Any]) -> None:
     result = asyncio.run(record.using(priority=3).acall("x", times=2))
 

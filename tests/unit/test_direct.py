@@ -41,12 +41,6 @@ from .conftest import Heard
 from .helpers import ListQueue, make_delivery, make_envelope, make_message
 
 
-@pytest.fixture
-def eager(memory: MemoryQueue, settings: Settings) -> MemoryQueue:
-    settings.QUEUE_EAGER = True
-    return memory
-
-
 def names(heard: Heard) -> list[str]:
     return [name for name, _ in heard]
 

@@ -225,12 +225,6 @@ def test_the_signal_tells_of_what_was_enqueued_and_a_failing_receiver_changes_no
 # Eager
 
 
-@pytest.fixture
-def eager(memory: MemoryQueue, settings: Settings) -> MemoryQueue:
-    settings.QUEUE_EAGER = True
-    return memory
-
-
 def test_eager_runs_the_call_at_once_and_answers_a_handle(eager: MemoryQueue, ran: list[Any]) -> None:
     result = record("x", times=2)
     assert ran == ["x", "x"]
