@@ -103,12 +103,12 @@ class QueueMessage(models.Model):
             return None
 
 
-class DeadLetter(QueueMessage):
+class QueueDeadLetter(QueueMessage):
     """The messages that will not be retried."""
 
     class Meta:
         proxy = True
-        permissions = [("replay_deadletter", _("Can replay a dead letter"))]
+        permissions = [("replay_queuedeadletter", _("Can replay a dead letter"))]
         verbose_name = _("dead letter")
         verbose_name_plural = _("dead letters")
 

@@ -17,7 +17,7 @@ from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
 from djutils.queue.message import DeadLetter, Envelope, Message, Rejection, new_id
 
-DEAD = "admin:djutils_deadletter_changelist"
+DEAD = "admin:djutils_queuedeadletter_changelist"
 MESSAGES = "admin:djutils_queuemessage_changelist"
 NOTE = "tests.project.app.commands.note"
 TRACEBACK = (
@@ -28,7 +28,7 @@ TRACEBACK = (
 
 @contextmanager
 def signed_in(name: str, *permissions: str, superuser: bool = False, staff: bool = True) -> Iterator[Client]:
-    """A browser of a user with these permissions, such as 'view_deadletter'."""
+    """A browser of a user with these permissions, such as 'view_queuedeadletter'."""
     user = User.objects.create_user(name, is_staff=staff, is_superuser=superuser)
     user.user_permissions.set(
         Permission.objects.filter(codename__in=permissions, content_type__app_label="djutils")

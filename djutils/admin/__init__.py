@@ -6,7 +6,7 @@ verified.
 
 from __future__ import annotations
 
-from .letters import DeadLetterAdmin
+from .letters import QueueDeadLetterAdmin
 from .pages import QueueMessageAdmin
 
-__all__ = ["DeadLetterAdmin", "QueueMessageAdmin"]
+__all__ = ["QueueDeadLetterAdmin", "QueueMessageAdmin"]

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 
-from djutils.models import DeadLetter
+from djutils.models import QueueDeadLetter
 from djutils.queue import dead_letters
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
@@ -139,7 +139,7 @@ def record(user: Any, verb: Verb, what: str, keys: Sequence[str] = (), key: str 
     """Make an entry in Django's own log of actions; with ``key``, one that leads to the message's page."""
     LogEntry.objects.create(
         user_id=user.pk,
-        content_type_id=ContentType.objects.get_for_model(DeadLetter, for_concrete_model=False).pk,
+        content_type_id=ContentType.objects.get_for_model(QueueDeadLetter, for_concrete_model=False).pk,
         object_id=key or None,
         object_repr=what[:200],
         action_flag=CHANGE if verb == "replay" else DELETION,

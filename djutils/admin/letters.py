@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.translation import gettext
 
-from djutils.models import DeadLetter
+from djutils.models import QueueDeadLetter
 
 from . import asking, deciding, showing
 from .asking import Filter
@@ -19,19 +19,19 @@ from .deciding import Progress, Verb
 from .pages import QueuePages
 
 
-@admin.register(DeadLetter)
-class DeadLetterAdmin(QueuePages):
+@admin.register(QueueDeadLetter)
+class QueueDeadLetterAdmin(QueuePages):
     """Messages that will not be retried: inspect, replay or discard them."""
 
     states = ("dead",)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Return whether this user may discard."""
-        return request.user.has_perm("djutils.delete_deadletter")
+        return request.user.has_perm("djutils.delete_queuedeadletter")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether this user may replay, which runs code and so has a separate permission."""
-        return request.user.has_perm("djutils.replay_deadletter")
+        return request.user.has_perm("djutils.replay_queuedeadletter")
 
     def get_urls(self) -> list[URLPattern]:
         return [

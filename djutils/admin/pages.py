@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from djutils.models import DeadLetter, QueueMessage
+from djutils.models import QueueDeadLetter, QueueMessage
 from djutils.queue.inspecting import GONE, Found, cannot_know, fields
 from djutils.queue.message import StateName
 from djutils.queue.wording import plain
@@ -135,7 +135,7 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             one=showing.rows(found, self._page_of)[0],
             fields=fields(one),
             error=plain(one.snapshot.error.rstrip()),
-            elsewhere="" if self.model is DeadLetter or not is_dead else self._dead_page_of(request, one),
+            elsewhere=self._dead_page_of(request, one) if is_dead and self.model is QueueMessage else "",
             replay=is_dead and self.has_replay_permission(request) and self._at("replay", object_id),
             discard=is_dead and self.has_delete_permission(request) and self._at("delete", object_id),
         )
@@ -178,16 +178,17 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
 
     def _list_of(self, request: HttpRequest, queue: str, state: str) -> str:
         """Return the list of the messages of ``queue`` in ``state``, '' if this user may not see it."""
-        model = DeadLetter if state == "dead" else QueueMessage
+        model = QueueDeadLetter if state == "dead" else QueueMessage
         if not self._sees(request, model):
             return ""
         wanted = Filter(queue=queue, state="" if state == "dead" else state)
         return self._at("changelist", model=model) + wanted.query()
 
     def _dead_page_of(self, request: HttpRequest, one: Found) -> str:
-        if not self._sees(request, DeadLetter):
+        if not self._sees(request, QueueDeadLetter):
             return ""
-        return self._at("change", quote(showing.key_of(one.queue.name, one.snapshot.id)), model=DeadLetter)
+        key = showing.key_of(one.queue.name, one.snapshot.id)
+        return self._at("change", quote(key), model=QueueDeadLetter)
 
     def _sees(self, request: HttpRequest, model: type[QueueMessage]) -> bool:
         site = self.admin_site

@@ -78,12 +78,12 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="DeadLetter",
+            name="QueueDeadLetter",
             fields=[],
             options={
                 "verbose_name": "dead letter",
                 "verbose_name_plural": "dead letters",
-                "permissions": [("replay_deadletter", "Can replay a dead letter")],
+                "permissions": [("replay_queuedeadletter", "Can replay a dead letter")],
                 "proxy": True,
                 "indexes": [],
                 "constraints": [],

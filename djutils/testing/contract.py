@@ -21,12 +21,12 @@ from djutils.testing.contract_names import Naming
 from djutils.testing.contract_order import Delaying, Ranking
 from djutils.testing.contract_owners import Owning, Sharing
 from djutils.testing.contract_queue import QueueContract, until
-from djutils.testing.contract_settling import Settling
+from djutils.testing.contract_settling import Outcomes
 
 __all__ = ["LeasedQueueContract", "QueueContract", "until"]
 
 
 class LeasedQueueContract(
-    Lending, Settling, Delaying, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
+    Lending, Outcomes, Delaying, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
 ):
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""

@@ -34,7 +34,7 @@ def in_pages(queue: LeasedQueue, state: StateName, count: int, **options: Any) -
     return ids
 
 
-class Looking(LeaseFixtures):
+class Peeking(LeaseFixtures):
     """peek, find, oldest."""
 
     @pytest.fixture
@@ -228,7 +228,7 @@ class Looking(LeaseFixtures):
             queue.peek(state, after=place)
 
 
-class Finding(Looking):
+class Finding(Peeking):
     """find, and oldest."""
 
     @each_state

@@ -21,8 +21,8 @@ FAR = 60.0
 """A delay of more seconds than this does not end during a test."""
 
 
-class Place(Enum):
-    """The place of a waiting message among those of its priority."""
+class Turn(Enum):
+    """The turn of a waiting message among those of its priority."""
 
     LINE = "where it was sent to, behind those before it"
     HEAD = "in front of the line: it was given back"
@@ -39,11 +39,11 @@ class Kept:
     priority: int
     age: int
     state: str = "ready"
-    place: Place = Place.LINE
+    turn: Turn = Turn.LINE
     delay: float = 0.0
     owner: int = 0
     given_back: int = 0
-    """The call that put it there, if ``place`` is the head."""
+    """The call that put it there, if ``turn`` is the head."""
     died: int = 0
     """The call that killed it."""
     error: str = ""
@@ -55,25 +55,25 @@ class Kept:
     def delivery(self) -> Delivery:
         return Delivery(self.id, self.data, self.attempts, self.crashes, self.redeliveries, self.error)
 
-    def wait(self, delay: float, place: Place) -> None:
+    def wait(self, delay: float, turn: Turn) -> None:
         """Put it back, or put it in for the first time."""
-        self.owner, self.delay, self.place = 0, delay, place
+        self.owner, self.delay, self.turn = 0, delay, turn
         self.state = "delayed" if delay else "ready"
 
     def precedes(self, other: Kept) -> bool:
         """Return whether the contract requires that it is lent before ``other`` when both are ready."""
-        if self.place is Place.OVERDUE:
+        if self.turn is Turn.OVERDUE:
             return False
         if self.priority != other.priority:
             return self.priority > other.priority
-        match self.place, other.place:
-            case Place.LINE, Place.LINE:
+        match self.turn, other.turn:
+            case Turn.LINE, Turn.LINE:
                 return self.age < other.age
-            case Place.HEAD, Place.HEAD:
+            case Turn.HEAD, Turn.HEAD:
                 # Ids sort by time. A message that was done and sent again under its old id has two ages.
                 older = self.age < other.age and self.id < other.id
                 return older and self.given_back == other.given_back
-        return (self.place, other.place) == (Place.HEAD, Place.LINE)
+        return (self.turn, other.turn) == (Turn.HEAD, Turn.LINE)
 
 
 class Model:
@@ -83,7 +83,7 @@ class Model:
         self.messages: dict[str, Kept] = {}
         self.beats: dict[int, int] = {}
         self.keys: set[str] = set()
-        self.due = Place.ANYWHERE if prompt else Place.OVERDUE
+        self.due = Turn.ANYWHERE if prompt else Turn.OVERDUE
         self._count = counter(1)
 
     # In
@@ -92,7 +92,7 @@ class Model:
         for id, data, delay, priority in envelopes:
             if id not in self.messages:
                 self.messages[id] = kept = Kept(id, data, priority, next(self._count))
-                kept.wait(delay, Place.LINE)
+                kept.wait(delay, Turn.LINE)
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
         if key in self.keys:
@@ -153,7 +153,7 @@ class Model:
     def release(self, owner: int, ids: Collection[str], delay: float) -> set[str]:
         held, call = self._held(owner, ids), next(self._count)
         for kept in held.values():
-            kept.wait(delay, Place.HEAD)
+            kept.wait(delay, Turn.HEAD)
             kept.given_back = call
         return set(held)
 
@@ -162,7 +162,7 @@ class Model:
         for id, kept in held.items():
             first = next(retrial for retrial in retrials if retrial.id == id)
             kept.attempts, kept.error = kept.attempts + 1, first.error
-            kept.wait(first.delay, Place.ANYWHERE)
+            kept.wait(first.delay, Turn.ANYWHERE)
         return set(held)
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
@@ -210,7 +210,7 @@ class Model:
         for kept in dead:
             kept.attempts = kept.crashes = kept.redeliveries = 0
             kept.error = ""
-            kept.wait(0.0, Place.ANYWHERE)
+            kept.wait(0.0, Turn.ANYWHERE)
         return len(dead)
 
     def discard(self, ids: Collection[str] | None) -> int:

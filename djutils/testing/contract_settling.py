@@ -12,7 +12,7 @@ from djutils.testing.contract_leases import SETTLE, LeaseFixtures, Settle, each_
 from djutils.testing.contract_queue import until
 
 
-class Settling(LeaseFixtures):
+class Outcomes(LeaseFixtures):
     """release, retry, reject, and their fencing."""
 
     @each_way_to_settle

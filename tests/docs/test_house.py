@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -219,6 +220,20 @@ def test_nothing_names_one_machine_or_one_registry() -> None:
     ]
 
     assert not named
+
+
+GIVEN_BY_DJANGO = {"Command", "Migration"}
+"""The names under which Django looks for a class."""
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    places = defaultdict(list)
+    for path in files("djutils"):
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef) and node.name not in GIVEN_BY_DJANGO:
+                places[node.name].append(name(path, node.lineno))
+
+    assert not {given: where for given, where in places.items() if len(where) > 1}
 
 
 OUTCOMES = {"ACKED", "RELEASED", "SETTLED"}

@@ -51,10 +51,11 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 class Reader:
-    """A reader with two terminals, in the folder ``desk``."""
+    """A reader with two terminals, in the folder ``desk``, who adds lines to the settings that the page gives."""
 
-    def __init__(self, desk: Path) -> None:
+    def __init__(self, desk: Path, settings: str = "") -> None:
         self._folder = desk
+        self._settings = settings
         self._second: subprocess.Popen[bytes] | None = None
         self._screen = desk / "second-terminal.txt"
         self._read: dict[Path, int] = {}
@@ -104,7 +105,8 @@ class Reader:
             return
         path = self._folder / name
         before = path.read_text(encoding="utf-8") + "\n" if where else ""
-        path.write_text(before + block.text + "\n", encoding="utf-8")
+        after = self._settings if path.name == "settings.py" else ""
+        path.write_text(before + block.text + "\n" + after, encoding="utf-8")
 
     def _type(self, text: str) -> None:
         text = re.sub(r"\n> ", "\r", text)  # a line that continues

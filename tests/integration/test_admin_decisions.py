@@ -87,7 +87,7 @@ def test_a_replay_is_logged_with_who_and_what_and_is_an_entry_in_djangos_log(
 
 def test_the_entry_of_a_single_message_leads_to_its_page(alice: Client, queue: BaseQueue) -> None:
     (one,) = let_die(queue, 1)
-    page = reverse("admin:djutils_deadletter_change", args=[quote(f"{queue.name}:{one}")])
+    page = reverse("admin:djutils_queuedeadletter_change", args=[quote(f"{queue.name}:{one}")])
     button = re.search(r'<form method="post" action="([^"]*)"><input', alice.get(page).content.decode())
     assert button
     answer = alice.post(button[1])
@@ -103,7 +103,7 @@ def test_one_is_discarded_after_a_question(
     alice: Client, queue: BaseQueue, logged: pytest.LogCaptureFixture
 ) -> None:
     (one,) = let_die(queue, 1)
-    question = reverse("admin:djutils_deadletter_delete", args=[quote(f"{queue.name}:{one}")])
+    question = reverse("admin:djutils_queuedeadletter_delete", args=[quote(f"{queue.name}:{one}")])
     assert "Yes, discard" in alice.get(question).content.decode()
     assert queue.dead_ids("") == [one]
     assert alice.post(question).status_code == 302

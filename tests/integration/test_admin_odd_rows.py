@@ -90,7 +90,7 @@ def test_an_odd_row_is_shown_in_whatever_state(
 
 def assert_all_pages_answer(admin: Client, queue: str = "odd") -> None:
     """Each page and each that it links to, in whatever order."""
-    for kind in ("queuemessage", "deadletter"):
+    for kind in ("queuemessage", "queuedeadletter"):
         for query in ({}, {"queue": queue, "order": "oldest"}):
             page = html_of(admin, reverse(f"admin:djutils_{kind}_changelist", query=query))
             for url in {unescape(url) for url in re.findall(r'href="(/admin/djutils/[^"]*change/)"', page)}:
@@ -149,7 +149,7 @@ def test_odd_rows_are_discarded_with_everything_else(admin: Client) -> None:
                 f" VALUES (%s, 'odd', 3, 1, x'00', {error})",
                 [new_id()],
             )
-    where = reverse("admin:djutils_deadletter_changelist", query={"queue": "odd"})
+    where = reverse("admin:djutils_queuedeadletter_changelist", query={"queue": "odd"})
     question = admin.post(where, {"action": "discard_matching"}).content.decode()
     form = {"action": "discard_matching", "progress": field(question, "progress")}
     assert admin.post(where, form).status_code == 302

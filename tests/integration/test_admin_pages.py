@@ -59,7 +59,7 @@ def unreachable(site: Site, settings: Settings) -> Iterator[None]:
     settings.QUEUE_CONNECTION = site.environment["DJUTILS_TEST_QUEUE_CONNECTION"]
 
 
-def message_page(client: Client, queue: str, id: str, kind: str = "deadletter") -> str:
+def message_page(client: Client, queue: str, id: str, kind: str = "queuedeadletter") -> str:
     response = client.get(reverse(f"admin:djutils_{kind}_change", args=[quote(f"{queue}:{id}")]))
     assert response.status_code == 200
     return response.content.decode()

@@ -12,18 +12,18 @@ from django.test import Client
 from django.urls import path, reverse
 from pytest_django import Settings
 
-from djutils.admin import DeadLetterAdmin, QueueMessageAdmin
-from djutils.models import DeadLetter, QueueMessage
+from djutils.admin import QueueDeadLetterAdmin, QueueMessageAdmin
+from djutils.models import QueueDeadLetter, QueueMessage
 from djutils.queue.backends.base import BaseQueue
 from tests.admins import DEAD, MESSAGES, let_die, page, send, signed_in
 from tests.project.urls import urlpatterns as usual
 from tests.sites import Site
 
 pytestmark = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
-ONE = "admin:djutils_deadletter_"
+ONE = "admin:djutils_queuedeadletter_"
 
 staff_site = AdminSite(name="staff")
-staff_site.register(DeadLetter, DeadLetterAdmin)
+staff_site.register(QueueDeadLetter, QueueDeadLetterAdmin)
 queue_site = AdminSite(name="onlyqueue")
 queue_site.register(QueueMessage, QueueMessageAdmin)
 urlpatterns = [*usual, path("staff/", staff_site.urls), path("onlyqueue/", queue_site.urls)]
@@ -40,7 +40,7 @@ def key(dead: tuple[BaseQueue, str]) -> str:
 
 
 def test_who_may_only_view_sees_no_buttons_and_is_refused(dead: tuple[BaseQueue, str]) -> None:
-    with signed_in("viewer", "view_deadletter") as client:
+    with signed_in("viewer", "view_queuedeadletter") as client:
         one = reverse(f"{ONE}change", args=[quote(key(dead))])
         for html in (page(client), client.get(one).content.decode()):
             assert not re.search(r"<button[^>]*(replay|discard)|delete/|/replay/|name=.selected", html)
@@ -56,12 +56,12 @@ def test_who_may_only_view_sees_no_buttons_and_is_refused(dead: tuple[BaseQueue,
 
 @pytest.mark.parametrize(
     ("permission", "may", "may_not"),
-    [("replay_deadletter", "replay", "discard"), ("delete_deadletter", "discard", "replay")],
+    [("replay_queuedeadletter", "replay", "discard"), ("delete_queuedeadletter", "discard", "replay")],
 )
 def test_each_decision_has_its_own_permission(
     dead: tuple[BaseQueue, str], permission: str, may: str, may_not: str
 ) -> None:
-    with signed_in("decider", "view_deadletter", permission) as client:
+    with signed_in("decider", "view_queuedeadletter", permission) as client:
         html = page(client)
         assert f'value="{may}_selected"' in html
         assert f'value="{may_not}_selected"' not in html
@@ -80,7 +80,7 @@ def test_who_has_no_permission_sees_nothing(dead: tuple[BaseQueue, str]) -> None
 
 
 def test_who_is_no_staff_is_sent_to_the_login(dead: tuple[BaseQueue, str]) -> None:
-    with signed_in("customer", "view_deadletter", "replay_deadletter", staff=False) as client:
+    with signed_in("customer", "view_queuedeadletter", "replay_queuedeadletter", staff=False) as client:
         for name in (reverse(DEAD), reverse(f"{ONE}replay", args=[quote(key(dead))])):
             answer = client.post(name, {"action": "replay_matching"})
             assert answer.status_code == 302

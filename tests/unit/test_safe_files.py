@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from djutils.queue.bin.safe_files import Directory, Refused, last_lines, open_log
+from djutils.queue.bin.safe_files import Directory, Untrusted, last_lines, open_log
 from tests.users import MALLORY, NOBODY, acting_as, needs_root, public_folder
 
 
@@ -112,7 +112,7 @@ def test_the_link_of_a_stranger_is_not_followed(shared: Path, tmp_path: Path, re
         (shared / "log").symlink_to(target)
         (shared / "logs").symlink_to(tmp_path)
     for path in (shared / "log", shared / "logs" / "new"):
-        with acting_as(reader), pytest.raises(Refused, match="symbolic link of the user 4242"):
+        with acting_as(reader), pytest.raises(Untrusted, match="symbolic link of the user 4242"):
             open_log(path)
     assert target.read_text() == "precious\n"
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
@@ -128,7 +128,7 @@ def test_the_file_of_a_stranger_is_not_written(shared: Path, reader: int) -> Non
         (shared / "pipe").chmod(0o666)
         hear = os.open(shared / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     for name in ("log", "pipe"):
-        with acting_as(reader), pytest.raises(Refused, match="belongs to the user 4242"):
+        with acting_as(reader), pytest.raises(Untrusted, match="belongs to the user 4242"):
             open_log(shared / name)
     os.close(hear)
     assert (shared / "log").read_bytes() == b""
@@ -140,7 +140,7 @@ def test_root_does_not_follow_the_links_of_a_folders_owner(shared: Path, tmp_pat
     os.chown(shared / "home", MALLORY, MALLORY)
     with acting_as(MALLORY):
         (shared / "home" / "log").symlink_to(tmp_path / "log")
-    with pytest.raises(Refused, match="symbolic link"):
+    with pytest.raises(Untrusted, match="symbolic link"):
         open_log(shared / "home" / "log")
     assert not (tmp_path / "log").exists()
 
@@ -149,7 +149,7 @@ def test_root_does_not_follow_the_links_of_a_folders_owner(shared: Path, tmp_pat
 def test_a_file_with_a_second_name_is_not_written_where_others_may_have_given_it(shared: Path) -> None:
     (shared / "precious").write_text("precious\n")
     (shared / "log").hardlink_to(shared / "precious")
-    with pytest.raises(Refused, match="hard link"):
+    with pytest.raises(Untrusted, match="hard link"):
         open_log(shared / "log")
     assert (shared / "precious").read_text() == "precious\n"
 

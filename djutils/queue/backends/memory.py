@@ -107,7 +107,7 @@ class _Entry:
 
 
 @dataclass
-class _Shared:
+class _SharedQueue:
     """The messages of one queue name; every MemoryQueue of that name sees the same ones."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -125,12 +125,12 @@ class MemoryQueue(LeasedQueue):
 
     blocking = True
     supports_peek = True
-    _by_name: ClassVar[dict[tuple[str, str], _Shared]] = {}
+    _by_name: ClassVar[dict[tuple[str, str], _SharedQueue]] = {}
     _order: ClassVar[Iterator[int]] = counter()
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
-        self._shared = self._by_name.setdefault((connection, name), _Shared())
+        self._shared = self._by_name.setdefault((connection, name), _SharedQueue())
 
     @classmethod
     def forget_all(cls) -> None:

@@ -17,7 +17,7 @@ _LONGEST_ID = 32
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-class Part(NamedTuple):
+class KeyRange(NamedTuple):
     """A sorted set, or a part of one, or the list of ready messages."""
 
     key: str
@@ -25,15 +25,15 @@ class Part(NamedTuple):
     highest: str = "+inf"
 
 
-_PARTS: dict[StateName, tuple[Part, ...]] = {
+_PARTS: dict[StateName, tuple[KeyRange, ...]] = {
     "ready": (
-        Part("ranked", highest="(0"),
-        Part("ready"),
-        Part("ranked", lowest="0"),
-        Part("delayed", highest="now"),
+        KeyRange("ranked", highest="(0"),
+        KeyRange("ready"),
+        KeyRange("ranked", lowest="0"),
+        KeyRange("delayed", highest="now"),
     ),
-    "delayed": (Part("delayed", lowest="(now"),),
-    "dead": (Part("dead"),),
+    "delayed": (KeyRange("delayed", lowest="(now"),),
+    "dead": (KeyRange("dead"),),
 }
 
 
@@ -106,7 +106,7 @@ class RedisLooking:
                 seen |= ids
                 yield [place for place in page if not strangers([_bytes(place.id)])]
 
-    def _page(self, part: Part, newest: bool, at: Place) -> list[Place]:
+    def _page(self, part: KeyRange, newest: bool, at: Place) -> list[Place]:
         if part.key == "ready":
             first, ids = self._run("peek_ready", int(newest), int(at.key or 0), _bytes(at.id), _PAGE)
             return [Place(at.part, str(first + n), _text(id)) for n, id in enumerate(ids)]

@@ -1,7 +1,7 @@
 """Files in directories that other users can write to: opened once, and never a file that another user planted.
 
 A path is resolved component by component and opened without following a link; all further checks
-use the descriptor. A file that cannot be trusted raises ``Refused``, an ``OSError``
+use the descriptor. A file that cannot be trusted raises ``Untrusted``, an ``OSError``
 whose ``strerror`` gives the reason.
 """
 
@@ -28,7 +28,7 @@ _LAST_LINES = 20
 _OTHERS = 0o022
 
 
-class Refused(PermissionError):
+class Untrusted(PermissionError):
     """Another user may have planted this file; it is neither read nor written."""
 
     def __init__(self, reason: str) -> None:
@@ -77,7 +77,7 @@ class Directory:
                 fd = self.open(name, flags | os.O_CREAT | os.O_EXCL)
                 os.fchmod(fd, mode)
                 return fd
-        raise Refused("it is being removed and recreated all the time")
+        raise Untrusted("it is being removed and recreated all the time")
 
     def has(self, name: str, fd: int) -> bool:
         """Return whether the open file ``fd`` is still the file with that name."""
@@ -97,7 +97,7 @@ class Directory:
     def link(self, name: str) -> str | None:
         """Return the target of the symbolic link ``name``, None if it is not a link.
 
-        Raises ``Refused`` if the link belongs to a user who is not trusted here.
+        Raises ``Untrusted`` if the link belongs to a user who is not trusted here.
         """
         try:
             if not _PATH_ONLY:
@@ -151,7 +151,7 @@ class Directory:
 
     def _target(self, path: str, fd: int, link: os.stat_result, name: str) -> str:
         if not (self._trusts(link.st_uid) or self.is_the_kernels):
-            raise Refused(f"'{name}' is a symbolic link of {user(link.st_uid)}, which is not followed")
+            raise Untrusted(f"'{name}' is a symbolic link of {user(link.st_uid)}, which is not followed")
         return os.readlink(path, dir_fd=fd)
 
     def _trusts(self, owner: int) -> bool:
@@ -208,7 +208,7 @@ def _open_log(directory: Directory, name: str) -> int:
     known = directory.is_the_kernels or any(is_kind(found.st_mode) for is_kind in kinds)
     if reason := directory.reason_to_refuse(found) if known else "it is neither a file, a pipe nor a device":
         os.close(fd)
-        raise Refused(reason)
+        raise Untrusted(reason)
     os.set_blocking(fd, True)
     return fd
 

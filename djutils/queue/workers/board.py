@@ -26,7 +26,7 @@ _LINE = 64
 # One slot more than the ring remembers: the slot of the next command.
 _AREA = -(-(_COUNTERS.size + (RING + 1) * _SLOT.size) // _LINE) * _LINE
 
-# For the board as a whole: which life of its place this is, when its pump last reached the backend and
+# For the board as a whole: which life of its seat this is, when its pump last reached the backend and
 # when it was last able to act, how many messages it has received, the word that recalls messages that
 # have not begun, and whether the process has ended by itself.
 _HEAD = struct.Struct("=QddQBB")
@@ -201,7 +201,7 @@ class Board:
 
     @property
     def life(self) -> int:
-        """Which life of its place this is."""
+        """Which life of its seat this is."""
         return int(_HEAD.unpack_from(self._memory, self._start)[0])
 
     @property

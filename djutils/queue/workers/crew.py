@@ -21,7 +21,7 @@ class Member:
 
     @property
     def has_the_board(self) -> bool:
-        """Whether its board still describes it; otherwise another process has taken its place."""
+        """Whether its board still describes it; otherwise another process has taken its seat."""
         return self.board.life == self._life
 
 
@@ -37,7 +37,7 @@ class Crew:
 
     def join(self, born: Born) -> None:
         """Add a worker process that is about to start."""
-        self._members = (*self._members, Member(born, self._boards[born.place]))
+        self._members = (*self._members, Member(born, self._boards[born.seat]))
 
     def mark_dead(self, owners: dict[str, int]) -> None:
         """Mark a worker process as dead."""

@@ -28,8 +28,8 @@ from .liaison import Liaison
 from .maintainer import Maintainer
 from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals, hear_only_hangup
-from .places import Place, places_of
 from .process import WorkerProcess, affordable
+from .seats import Seat, seats_of
 from .streams import flush_standard_streams, take_standard_streams
 from .worker import Deaf, WorkerRecord, cause_of
 
@@ -56,7 +56,7 @@ class Supervisor:
         self._options = options
         self._hooks = hooks or Hooks()
         self._arena = Arena(options.processes, options.threads)
-        self._places = places_of(self._arena)
+        self._seats = seats_of(self._arena)
         self._workers: dict[int, WorkerRecord] = {}
         self._unready: dict[int, int] = {}  # the pipe on which it will report -> its process id
         self._stillborn: set[int] = set()
@@ -93,7 +93,7 @@ class Supervisor:
             logger.error("%d worker processes in a row could not start: giving up.", _BOOT_FAILURES)
             self._exit_code = CANNOT_BOOT
             self._stops = 1
-        elif free := [place for place in self._places if place.is_free]:
+        elif free := [seat for seat in self._seats if seat.is_free]:
             self._spawn_workers(free)
         self._end_overdue()
 
@@ -233,11 +233,11 @@ class Supervisor:
         self._liaison.hang_up()
         self._hooks.forked()
 
-    def _spawn_workers(self, places: Iterable[Place]) -> None:
-        for place in places:
+    def _spawn_workers(self, seats: Iterable[Seat]) -> None:
+        for seat in seats:
             owners = {name: new_owner() for name in self._options.queues}
-            worker = WorkerRecord(self._options.queues, owners, place.board, place.number)
-            place.taken = True
+            worker = WorkerRecord(self._options.queues, owners, seat.board, seat.number)
+            seat.taken = True
             hear, say = os.pipe()
             # Announced before it starts, so that its first message already has a beating owner.
             self._liaison.tell_of_birth(worker.born)
@@ -334,7 +334,7 @@ class Supervisor:
         self._stillborn.discard(worker.pid)
         # A death caused by a command is charged to it and so cannot repeat forever: no reason to wait.
         at_fault = code != 0 and not busy and not (by_us and code < 0)
-        self._places[worker.born.place].vacate(worker.born_at, at_fault=at_fault)
+        self._seats[worker.born.seat].vacate(worker.born_at, at_fault=at_fault)
         self._hooks.workers_changed(list(self._workers))
 
 

@@ -16,10 +16,10 @@ class Born(NamedTuple):
 
     owners: dict[str, int]
     """Its owner token on each queue."""
-    place: int
+    seat: int
     """The number of its board in the arena."""
     life: int
-    """The number of its life in that place."""
+    """The number of its life in that seat."""
 
 
 class Reclaimed(NamedTuple):
@@ -50,11 +50,11 @@ class Died(NamedTuple):
 class WorkerRecord:
     """The lifetime of one worker process; ``board`` is its own during that time."""
 
-    def __init__(self, queues: Sequence[str], owners: dict[str, int], board: Board, place: int = 0) -> None:
+    def __init__(self, queues: Sequence[str], owners: dict[str, int], board: Board, seat: int = 0) -> None:
         self.pid = 0
         self.owners = owners
         self.board = board
-        self.born = Born(owners, place, board.begin_life())
+        self.born = Born(owners, seat, board.begin_life())
         self.born_at = time.monotonic()
         self.last_words = LastWords()
         self.kill_at = 0.0

@@ -27,7 +27,7 @@ _HEX = re.compile(r"[0-9a-f]+")
 _AFTER = dict(zip("0123456789abcdef", "123456789abcdefg", strict=True))
 
 
-class Part(NamedTuple):
+class IndexRange(NamedTuple):
     """The messages of a state, or some of them, in the order of an index."""
 
     rows: QuerySet[QueueMessage]
@@ -63,13 +63,16 @@ class LookingQueue(ConnectedQueue):
                     found += [_snapshot(row, data, number, part.key) for row in some]
             return found
 
-    def _parts(self, state: StateName) -> list[Part]:
+    def _parts(self, state: StateName) -> list[IndexRange]:
         delayed = self._messages(State.DELAYED)
         # Due messages that are not promoted yet count as ready: the next receive promotes them.
         parts = {
-            "ready": [Part(self._messages(State.READY), "rank"), Part(delayed.filter(due__lte=Now()), "due")],
-            "delayed": [Part(delayed.filter(due__gt=Now()), "due")],
-            "dead": [Part(self._messages(State.DEAD).filter(died__isnull=False), "died")],
+            "ready": [
+                IndexRange(self._messages(State.READY), "rank"),
+                IndexRange(delayed.filter(due__lte=Now()), "due"),
+            ],
+            "delayed": [IndexRange(delayed.filter(due__gt=Now()), "due")],
+            "dead": [IndexRange(self._messages(State.DEAD).filter(died__isnull=False), "died")],
         }
         return parts[state]
 
@@ -162,7 +165,7 @@ class LookingQueue(ConnectedQueue):
         return {row.id: row for some in slices(keys) for row in _columns(rows.filter(id__in=some), data)}
 
 
-def _beyond(part: Part, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
+def _beyond(part: IndexRange, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
     """Yield the rows of ``part`` after the key ``last``: those with the same first part, then the others.
 
     A single condition for both would not use an index on every database.

@@ -27,7 +27,7 @@ _SLOTS = 256
 _PAUSES = (0.001, 0.008)
 
 
-class _Shared:
+class _SharedMemory:
     """What a process shares with those it forks."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class _Shared:
             self.file = self._kept.fileno()
 
 
-_shared = cache(_Shared)
+_shared = cache(_SharedMemory)
 
 
 def share() -> None:

@@ -17,7 +17,7 @@ from djutils.queue.message import Envelope
 from . import lookout
 from .base import COLUMNS, Claim, Dialect, Heard, Row, in_order, is_guarded
 from .notify import Announcer, Listener
-from .watermark import START, Place, Watermark
+from .watermark import START, Position, Watermark
 
 _SETTINGS = {
     # READ COMMITTED whatever the project uses: SKIP LOCKED is designed for it.
@@ -204,7 +204,7 @@ class PostgresDialect(Dialect):
 
         return answer
 
-    def _noted(self, rows: list[Row], params: dict[str, Any], place: Place, seconds: float) -> Claim:
+    def _noted(self, rows: list[Row], params: dict[str, Any], place: Position, seconds: float) -> Claim:
         """Return the rows of a claim as a ``Claim``, and remember where the claim found messages."""
         lent = [row for row in rows if row[0] is not None]
         told = [row for row in rows if row[0] is None]
@@ -271,6 +271,6 @@ def _undo_what_failed(raw: Any) -> None:
         raw.rollback()
 
 
-def _params(queue: str, owner: int, count: int, done: Collection[str], place: Place) -> dict[str, Any]:
+def _params(queue: str, owner: int, count: int, done: Collection[str], place: Position) -> dict[str, Any]:
     params = {"owner": owner, "queue": queue, "count": count, "done": list(done)}
     return params | {"rank": place.rank, "id": place.id}

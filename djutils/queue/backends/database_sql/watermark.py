@@ -19,14 +19,14 @@ _LOOK_EVERY = 1.0
 _SHARE = 10
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """A position in the order of a queue."""
 
     rank: int
     id: int
 
 
-START = Place(-(2**15), 0)
+START = Position(-(2**15), 0)
 
 
 class Watermark:
@@ -37,11 +37,11 @@ class Watermark:
         self._look_at = 0.0
         self._slow = False
 
-    def place(self) -> Place:
+    def place(self) -> Position:
         """Return where the next claim should start."""
         return START if time.monotonic() >= self._look_at else self._place
 
-    def note(self, began: Place, lent: Sequence[tuple[Any, ...]], seconds: float) -> None:
+    def note(self, began: Position, lent: Sequence[tuple[Any, ...]], seconds: float) -> None:
         """Note that a claim that started at ``began`` took ``seconds`` and lent ``lent``.
 
         ``lent`` is empty unless as many rows were found as were asked for. Each row begins with its rank and id.
@@ -53,6 +53,6 @@ class Watermark:
             self._slow = seconds > SLOW
         if self._slow and lent:
             last = max(row[0] for row in lent)
-            self._place = Place(last, min(row[1] for row in lent if row[0] == last))
+            self._place = Position(last, min(row[1] for row in lent if row[0] == last))
         else:
             self._place = START

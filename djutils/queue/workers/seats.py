@@ -1,4 +1,4 @@
-"""The places of a consumer's worker processes, and when a dead process is replaced."""
+"""The seats of a consumer's worker processes, and when a dead process is replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONG_LIFE = 60.0
 """Seconds after which a process counts as successfully started."""
 
 
-class Place:
+class Seat:
     """A slot for one worker process at a time."""
 
     def __init__(self, number: int, board: Board) -> None:
@@ -44,6 +44,6 @@ class Place:
             self._failures += 1
 
 
-def places_of(arena: Arena) -> list[Place]:
-    """Return a place for each board of ``arena``."""
-    return [Place(number, board) for number, board in enumerate(arena.boards)]
+def seats_of(arena: Arena) -> list[Seat]:
+    """Return a seat for each board of ``arena``."""
+    return [Seat(number, board) for number, board in enumerate(arena.boards)]
