@@ -52,7 +52,7 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
 
     def _insert(self, connection: BaseDatabaseWrapper, envelopes: Sequence[Envelope]) -> None:
         self._sql(connection).insert(connection, self.name, envelopes)
-        self._wake()
+        self._wake(connection)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
         count = min(count, self._fitting)

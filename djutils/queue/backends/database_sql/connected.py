@@ -107,9 +107,8 @@ class ConnectedQueue(PlacedQueue):
             self._dialect = dialect_of(connection)
         return self._dialect
 
-    def _wake(self) -> None:
+    def _wake(self, connection: BaseDatabaseWrapper) -> None:
         """Wake a waiting consumer when the transaction has committed: there is something to lend."""
-        connection = connections[self._using]
         # With autocommit off no hook is called at the commit: the next poll finds the message.
         if connection.commit_on_exit if connection.in_atomic_block else connection.autocommit:
             self._sql(connection).wake(connection, self.name)

@@ -114,7 +114,7 @@ class translated_errors:  # noqa: N801  (used like a function; as a class it tak
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DatabaseError | InterfaceError):
+        if error is not None and isinstance(error, DatabaseError | InterfaceError):
             self._raise(error)
 
     def _raise(self, error: Exception) -> None:

@@ -37,13 +37,13 @@ class LettersQueue(ConnectedQueue):
 
     def replay(self, ids: Collection[str] | None = None) -> int:
         replayed = 0
-        with self._database():
+        with self._database() as connection:
             for dead in self._dead(ids, None):
                 replayed += dead.update(
                     state=State.READY, died=None, error=None, attempts=0, crashes=0, redeliveries=0, offers=0
                 )
             if replayed:
-                self._wake()
+                self._wake(connection)
         return replayed
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from django.db import connections
 from django.db.models import F, QuerySet
 
 from djutils.models import QueueMessage, QueueWorker, State
@@ -43,7 +44,7 @@ class SettlingQueue(ConnectedQueue):
         with self._holding(owner, ids) as held:
             self._give_back(held.values(), delay)
             if held and not delay:
-                self._wake()
+                self._wake(connections[self._using])
             return set(held)
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
@@ -130,7 +131,7 @@ class SettlingQueue(ConnectedQueue):
                     self._give_back([held[id]], crashes=F("crashes") + 1, error=text(running[id]))
                 self._give_back([held[id] for id in held.keys() - running.keys()])
             if held:
-                self._wake()
+                self._wake(connections[self._using])
             return len(held)
 
     @contextmanager

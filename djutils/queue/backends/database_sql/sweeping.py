@@ -35,13 +35,13 @@ class SweepingQueue(SettlingQueue):
 
     @retry_on_deadlock
     def _sweep(self) -> int:
-        with self._transaction():
+        with self._transaction() as connection:
             for lost in self._lost():
                 keys = list(lost.values_list("id", flat=True)[:IDS_AT_ONCE])
                 locked = lost.filter(id__in=keys).select_for_update()
                 if held := list(locked.values_list("id", flat=True)):
                     self._give_back(held, redeliveries=F("redeliveries") + 1)
-                    self._wake()
+                    self._wake(connection)
                     return len(held)
         return 0
 
