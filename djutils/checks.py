@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from .queue import autodiscover
 from .queue.backends import queues
+from .queue.chain import every_middleware
 from .queue.conf import NAMES, settings
 from .queue.crontab import Crontab
 from .queue.dead_letters import as_age
@@ -54,6 +55,16 @@ def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         _ = queues.fresh(settings.queue_name).transaction_alias
     except ConfigurationError as error:
         return [Error(str(error), id="djutils.E001")]
+    return []
+
+
+@register("djutils")
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a ``QUEUE_MIDDLEWARE`` that cannot be loaded: without it no command could be sent or run."""
+    try:
+        every_middleware()
+    except ConfigurationError as error:
+        return [Error(str(error), id="djutils.E003")]
     return []
 
 

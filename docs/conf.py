@@ -33,6 +33,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "consumer_options",
     "plain_links",
+    "command_options",
 ]
 exclude_patterns = ["_build", "_extensions", "examples"]
 intersphinx_mapping = {
@@ -56,6 +57,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!djutils\.)(\w+\.)*\w+"),
     (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$|queue\.current\.Watchdog).*"),
     (r"py:obj", r"typing\.~P"),
+    # Their options are listed one by one.
+    (r"py:class", r"djutils\.queue\.(chain\.DeclaredOptions|command_options\.CallOptions)"),
 ]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -9,10 +9,13 @@ from django.utils.module_loading import autodiscover_modules
 
 from .current import current_message
 from .decorators import crontab, periodic_command, queue_command
-from .exceptions import Postpone, Reject, Retry
+from .exceptions import Drop, Postpone, Reject, Retry
+from .middleware.base import Middleware
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 
 __all__ = [
+    "Drop",
+    "Middleware",
     "PeriodicQueueCommand",
     "Postpone",
     "QueueCommand",

@@ -1,27 +1,50 @@
-"""The options of a command, and the values they take."""
+"""The options of a command: each is a field of a ``TypedDict``, annotated with the rule for its values.
+
+Type checkers and editors read the types, ``check_options`` the rules, both from the same line::
+
+    class Options(TypedDict, total=False):
+        tenant: Annotated[str, Option(lambda value: isinstance(value, str), "the name of a tenant")]
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any, NamedTuple, TypedDict, get_args, get_type_hints
 
 from django.conf import settings as django_settings
 from django.utils import timezone
 
 from .exceptions import InvalidCommand
-from .retry import is_backoff
+from .retry import Backoff, is_backoff
 
-DECLARED = ("name", "queue_name", "priority", "max_attempts", "backoff", "time_limit", "atomic")
-"""Options given where a command is declared."""
-CALLED = ("queue_name", "priority", "run_after")
-"""Options given for a single call."""
 
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""The last moment that Python's calendar can represent."""
+class Option(NamedTuple):
+    """The rule for the values of one option."""
+
+    accepts: Callable[[Any], bool]
+    rule: str
+    """What a value must be, as it ends the sentence 'max_attempts=0 must be ...'."""
+
+
+def options_of(fields: type) -> dict[str, Option]:
+    """Return the options that the ``TypedDict`` ``fields`` lists; one without a rule accepts any value."""
+    hints = get_type_hints(fields, include_extras=True)
+    rules = {name: [one for one in get_args(hint) if isinstance(one, Option)] for name, hint in hints.items()}
+    return {name: found[0] if found else _ANY for name, found in rules.items()}
+
+
+def check_options(options: Mapping[str, Any], known: Mapping[str, Option], where: str) -> None:
+    """Raise ``InvalidCommand`` for an option of ``where`` that is not ``known`` or has an invalid value."""
+    for option, value in options.items():
+        if option not in known:
+            near = get_close_matches(option, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}."
+            raise InvalidCommand(f"'{option}' is not an option of {where}; {hint}")
+        if not known[option].accepts(value):
+            raise InvalidCommand(f"{option}={value!r} of {where} must be {known[option].rule}.")
 
 
 def due_at(run_after: datetime | timedelta) -> float:
@@ -42,16 +65,9 @@ def due_at(run_after: datetime | timedelta) -> float:
     return max(0.0, due)
 
 
-def check_options(options: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    """Raise ``InvalidCommand`` for an option of ``where`` that is not ``known`` or has an invalid value."""
-    for option, value in options.items():
-        if option not in known:
-            near = get_close_matches(option, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}."
-            raise InvalidCommand(f"'{option}' is not an option of {where}; {hint}")
-        fits, rule = _RULES[option]
-        if not fits(value):
-            raise InvalidCommand(f"{option}={value!r} of {where} must be {rule}.")
+def is_name(value: Any) -> bool:
+    """Return whether ``value`` can name a command, a queue or a database."""
+    return isinstance(value, str) and 1 <= len(value) <= 200
 
 
 def _is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
@@ -64,29 +80,34 @@ def _is_moment(value: Any) -> bool:
     return isinstance(value, timedelta)
 
 
-def _is_time_limit(value: Any) -> bool:
-    first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, math.inf)
-    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (first, last))
-    return numbers and 0 < first <= last
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""The last moment that Python's calendar can represent."""
+_ANY = Option(lambda value: True, "any value")
+_NAME = Option(is_name, "a string of 1 to 200 characters")
+_PRIORITY = Option(lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100")
+_COUNT = Option(lambda value: _is_integer(value, 1), "an integer, 1 or more")
+_BACKOFF = Option(is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds")
+_MOMENT = Option(
+    _is_moment, "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)"
+)
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= 200
+class CallOptions(TypedDict, total=False):
+    """Options given for a single call, with ``using()``."""
+
+    queue_name: Annotated[str, _NAME]
+    priority: Annotated[int, _PRIORITY]
+    run_after: Annotated[datetime | timedelta, _MOMENT]
 
 
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_is_name, "a string of 1 to 200 characters"),
-    "queue_name": (_is_name, "a string of 1 to 200 characters"),
-    "priority": (lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100"),
-    "max_attempts": (lambda value: _is_integer(value, 1), "an integer, 1 or more"),
-    "backoff": (is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds"),
-    "time_limit": (_is_time_limit, "seconds, or (seconds, seconds until it is killed)"),
-    "atomic": (
-        lambda value: isinstance(value, bool) or _is_name(value),
-        "True, False or the alias of the database it writes to",
-    ),
-    "run_after": (
-        _is_moment,
-        "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)",
-    ),
-}
+class CoreOptions(TypedDict, total=False):
+    """Options given where a command is declared, as far as they are not a middleware's."""
+
+    name: Annotated[str, _NAME]
+    queue_name: Annotated[str, _NAME]
+    priority: Annotated[int, _PRIORITY]
+    max_attempts: Annotated[int, _COUNT]
+    backoff: Annotated[Backoff, _BACKOFF]
+
+
+CALLED = options_of(CallOptions)

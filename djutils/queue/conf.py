@@ -55,6 +55,9 @@ class QueueSettings:
     QUEUE_EAGER = Setting(False)
     """Run a command at once, in the calling process, instead of sending it."""
 
+    QUEUE_MIDDLEWARE = Setting[Any](())
+    """Dotted paths of your own middleware, as in Django: the first one is the outermost."""
+
     QUEUE_MAX_ATTEMPTS = Setting(20)
     """How many runs of a command may fail before it becomes a dead letter."""
 

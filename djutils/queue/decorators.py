@@ -6,20 +6,20 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from asgiref.sync import async_to_sync
 
+from .chain import DeclaredOptions, check_called, check_declared
 from .command import Command, limits_of, refuse_unimportable
-from .command_options import CALLED, DECLARED, check_options
+from .command_options import CallOptions
 from .crontab import crontab
 from .exceptions import InvalidCommand, TimeLimitExceeded, WrongArguments
 from .other_names import what_to_write
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
-from .retry import Backoff
 from .signatures import signature_of
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
@@ -88,21 +88,17 @@ class CommandFunction(Generic[P, R]):
         """Run the function at once, as if it were not decorated."""
         return self._function(*args, **kwargs)
 
-    @overload
-    def using(self) -> CommandFunction[P, R]: ...
-    @overload
-    def using(
-        self, *, queue_name: str = ..., priority: int = ..., run_after: datetime | timedelta = ...
-    ) -> CommandFunction[P, R]: ...
-    def using(self, **options: Any) -> CommandFunction[P, R]:
+    def using(self, **options: Unpack[CallOptions]) -> CommandFunction[P, R]:
         """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``.
 
         ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
         is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused.
         Raises ``InvalidCommand`` for an unknown option, or an invalid value.
         """
-        check_options(options, CALLED, f"{self._function.__name__}.using()")
-        return CommandFunction(self._function, self._parameters, self.command_class, self._options | options)
+        check_called(options, f"{self._function.__name__}.using()")
+        return CommandFunction(
+            self._function, self._parameters, self.command_class, {**self._options, **options}
+        )
 
     def command(self, *args: P.args, **kwargs: P.kwargs) -> Command:
         """Return the call as a command, not enqueued.
@@ -139,14 +135,7 @@ setattr(CommandFunction, "__getattr__", _missing)  # noqa: B010
 def queue_command(function: Callable[P, R], /) -> CommandFunction[P, R]: ...
 @overload
 def queue_command(
-    *,
-    name: str = ...,
-    queue_name: str = ...,
-    priority: int = ...,
-    max_attempts: int = ...,
-    backoff: Backoff = ...,
-    time_limit: float | tuple[float, float] = ...,
-    atomic: bool | str = ...,
+    **options: Unpack[DeclaredOptions],
 ) -> Callable[[Callable[P, R]], CommandFunction[P, R]]: ...
 def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
     """Make a function a command: calling it enqueues the call and returns at once.
@@ -179,24 +168,8 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     return functools.partial(_decorate, options=options)
 
 
-@overload
 def periodic_command(
-    validate_datetime: Callable[[datetime], bool],
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-@overload
-def periodic_command(
-    validate_datetime: Callable[[datetime], bool],
-    *,
-    name: str = ...,
-    queue_name: str = ...,
-    priority: int = ...,
-    max_attempts: int = ...,
-    backoff: Backoff = ...,
-    time_limit: float | tuple[float, float] = ...,
-    atomic: bool | str = ...,
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def periodic_command(
-    validate_datetime: Callable[[datetime], bool], **options: Any
+    validate_datetime: Callable[[datetime], bool], **options: Unpack[DeclaredOptions]
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Have a function run by the clock, whenever ``validate_datetime`` returns True for a minute.
 
@@ -213,7 +186,7 @@ def periodic_command(
         if not _takes(function):
             raise InvalidCommand(f"The periodic command '{function.__name__}' must not require arguments.")
         when = {"validate_datetime": staticmethod(validate_datetime)}
-        _make_class(function, PeriodicQueueCommand, options, when)
+        _make_class(function, PeriodicQueueCommand, {**options}, when)
         return function
 
     return decorate
@@ -235,7 +208,7 @@ def _make_class(
     refuse_unimportable(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
-    check_options(options, DECLARED, f"the command '{function.__name__}'")
+    check_declared(options, f"the command '{function.__name__}'")
     runs = _as_plain(function, options.get("time_limit"))
 
     def execute(self: Command) -> Any:

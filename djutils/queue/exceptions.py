@@ -25,6 +25,7 @@
     └── Control                        raised by a command to decide its own fate
         ├── Retry
         ├── Postpone
+        ├── Drop
         └── Reject
 
 The first paragraph of a class's docstring is its default message.
@@ -162,6 +163,14 @@ class Postpone(Control):
     def __init__(self, delay: float | timedelta, message: str = "") -> None:
         super().__init__(*([message] if message else []))
         self.delay = delay.total_seconds() if isinstance(delay, timedelta) else delay
+
+
+class Drop(Control):
+    """There is nothing to do any more: done without running to its end.
+
+    It is neither retried nor kept as a dead letter, and the signal is ``command_dropped`` instead of
+    ``command_succeeded``. What the command has written in ``atomic`` is rolled back.
+    """
 
 
 class Reject(Control):

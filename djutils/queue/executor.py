@@ -14,11 +14,13 @@ from typing import Any
 from django.dispatch import Signal
 from django.urls import get_script_prefix, set_script_prefix
 
+from .chain import chain_of, every_middleware
 from .codec import decode, load
 from .command import Command
 from .conf import settings
 from .current import Lease, Running, Watchdog, running
 from .exceptions import (
+    Drop,
     ForeignMessage,
     InvalidMessage,
     NotUnderstood,
@@ -30,12 +32,17 @@ from .exceptions import (
     UnknownCommand,
 )
 from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome, make
-from .middleware.atomic import atomic
-from .middleware.base import Middleware, Run, compose
-from .middleware.time_limit import time_limit
+from .middleware.base import Layer, Run, compose, defines
 from .registry import CommandRegistry, registry
 from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay, reason_to_refuse
-from .signals import command_died, command_postponed, command_retried, command_started, command_succeeded
+from .signals import (
+    command_died,
+    command_dropped,
+    command_postponed,
+    command_retried,
+    command_started,
+    command_succeeded,
+)
 
 logger = logging.getLogger("djutils.queue.executor")
 
@@ -62,17 +69,18 @@ class Executor:
     def __init__(
         self,
         queue_name: str,
-        middleware: Sequence[Middleware] = (),
+        layers: Sequence[Layer] = (),
         registry: CommandRegistry = registry,
         lease: Lease | None = None,
     ) -> None:
         self._queue_name = queue_name
-        self._middleware = middleware
+        self._layers = layers
         self._registry = registry
         self._lease = lease
         prefix = get_script_prefix()
         self._script_prefix = prefix if prefix != "/" else ""
         self._runs: dict[type[Command], Run] = {}
+        self._told = [one for one in every_middleware() if defines(one, "settled")]
 
     def execute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
         """Run a delivery; any exception of the command becomes part of the outcome.
@@ -97,14 +105,17 @@ class Executor:
             why = reason_to_refuse(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
             if why:
                 text = f"{why}\n\n{delivery.error}".rstrip()
-                return self._refuse(command_class, message, TooDangerous(why), text)
-        return Context().run(self._attempt, command_class, message, delivery, watchdog)
+                outcome = self._refuse(command_class, message, TooDangerous(why), text)
+                return self._tell(command_class, message, outcome)
+        outcome = Context().run(self._attempt, command_class, message, delivery, watchdog)
+        return self._tell(command_class, message, outcome) if self._told else outcome
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
         """Return the outcome of a delivery whose process had to be killed because of ``error``."""
         message = decode(delivery.data, self._queue_name)
         command_class = self._registry.get_class(message.command)
-        return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+        outcome = self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+        return self._tell(command_class, message, outcome)
 
     def _early_by(self, message: Message) -> float:
         """Return the seconds until a message is due; 0 for a leased one, which is due by the backend's clock."""
@@ -129,6 +140,8 @@ class Executor:
             return self._taken_back(message, error)
         except Postpone as told:
             return self._postpone(command_class, message, delivery, told)
+        except Drop as told:
+            return self._drop(command_class, message, told)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
         duration = time.perf_counter() - started
@@ -140,13 +153,19 @@ class Executor:
 
     def _run_of(self, command_class: type[Command]) -> Run:
         """Return how a command of this class is run: it pays only for the options it uses."""
-        layers = [*self._middleware]
-        if command_class.time_limit:
-            layers.append(time_limit)
-        if command_class.atomic:
-            layers.append(atomic)
+        layers = (*self._layers, *chain_of(command_class).layers)
         run = self._runs[command_class] = compose(layers, methodcaller("execute"))
         return run
+
+    def _tell(self, command_class: type[Command], message: Message, outcome: Outcome) -> Outcome:
+        """Tell the middleware of ``outcome`` and return it, whatever they do."""
+        for one in self._told:
+            try:
+                if one.applies_to(command_class):
+                    Context().run(one.settled, message, outcome)
+            except Exception:
+                logger.exception("%s.settled() failed for %s.", type(one).__qualname__, message.id)
+        return outcome
 
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
         logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
@@ -163,6 +182,11 @@ class Executor:
         logger.info("%s %s postponed by %.1f s: %s", message.id, message.command, delay, told)
         send_signal(command_postponed, command_class, message=message, exception=told, delay=delay)
         return Outcome(Action.RELEASE, delay=delay)
+
+    def _drop(self, command_class: type[Command], message: Message, told: Drop) -> Outcome:
+        logger.info("%s %s dropped: %s", message.id, message.command, told)
+        send_signal(command_dropped, command_class, message=message, exception=told)
+        return Outcome(Action.DROP, error=str(told))
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
         """Return the outcome of bytes that are not a command of this site, or were signed with a foreign key."""

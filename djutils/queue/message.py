@@ -53,7 +53,7 @@ class Message(NamedTuple):
         """
         return dict(json.loads(self.extras_json)) if self.extras_json else {}
 
-    def with_extras(self, extras: Mapping[str, Any]) -> Message:
+    def with_extras(self, **extras: Any) -> Message:
         """Return this message with ``extras``, values that JSON knows, added or replaced.
 
         Raises ``ValueError`` for the names ``command`` and ``queue``, which have their own fields, and
@@ -61,7 +61,7 @@ class Message(NamedTuple):
         """
         if taken := extras.keys() & {"command", "queue"}:
             raise ValueError(f"'{taken.pop()}' has its own field and cannot be among the extras.")
-        merged = self.extras | dict(extras)
+        merged = self.extras | extras
         text = json.dumps(merged, separators=(",", ":"), allow_nan=False) if merged else ""
         return self._replace(extras_json=text.encode())
 
@@ -192,6 +192,7 @@ class Action(Enum):
     """What becomes of a delivery."""
 
     ACK = "succeeded"
+    DROP = "dropped"
     RELEASE = "released"
     RETRY = "retried"
     REJECT = "rejected"
@@ -206,6 +207,7 @@ class Outcome(NamedTuple):
     delay: float = 0.0
     """Seconds before it may be lent again, for RELEASE and RETRY."""
     error: str = ""
+    """The exception or the reason, then the traceback, for RETRY and REJECT; the reason of a DROP."""
     charge: int = 1
     """What a RETRY or a REJECT adds to the attempts: 0 if it never ran."""
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 from . import codec
 from .backends import queues
 from .backends.base import BaseQueue, LeasedQueue, new_owner
+from .chain import DECLARED, check_declared
 from .command import Command, refuse_unimportable
-from .command_options import DECLARED, check_options
 from .conf import settings
 from .current import Lease
 from .direct import DirectExecutor
@@ -53,7 +53,7 @@ class QueueCommand(Command):
         if cls.execute is not Command.execute:
             refuse_unimportable(cls)
             given = {name: value for name, value in vars(cls).items() if name in DECLARED}
-            check_options(given, DECLARED, f"the command '{cls.__name__}'")
+            check_declared(given, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
             if "name" not in vars(cls):
                 cls.name = f"{cls.__module__}.{cls.__qualname__}"
@@ -239,7 +239,7 @@ def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
         queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
     elif outcome.action is Action.RELEASE:
         queue.release(owner, [id], outcome.delay)
-    elif outcome.action is Action.ACK:
+    elif outcome.action in {Action.ACK, Action.DROP}:
         queue.ack(owner, [id])
 
 

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from . import codec
 from .backends.base import BaseQueue, LeasedQueue
 from .backends.memory import MemoryQueue
+from .chain import chain_of, pass_through
 from .command import Command
 from .command_options import CALLED, check_options
 from .conf import settings
@@ -54,6 +55,8 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
         given = {name: own[name] for name in CALLED if own.get(name) is not None}
         check_options(given, CALLED, f"this '{command.name}'")
     message = registry.get_message_for_command(command, queue.name)
+    if sent := chain_of(type(command)).sent:
+        message = pass_through(sent, command, message)
     data = codec.encode(message)
     limit = settings.QUEUE_MAX_MESSAGE_SIZE
     if len(data) > limit:

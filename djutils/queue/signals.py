@@ -46,6 +46,9 @@ command_retried = QueueSignal()
 command_postponed = QueueSignal()
 """Sent in the worker when a command has asked to be run later; also has ``exception`` and ``delay``."""
 
+command_dropped = QueueSignal()
+"""Sent in the worker when a command or a middleware has found nothing to do; also has ``exception``."""
+
 command_died = QueueSignal()
 """Sent in the worker when the message becomes a dead letter; also has ``exception``.
 

@@ -15,7 +15,7 @@ from django.dispatch import Signal
 
 from djutils.queue import exceptions, signals
 from djutils.queue.bin.options import parse
-from djutils.queue.command_options import CALLED, DECLARED
+from djutils.queue.chain import CALLED, DECLARED
 from djutils.queue.conf import NAMES
 from djutils.queue.decorators import CommandFunction
 

@@ -32,7 +32,7 @@ FROM_CODE = {
     path for path in PAGES if path.parent.name == "reference" or path.stem == "how-a-command-travels"
 }
 ROLE_OR_CODE = re.compile(
-    r'(directive type|text role) "(auto\w+|(current)?module|py:\w+|program|option|consumer-options)"'
+    r'(directive type|text role) "(auto\w+|(current)?module|py:\w+|program|option|consumer-options|command-options)"'
     r'|Error in "literalinclude|Unknown directive type "literalinclude"|No (role|directive) entry for'
 )
 

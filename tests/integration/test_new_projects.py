@@ -131,6 +131,10 @@ def test_in_the_foreground_each_warning_stands_once_in_the_checks_and_once_in_th
     ("setting", "said"),
     [
         ("QUEUE_CONNECTION = 'defualt'", "(djutils.E001) QUEUE_CONNECTION is not an alias in DATABASES"),
+        (
+            "QUEUE_MIDDLEWARE = ['shop.Missing']",
+            "(djutils.E003) QUEUE_MIDDLEWARE[0] is not found.",
+        ),
         ("QUEUE_MAX_ATTEMPTS = '20'", "(djutils.E002) QUEUE_MAX_ATTEMPTS must be an integer, 1 or more"),
         ("QUEUE_NAEM = 'x'", "(djutils.W001) QUEUE_NAEM is not a setting of djutils"),
         (

@@ -292,7 +292,7 @@ def test_a_receiver_that_fails_is_logged_and_changes_nothing(
     assert all(one.name == "djutils.queue.signals" for one in failures)
 
 
-# Inside the onion
+# Inside its middleware
 
 
 def test_middleware_wraps_the_command_the_first_one_outermost(ran: list[Any], heard: Heard) -> None:

@@ -9,12 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
-from typing import get_overloads
 
 import pytest
 
-from djutils.queue import decorators
-from djutils.queue.command_options import CALLED, DECLARED
+from djutils.queue.chain import CALLED, DECLARED
 from tests.unit.editors import Editor
 
 ROOT = Path(__file__).parents[2]
@@ -202,20 +200,3 @@ def test_an_editor_shows_what_each_option_means(editor: Editor) -> None:
     shown = editor.signature(f"{USER}\n@queue_command(")
 
     assert all(f"``{option}``" in shown for option in DECLARED), shown
-
-
-@pytest.mark.parametrize(
-    ("function", "options", "others"),
-    [
-        (decorators.queue_command, DECLARED, set()),
-        (decorators.periodic_command, DECLARED, {"validate_datetime"}),
-        (decorators.CommandFunction.using, CALLED, {"self"}),
-    ],
-)
-def test_the_typed_options_are_those_that_are_accepted(
-    function: object, options: tuple[str, ...], others: set[str]
-) -> None:
-    *_, full = get_overloads(function)  # type: ignore[arg-type]  # a function, whatever its own signature
-    named = set(full.__annotations__) - {"return"}
-
-    assert named - others == set(options)

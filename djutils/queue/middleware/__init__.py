@@ -1,1 +1,1 @@
-"""Code that wraps a run: each middleware is one file with one function."""
+"""Code that acts on a message on its way: each middleware is one file with one class."""

@@ -5,35 +5,56 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from django.db import connections, transaction
 
 from djutils.queue.command import Command
+from djutils.queue.command_options import Option, is_name
 from djutils.queue.current import Lease, running
 from djutils.queue.exceptions import ConfigurationError, OwnerLost
+from djutils.queue.message import Message
 
-from .base import Run
+from .base import Middleware
 
 logger = logging.getLogger("djutils.queue.middleware.atomic")
 
 
-def atomic(command: Command, run: Run) -> Any:
-    """Run the command in a transaction of the database it writes to, and ack in the same transaction.
+class AtomicOptions(TypedDict, total=False):
+    """The option of ``Atomic``."""
+
+    atomic: Annotated[
+        bool | str,
+        Option(
+            lambda value: isinstance(value, bool) or is_name(value),
+            "True, False or the alias of the database it writes to",
+        ),
+    ]
+
+
+class Atomic(Middleware):
+    """Runs the command in a transaction of the database it writes to, and acks in the same transaction.
 
     Either both take effect or neither does, whatever is killed and whenever. Raises ``OwnerLost``, and
     rolls everything back, if the message was taken back meanwhile: another worker runs it. Raises
     ``ConfigurationError``, and runs nothing, if the queue is in another database.
     """
-    now = running.get()
-    if now is None or now.lease is None:
-        with transaction.atomic(using=command.atomic if isinstance(command.atomic, str) else None):
-            return run(command)
-    with _transaction(now.lease, command, now.message.id) as queue:
-        answer = run(command)
-        if not queue.ack(now.lease.owner, [now.message.id]):
-            raise OwnerLost
-    return answer
+
+    options = AtomicOptions
+
+    def applies_to(self, command_class: type[Command]) -> bool:
+        return bool(command_class.atomic)
+
+    def run(self, command: Command, message: Message) -> Iterator[None]:
+        now = running.get()
+        if now is None or now.lease is None:
+            with transaction.atomic(using=command.atomic if isinstance(command.atomic, str) else None):
+                yield
+            return
+        with _transaction(now.lease, command, message.id) as queue:
+            yield
+            if not queue.ack(now.lease.owner, [message.id]):
+                raise OwnerLost
 
 
 @contextmanager

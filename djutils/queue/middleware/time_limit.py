@@ -10,16 +10,25 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Iterator
 from math import inf
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from djutils.queue.command import Command, limits_of
+from djutils.queue.command_options import Option
 from djutils.queue.current import running
 from djutils.queue.exceptions import TimeLimitExceeded
+from djutils.queue.message import Message
 
-from .base import Run
+from .base import Middleware
 
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+def _is_time_limit(value: Any) -> bool:
+    first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, inf)
+    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (first, last))
+    return numbers and 0 < first <= last
 
 
 class _Alarm:
@@ -49,17 +58,33 @@ class _Alarm:
                 _raise_in(ctypes.c_ulong(self._thread), None)
 
 
-def time_limit(command: Command, run: Run) -> Any:
-    """Run the command; raise ``TimeLimitExceeded`` in it after its soft limit."""
-    soft, hard = limits_of(command.time_limit or inf)
-    now = running.get()
-    if now and now.watchdog:
-        now.watchdog.must_end(time.monotonic() + hard)
-    alarm = _Alarm(soft)
-    try:
+class TimeLimitOptions(TypedDict, total=False):
+    """The option of ``TimeLimit``."""
+
+    time_limit: Annotated[
+        float | tuple[float, float],
+        Option(_is_time_limit, "seconds, or (seconds, seconds until it is killed)"),
+    ]
+
+
+class TimeLimit(Middleware):
+    """Raises ``TimeLimitExceeded`` in the command after its soft limit."""
+
+    options = TimeLimitOptions
+
+    def applies_to(self, command_class: type[Command]) -> bool:
+        return bool(command_class.time_limit)
+
+    def run(self, command: Command, message: Message) -> Iterator[None]:
+        soft, hard = limits_of(command.time_limit or inf)
+        now = running.get()
+        if now and now.watchdog:
+            now.watchdog.must_end(time.monotonic() + hard)
+        alarm = _Alarm(soft)
         try:
-            return run(command)
-        finally:
-            alarm.call_off()
-    except TimeLimitExceeded:
-        raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from None
+            try:
+                yield
+            finally:
+                alarm.call_off()
+        except TimeLimitExceeded:
+            raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from None

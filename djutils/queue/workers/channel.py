@@ -140,8 +140,8 @@ class LeasedChannel(Channel):
         ids = [delivery.id for delivery, _ in group]
         queue, owner = self._queue, self._owner
         match action:
-            case Action.ACK:
-                self._settle(ids, partial(queue.ack, owner, ids), "succeeded")
+            case Action.ACK | Action.DROP:
+                self._settle(ids, partial(queue.ack, owner, ids), action.value)
             case Action.RELEASE:
                 self._release(group)
             case Action.RETRY:
@@ -273,7 +273,7 @@ class PopChannel(Channel):
             case Action.REJECT:
                 with self.border:
                     self._queue.bury(self._letter(delivery, outcome))
-            case Action.ACK | Action.SETTLED:
+            case Action.ACK | Action.DROP | Action.SETTLED:
                 pass  # reading removed it
             case _:
                 assert_never(outcome.action)

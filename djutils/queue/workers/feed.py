@@ -49,7 +49,7 @@ class Feed:
                     pass
                 case Action.SETTLED:
                     self.held.discard(one.delivery.id)
-                case Action.RELEASE | Action.RETRY | Action.REJECT:
+                case Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._settling.waiting.append((one.delivery, one.outcome))
                 case _:
                     assert_never(one.outcome.action)

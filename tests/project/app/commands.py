@@ -15,11 +15,12 @@ from time import sleep, time
 from django.db import connection, transaction
 
 from djutils.queue.decorators import periodic_command, queue_command
-from djutils.queue.exceptions import Reject, Retry
+from djutils.queue.exceptions import Drop, Reject, Retry
 from djutils.queue.queue import QueueCommand
 
 from . import harm, ledger, operations, releases, trials, world  # noqa: F401  (their commands are this app's, too)
 from .files import lines, write
+from .middleware import tenant
 from .models import Note
 
 TICKS = "DJUTILS_TEST_TICKS"
@@ -211,6 +212,22 @@ def book(path: str, number: int, pause: float = 0.0) -> None:
     """Write into the ledger an entry that must be there once, and wait before the commit."""
     Note.objects.create(text=f"{path} {number}")
     sleep(pause)
+
+
+@queue_command(max_attempts=2, backoff=0)
+def tell_tenant(path: str, mood: str) -> None:
+    """Write whose run this is, and end as ``mood`` says."""
+    write(path, tenant.get())
+    if mood == "drop":
+        raise Drop("it is too late")
+    if mood == "fail":
+        raise ValueError("it failed")
+
+
+@queue_command(atomic=True)
+async def book_for_tenant(path: str) -> None:
+    """The same, in a coroutine and in a transaction."""
+    write(path, tenant.get())
 
 
 @queue_command(max_attempts=1)

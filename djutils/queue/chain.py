@@ -1,0 +1,133 @@
+"""Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
+
+From the outside in: ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, and ``atomic``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from .command import Command
+from .command_options import CALLED, CoreOptions, Option, check_options, options_of
+from .conf import settings
+from .exceptions import ConfigurationError
+from .message import Message
+from .middleware.atomic import Atomic, AtomicOptions
+from .middleware.base import Layer, Middleware, defines, layer_of
+from .middleware.time_limit import TimeLimit, TimeLimitOptions
+
+
+class DeclaredOptions(CoreOptions, TimeLimitOptions, AtomicOptions, total=False):
+    """All options of djutils that are given where a command is declared."""
+
+
+DECLARED = options_of(DeclaredOptions)
+
+
+class Chain(NamedTuple):
+    """What the commands of one class pass through, with the outermost first."""
+
+    sent: tuple[Middleware, ...]
+    layers: tuple[Layer, ...]
+
+
+@cache
+def every_middleware() -> tuple[Middleware, ...]:
+    """Return every middleware of this process. Raises ``ConfigurationError`` for a wrong ``QUEUE_MIDDLEWARE``."""
+    paths = settings.QUEUE_MIDDLEWARE
+    if not isinstance(paths, list | tuple):
+        raise ConfigurationError(
+            f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
+        )
+    return (TimeLimit(), *(_made(*one) for one in enumerate(paths)), Atomic())
+
+
+_chains: dict[type[Command], Chain] = {}
+
+
+def chain_of(command_class: type[Command]) -> Chain:
+    """Return what the commands of this class pass through. Raises ``ConfigurationError`` as ``every_middleware``."""
+    return _chains.get(command_class) or _make_chain(command_class)
+
+
+def _make_chain(command_class: type[Command]) -> Chain:
+    own = [one for one in every_middleware() if one.applies_to(command_class)]
+    chain = _chains[command_class] = Chain(
+        tuple(one for one in own if defines(one, "sent")),
+        tuple(layer_of(one) for one in own if defines(one, "run")),
+    )
+    return chain
+
+
+def pass_through(sent: tuple[Middleware, ...], command: Command, message: Message) -> Message:
+    """Return the message that is to be sent for ``command``.
+
+    Raises ``ConfigurationError`` for a middleware that returns none, or changes more than the extras.
+    """
+    for one in sent:
+        changed: Any = one.sent(command, message)
+        if not isinstance(changed, Message) or changed[:-1] != message[:-1]:
+            name = type(one).__qualname__
+            raise ConfigurationError(
+                f"{name}.sent() must return the message that it was given, or message.with_extras(...), and it "
+                f"returned {'another' if isinstance(changed, Message) else type(changed).__name__}; nothing was sent."
+            )
+        message = changed
+    return message
+
+
+def check_declared(options: Mapping[str, Any], where: str) -> None:
+    """Raise ``InvalidCommand`` for options that ``@queue_command`` does not take, or an invalid value."""
+    _check(options, DECLARED, "options", where)
+
+
+def check_called(options: Mapping[str, Any], where: str) -> None:
+    """Raise ``InvalidCommand`` for options that ``using()`` does not take, or an invalid value."""
+    _check(options, CALLED, "call_options", where)
+
+
+def _check(options: Mapping[str, Any], own: dict[str, Option], kind: str, where: str) -> None:
+    # The settings are read only for an option that djutils does not have.
+    known = own if options.keys() <= own.keys() else own | dict(_added(kind))
+    check_options(options, known, where)
+
+
+def _added(kind: str) -> Iterator[tuple[str, Option]]:
+    for one in every_middleware():
+        if fields := getattr(one, kind):
+            yield from options_of(fields).items()
+
+
+def _made(number: int, path: Any) -> Middleware:
+    """Return the middleware at ``path``, which no error shows unless it was found: it may be a secret in the wrong place."""
+    which = f"QUEUE_MIDDLEWARE[{number}]"
+    try:
+        made = import_string(path)()
+    except ImportError as error:
+        if error.name and not str(path).startswith(error.name):
+            raise ConfigurationError(f"{which} needs '{error.name}', which cannot be imported.") from error
+        raise ConfigurationError(
+            f"{which} is not found. Name a class by its dotted path, such as 'shop.middleware.CarryTenant'; is "
+            f"its module on the path of this process?"
+        ) from None  # its message names the path
+    except Exception as error:  # the project's code may raise anything
+        raise ConfigurationError(
+            f"{which} cannot be made ({type(error).__name__}: {error}). It must name a class that is called without arguments."
+        ) from error
+    if not isinstance(made, Middleware):
+        raise ConfigurationError(f"{which} is no subclass of djutils.queue.Middleware.")
+    return made
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "QUEUE_MIDDLEWARE":
+        every_middleware.cache_clear()
+        _chains.clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,94 @@
+"""The how-to about middleware is true: what it shows is put into a project and used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from djutils.queue import queue_command
+from djutils.queue.backends import queues
+from djutils.queue.message import new_id
+from djutils.testing import drain
+
+from .tutorials import ROOT, blocks
+
+PAGE = ROOT / "docs" / "how-to" / "write-a-middleware.rst"
+seen: list[Any] = []
+
+
+@pytest.fixture
+def shop(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """``shop("middleware")``: a module of the page, in a project whose queue is in memory."""
+    for block in blocks(PAGE):
+        if block.options.get("caption", "").startswith("shop/"):
+            path = tmp_path / block.options["caption"]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings.QUEUE_BACKEND = "djutils.queue.backends.memory.MemoryQueue"
+    settings.QUEUE_NAME = f"page.{new_id()}"
+    seen.clear()
+    yield lambda name: importlib.import_module(f"shop.{name}")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
+        del sys.modules[name]
+
+
+@queue_command
+def look() -> None:
+    seen.append(sys.modules["shop.middleware"].tenant.get())
+
+
+def plain() -> None:
+    seen.append(1)
+
+
+count = queue_command(name="counted")(plain)
+
+
+def test_the_tenant_is_carried_to_the_worker(shop: Any, settings: Settings) -> None:
+    tenant = shop("middleware").tenant
+    settings.QUEUE_MIDDLEWARE = ["shop.middleware.CarryTenant"]
+    token = tenant.set("acme")
+    look()
+    tenant.reset(token)
+
+    drain()
+
+    assert seen == ["acme"]
+
+
+def test_runs_and_outcomes_are_measured(shop: Any, settings: Settings) -> None:
+    prometheus = pytest.importorskip("prometheus_client")
+    settings.QUEUE_MIDDLEWARE = ["shop.measure.Measure"]
+    count()
+
+    drain()
+
+    name = count.command_class.name
+    read = prometheus.REGISTRY.get_sample_value
+    assert read("commands_total", {"command": name, "outcome": "ACK"}) == 1
+    assert read("commands_seconds_count", {"command": name}) == 1
+
+
+def test_what_is_older_than_its_option_says_is_dropped(
+    shop: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expiry = shop("expiry")
+    settings.QUEUE_MIDDLEWARE = ["shop.expiry.Expire"]
+    short_lived = queue_command(name="short-lived", expires=60)(plain)  # type: ignore[call-overload]
+    short_lived()
+    drain()
+    short_lived()
+    now = expiry.time.time()
+    with monkeypatch.context() as later:
+        later.setattr(expiry, "time", type("Clock", (), {"time": staticmethod(lambda: now + 61)}))
+        drain()
+
+    assert seen == [1]
+    assert queues[settings.QUEUE_NAME].stats() == (0, 0, 0, 0)
