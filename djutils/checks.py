@@ -17,7 +17,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from .queue import autodiscover
 from .queue.backends import queues
 from .queue.chain import every_middleware
-from .queue.conf import NAMES, settings
+from .queue.conf import NAMES, PLACES, are_places, settings
 from .queue.crontab import Crontab
 from .queue.dead_letters import as_age
 from .queue.exceptions import ConfigurationError
@@ -51,11 +51,14 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 @register("djutils")
 def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse a backend that cannot be loaded, or a database alias that does not exist; no connection is made."""
-    try:
-        _ = queues.fresh(settings.queue_name).transaction_alias
-    except ConfigurationError as error:
-        return [Error(str(error), id="djutils.E001")]
-    return []
+    found: list[CheckMessage] = []
+    for name in (settings.queue_name, *settings.listed_queues):
+        try:
+            _ = queues.fresh(name).transaction_alias
+        except ConfigurationError as error:
+            where = f"QUEUES[{name!r}]: " if name in settings.listed_queues else ""
+            found.append(Error(f"{where}{error}", id="djutils.E001"))
+    return found
 
 
 @register("djutils")
@@ -209,6 +212,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         _is_usable_backoff,
         "seconds, (seconds, longest), or a function from the attempt to seconds",
     ),
+    "QUEUES": (are_places, PLACES),
     "QUEUE_NAME": (_is_name, "text of at most 200 characters, without control characters"),
     "QUEUE_CONNECTION": (lambda value: _is_text(value, 4000), "text of at most 4000 characters"),
     "QUEUE_DEAD_LETTERS_KEPT": (_is_age_or_none, "None, a timedelta, seconds, or text such as '30d'"),

@@ -14,7 +14,11 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from .exceptions import ConfigurationError
+
 T = TypeVar("T")
+
+PLACES = "a dictionary from the names of queues to dictionaries with BACKEND, CONNECTION or both"
 
 
 class Setting(Generic[T]):
@@ -49,6 +53,12 @@ class QueueSettings:
 
     ``DatabaseQueue`` takes a database alias, ``RedisQueue`` takes ``host:port:db`` or a URL."""
 
+    QUEUES = Setting[Any]({})
+    """Queues that are kept elsewhere, by name: ``{"mail": {"BACKEND": "...", "CONNECTION": "..."}}``.
+
+    An entry may leave out ``BACKEND``, which is then ``QUEUE_BACKEND``; one that has it and no ``CONNECTION`` connects
+    to that backend's default. Queues that are not listed are where ``QUEUE_BACKEND`` and ``QUEUE_CONNECTION`` say."""
+
     QUEUE_NAME = Setting("")
     """Name of the default queue. Empty: the name of the default database, as in 2011."""
 
@@ -80,11 +90,35 @@ If it is set, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted.""
 
     Seconds, a ``timedelta``, or text such as ``"30d"``; None: until an operator replays or discards it."""
 
+    @property
+    def listed_queues(self) -> tuple[str, ...]:
+        """The names in ``QUEUES``; none if it is invalid, which ``place_of`` reports."""
+        return tuple(self.QUEUES) if are_places(self.QUEUES) else ()
+
+    def place_of(self, queue: str) -> tuple[Any, Any]:
+        """Return the backend and the connection of ``queue``. Raises ``ConfigurationError`` for an invalid ``QUEUES``."""
+        if not self.QUEUES:
+            return self.QUEUE_BACKEND, self.QUEUE_CONNECTION
+        if not are_places(self.QUEUES):
+            raise ConfigurationError(f"QUEUES must be {PLACES}; its value is not shown.")
+        entry = self.QUEUES.get(queue, {})
+        if "BACKEND" in entry:
+            return entry["BACKEND"], entry.get("CONNECTION", "")
+        return self.QUEUE_BACKEND, entry.get("CONNECTION", self.QUEUE_CONNECTION)
+
     @cached_property
     def queue_name(self) -> str:
         """The default queue's name: ``QUEUE_NAME``, or the name of the default database."""
         database = django_settings.DATABASES.get("default") or {}
         return self.QUEUE_NAME or _name_after(str(database.get("NAME") or ""))
+
+
+def are_places(value: Any) -> bool:
+    """Return whether ``value`` can be ``QUEUES``."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(entry, dict) and entry.keys() <= {"BACKEND", "CONNECTION"}
+        for name, entry in value.items()
+    )
 
 
 @cache
@@ -100,4 +134,4 @@ def _forget(**kwargs: Any) -> None:
 settings = QueueSettings()
 setting_changed.connect(_forget)
 
-NAMES = frozenset(name for name in vars(QueueSettings) if name.startswith("QUEUE_"))
+NAMES = frozenset(name for name in vars(QueueSettings) if name.startswith(("QUEUE_", "QUEUES")))

@@ -138,13 +138,13 @@ class Walk:
 
 
 def known_queues(name: str | None) -> list[BaseQueue]:
-    """Return the queue ``name``; without a name, the project's default queue and those that its commands name."""
+    """Return the queue ``name``; without a name, the default queue and those that commands or ``QUEUES`` name."""
     if name:
         return [queues[name]]
     # A commands.py that cannot be imported is often the reason for using this command.
     with suppress(Exception):
         autodiscover_modules("commands")
-    named = {command.queue_name for command in registry if command.queue_name}
+    named = {*settings.listed_queues, *(command.queue_name for command in registry if command.queue_name)}
     return [queues[name] for name in (settings.queue_name, *sorted(named - {settings.queue_name}))]
 
 

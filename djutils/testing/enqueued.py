@@ -65,7 +65,11 @@ def chosen(queue: BaseQueue | str | None) -> list[BaseQueue]:
         return [queue]
     if queue is not None:
         return [queues[queue]]
-    names = [settings.queue_name, *(one.queue_name for one in registry if one.queue_name)]
+    names = [
+        settings.queue_name,
+        *settings.listed_queues,
+        *(one.queue_name for one in registry if one.queue_name),
+    ]
     known = {name: queues[name] for name in names} | {one.name: one for one in queues.made()}
     return [*known.values()]
 

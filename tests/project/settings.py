@@ -101,6 +101,6 @@ globals().update(
     {
         name.removeprefix(_PREFIX): _value(text)
         for name, text in os.environ.items()
-        if name.startswith(f"{_PREFIX}QUEUE_")
+        if name.startswith(f"{_PREFIX}QUEUE")
     }
 )

@@ -34,7 +34,10 @@ class Queues:
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> BaseQueue:
-        key = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION, name)
+        if settings.QUEUES:
+            key = (*settings.place_of(name), name)
+        else:  # as place_of(), without a call
+            key = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION, name)
         try:
             queue = self._made.get(key)
         except TypeError:  # an unhashable value cannot be a key, and is not text either
@@ -46,23 +49,23 @@ class Queues:
         return queue
 
     def made(self) -> list[BaseQueue]:
-        """Return the queues of the configured backend that this process has used so far."""
-        configured = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION)
+        """Return the queues, as they are configured now, that this process has used so far."""
         with self._lock:
-            return [queue for key, queue in self._made.items() if key[:2] == configured]
+            return [queue for key, queue in self._made.items() if key[:2] == settings.place_of(key[2])]
 
     def fresh(self, name: str) -> BaseQueue:
         """Return a new instance for a caller that will ``open()`` it: a consumer.
 
         Raises ``ConfigurationError`` for invalid settings.
         """
-        backend = load_backend(settings.QUEUE_BACKEND)
-        for what, value in (("QUEUE_CONNECTION", settings.QUEUE_CONNECTION), ("The name of a queue", name)):
+        path, connection = settings.place_of(name)
+        backend = load_backend(path)
+        for what, value in (("QUEUE_CONNECTION", connection), ("The name of a queue", name)):
             if not isinstance(value, str):
                 raise ConfigurationError(
                     f"{what} must be text, not of type {type(value).__name__}; its value is not shown."
                 )
-        return backend(name, settings.QUEUE_CONNECTION)
+        return backend(name, connection)
 
 
 def load_backend(path: Any) -> type[BaseQueue]:

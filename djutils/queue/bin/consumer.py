@@ -32,7 +32,7 @@ if __name__ == "__main__" and not __package__:
         sys.exit(os.EX_CONFIG)
 
 from djutils.queue.bin import daemonize, logs, preflight, privileges, processes, streams, terminal
-from djutils.queue.bin.introduction import has_leases, introduce
+from djutils.queue.bin.introduction import have_leases, introduce
 from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse, recorded_words
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
 from djutils.queue.bin.project import Project
@@ -187,7 +187,7 @@ class QueueDaemon:
             except OSError as error:
                 logger.warning("The state file of %s cannot be written: %s", pidfile and pidfile.path, error)
 
-        note(leases=has_leases())
+        note(leases=have_leases(consumer.queues))
         hooks = replace(
             hooks,
             workers_changed=lambda pids: note(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from itertools import groupby
 
 from djutils import __version__
 from djutils.queue.backends import load_backend
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.base import BaseQueue, LeasedQueue
 from djutils.queue.bin import privileges
 from djutils.queue.bin.options import Options
 from djutils.queue.conf import settings
@@ -19,9 +20,17 @@ from djutils.queue.workers.options import ConsumerOptions
 logger = logging.getLogger("djutils.queue.bin.consumer")
 
 
-def has_leases() -> bool:
-    """Return whether the project's backend runs interrupted commands again."""
-    return issubclass(load_backend(settings.QUEUE_BACKEND), LeasedQueue)
+def have_leases(names: Sequence[str]) -> bool:
+    """Return whether the backends of all these queues run interrupted commands again."""
+    return all(issubclass(_backend_of(name), LeasedQueue) for name in names)
+
+
+def _backend_of(name: str) -> type[BaseQueue]:
+    return load_backend(settings.place_of(name)[0])
+
+
+def _name_of_backend(name: str) -> str:
+    return _backend_of(name).__name__
 
 
 def introduce(consumer: ConsumerOptions, options: Options, remarks: Sequence[str]) -> None:
@@ -31,13 +40,13 @@ def introduce(consumer: ConsumerOptions, options: Options, remarks: Sequence[str
     logger.info("djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, level)
     if os.geteuid() == 0 and options.user is None:
         logger.warning(privileges.WARNING)
-    backend = load_backend(settings.QUEUE_BACKEND).__name__
-    queues = ", ".join(consumer.queues)
-    if has_leases():
-        logger.info("Queues: %s; %s: %s.", queues, backend, LeasedChannel.guarantee)
-    else:
-        logger.warning("Queues: %s; %s: %s.", queues, backend, PopChannel.guarantee)
-    names = [command.name for command in registry]
-    logger.info("Commands (%d): %s", len(names), ", ".join(names) or "none")
+    for backend, names in groupby(sorted(consumer.queues, key=_name_of_backend), _name_of_backend):
+        queues = list(names)
+        if have_leases(queues):
+            logger.info("Queues: %s; %s: %s.", ", ".join(queues), backend, LeasedChannel.guarantee)
+        else:
+            logger.warning("Queues: %s; %s: %s.", ", ".join(queues), backend, PopChannel.guarantee)
+    commands = [command.name for command in registry]
+    logger.info("Commands (%d): %s", len(commands), ", ".join(commands) or "none")
     for remark in remarks:
         logger.warning("%s", remark)

@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from djutils.queue import autodiscover
-from djutils.queue.backends import explain_absence, load_backend, queues
+from djutils.queue.backends import explain_absence, queues
 from djutils.queue.backends.base import LeasedQueue, new_owner
 from djutils.queue.bin import children
 from djutils.queue.conf import settings
@@ -95,13 +95,12 @@ def reach_backend(names: Sequence[str]) -> None:
     queries it, so that none of its sockets, pools or threads stays in this process.
     """
     close_connections()
-    try:
-        backend = load_backend(settings.QUEUE_BACKEND)
-    except ConfigurationError as error:
-        raise ConsumerError(str(error), CONFIGURATION) from error
-    query = _query if issubclass(backend, LeasedQueue) else _query_in_a_child
     for name in names:
-        if failure := query(name):
+        try:
+            has_leases = isinstance(queues.fresh(name), LeasedQueue)
+        except ConfigurationError as error:
+            raise ConsumerError(str(error), CONFIGURATION) from error
+        if failure := _query(name) if has_leases else _query_in_a_child(name):
             raise ConsumerError(*failure)
 
 
@@ -119,7 +118,7 @@ def _query(name: str) -> tuple[str, int] | None:
     except ConfigurationError as error:
         return str(error), CONFIGURATION
     except Exception as error:  # noqa: BLE001  (a third-party backend may raise anything)
-        backend = settings.QUEUE_BACKEND.rpartition(".")[2]
+        backend = settings.place_of(name)[0].rpartition(".")[2]
         return f"The queue '{name}' is out of reach ({backend}): {type(error).__name__}: {error}", 1
     return None
 
@@ -128,7 +127,7 @@ def _query_in_a_child(name: str) -> tuple[str, int] | None:
     try:
         failure = children.call(lambda: _query(name))
     except EOFError:
-        return f"{settings.QUEUE_BACKEND} ended the process that queried a queue's length.", 1
+        return f"{settings.place_of(name)[0]} ended the process that queried a queue's length.", 1
     return failure and tuple(failure)
 
 

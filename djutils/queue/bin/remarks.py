@@ -36,7 +36,8 @@ def find(names: Sequence[str]) -> list[str]:
         return [*found, _NO_COMMANDS]
     with suppress(Exception):
         # It is unknown what a third-party driver leaves behind: a child process queries it.
-        call = _here if isinstance(queues.fresh(names[0]), LeasedQueue) else children.call
+        all_lend = all(isinstance(queues.fresh(name), LeasedQueue) for name in names)
+        call = _here if all_lend else children.call
         found += call(lambda: _of_queues(names))
     return found
 
@@ -56,11 +57,12 @@ def _of_queues(names: Sequence[str]) -> list[str]:
     commands: defaultdict[str, list[str]] = defaultdict(list)
     for command_class in registry:
         commands[command_class.queue_name or settings.queue_name].append(command_class.name)
-    known = {*commands, settings.queue_name}
+    known = {*commands, *settings.listed_queues, settings.queue_name}
     found = [_explain_unknown(name, known) for name in names if name not in known and _is_empty(name)]
     left = sorted(commands.keys() - set(names))
     found += [_explain_unattended(name, names, commands[name]) for name in left if _has_no_consumer(name)]
-    others = _left_waiting(names[0]) - commands.keys() - set(names)
+    one_of_each_store = {settings.place_of(name): name for name in names}.values()
+    others = set().union(*map(_left_waiting, one_of_each_store)) - commands.keys() - set(names)
     return found + [unattended.explain(name, tuple(names)) for name in sorted(others)]
 
 

@@ -147,11 +147,10 @@ class Dialect:
                 connection.ensure_connection()
             connection.validate_no_broken_transaction()
         insert = self._insert_directly if direct else self._insert
-        # One row always fits into one statement, and usually many do: no extra transaction is needed.
-        parts = [envelopes] if len(envelopes) == 1 else self._parts(connection, envelopes)
         with connection.wrap_database_errors:
-            if len(parts) == 1:
-                insert(connection, queue, parts[0])
+            # One row always fits into one statement, and usually many do: no extra transaction is needed.
+            if len(envelopes) == 1 or len(parts := self._parts(connection, envelopes)) == 1:
+                insert(connection, queue, envelopes)
                 return
             with together(connection):
                 for part in parts:
@@ -289,14 +288,16 @@ class Dialect:
 
 def is_watched(connection: BaseDatabaseWrapper) -> bool:
     """Return whether any code counts, logs, wraps or forbids the statements of Django's cursors."""
-    return bool(connection.execute_wrappers or connection.queries_logged or is_guarded(connection))
+    if connection.execute_wrappers or connection.queries_logged:
+        return True
+    # As is_guarded() begins, without a call.
+    return "cursor" in connection.__dict__ and is_guarded(connection)
 
 
 def is_guarded(connection: BaseDatabaseWrapper) -> bool:
     """Return whether Django's cursors have been replaced, as in a test that may use no database."""
     # A test class that forbids database access restores this attribute when it ends.
-    replaced = connection.__dict__.get("cursor")
-    return replaced is not None and _is_not_djangos(replaced)
+    return "cursor" in connection.__dict__ and _is_not_djangos(connection.cursor)
 
 
 def _is_not_djangos(method: Any) -> bool:
