@@ -260,6 +260,7 @@ def test_a_store_that_cannot_be_reached_is_a_page_that_says_so(
         html = page(admin, name)
         assert f"The queue '{site.queue.name}' cannot be asked. BackendUnavailable" in words(html)
         assert "load this page again" in words(html)
+        assert f"{site.queue.name} 0" not in words(html), "what is not known is no number"
         assert "There are no dead letters" not in html
         assert "pass" not in words(html)
     assert "cannot be asked" in words(message_page(admin, site.queue.name, new_id()))
