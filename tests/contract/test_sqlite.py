@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.message import Envelope, Rejection, new_id
 from djutils.testing.contract_machine import ModelContract
 
 from .neighbours import EACH, NeighbourContract, connection_of
@@ -119,4 +119,42 @@ class TestSQLite(NeighbourContract, ModelContract):
         assert tuple(map(type, deliveries[0])) == (str, bytes, int, int, int, str, int)
         all_ids = [delivery.id for delivery in deliveries]
         assert queue.ack(owner, all_ids) == set(all_ids)
+        queue.reap(owner, running={})
+
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [
+            ("message_id", "CAST(x'ff42' AS TEXT)"),
+            ("message_id", "x'0042'"),
+            ("error", "CAST(x'ff41' AS TEXT)"),
+            ("error", "x'41'"),
+            ("error", "42"),
+            ("attempts", "'many'"),
+            ("died", "'long ago'"),
+            ("died", "1e300"),
+            ("message", "CAST(x'ff43' AS TEXT)"),
+        ],
+    )
+    def test_a_dead_letter_that_another_program_has_spoilt_is_shown_with_the_others(
+        self, column: str, value: str
+    ) -> None:
+        queue, owner = self.make_queue(f"spoilt-{new_id()}"), new_owner()
+        queue.enroll(owner)
+        ids = [new_id() for _ in range(3)]
+        queue.send([Envelope(id, id.encode()) for id in ids])
+        queue.receive(owner, 10)
+        queue.reject(owner, [Rejection(id, "it failed") for id in ids])
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(
+                f"UPDATE djutils_queuemessage SET {column} = {value} WHERE message_id = %s", [ids[0]]
+            )
+
+        letters = queue.dead_letters()
+        by_id = queue.dead_letters(queue.dead_ids(""))
+
+        assert {*ids[1:]} < {letter.id for letter in letters}
+        assert {letter.id for letter in by_id} <= {letter.id for letter in letters}
+        assert all((type(one.id), type(one.data), type(one.reason)) == (str, bytes, str) for one in letters)
+        assert all(isinstance(one.attempts, int) for one in letters)
+        assert queue.discard() == 3
         queue.reap(owner, running={})

@@ -12,19 +12,19 @@ from django.db import connections
 
 from tests import browsers
 from tests.admins import NOTE, let_die, send
+from tests.conftest import missing
 from tests.sites import Site
 from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.skipif(bool(browsers.missing), reason=browsers.missing),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.slow
 SLOW = "TimeoutError: the bank did not answer within 30 s, and what it was asked for may or may not be done"
 
 
 @pytest.fixture(autouse=True)
 def loop_of_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser's driver runs an event loop in this thread, where Django would refuse its database."""
+    if browsers.missing:
+        missing(browsers.missing)
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 

@@ -113,6 +113,21 @@ class ConnectedQueue(PlacedQueue):
         if connection.commit_on_exit if connection.in_atomic_block else connection.autocommit:
             self._sql(connection).wake(connection, self.name)
 
+    @contextmanager
+    def _legible(self) -> Iterator[None]:
+        """Inside, SQLite returns text that is not UTF-8 with escapes: it stores any bytes as text."""
+        connection = connections[self._using]
+        if connection.vendor != "sqlite":
+            yield
+            return
+        connection.ensure_connection()
+        raw = connection.connection
+        usual, raw.text_factory = raw.text_factory, _escaped
+        try:
+            yield
+        finally:
+            raw.text_factory = usual
+
     def _messages(self, state: State) -> QuerySet[QueueMessage]:
         return messages(self._using, self.name, state)
 
@@ -144,6 +159,10 @@ class ConnectedQueue(PlacedQueue):
 
     def _workers(self) -> QuerySet[QueueWorker]:
         return QueueWorker.objects.using(self._using).filter(queue=self.name)
+
+
+def _escaped(stored: bytes) -> str:
+    return stored.decode(errors="backslashreplace")
 
 
 def _descriptor(raw: Any) -> int:

@@ -12,28 +12,30 @@ from djutils.models import QueueMessage, State
 from djutils.queue.message import DeadLetter
 
 from .connected import ConnectedQueue
-from .rows import IDS_AT_ONCE, by_key, dead_letter, slices
+from .rows import IDS_AT_ONCE, by_key, dead_letter, slices, whole
+
+_LAST = (1 << 63) - 1
 
 
 class LettersQueue(ConnectedQueue):
     """The methods of a ``LeasedQueue`` that concern dead letters."""
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
-        with self._database():
+        with self._database(), self._legible():
             if ids is None:
                 return [*map(dead_letter, _newest_first(self._messages(State.DEAD))[:count])]
             dead = self._messages(State.DEAD)
             found = [row for some in slices(ids) for row in dead.filter(message_id__in=some)]
-        found.sort(key=lambda row: (row.died or 0, row.id), reverse=True)
+        found.sort(key=lambda row: (whole(row.died), row.id), reverse=True)
         return [*map(dead_letter, found[:count])]
 
     def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
-        with self._database():
+        with self._database(), self._legible():
             dead = _newest_first(self._messages(State.DEAD))
             # Not startswith: on SQLite that is a case-insensitive LIKE.
             if prefix:
                 dead = dead.alias(begins=Left("message_id", len(prefix))).filter(begins=prefix)
-            return list(dead.values_list("message_id", flat=True)[:count])
+            return [*map(str, dead.values_list("message_id", flat=True)[:count])]
 
     def replay(self, ids: Collection[str] | None = None) -> int:
         replayed = 0
@@ -52,18 +54,21 @@ class LettersQueue(ConnectedQueue):
 
     def _dead(self, ids: Collection[str] | None, before: datetime | None) -> Iterator[QuerySet[QueueMessage]]:
         """Yield the dead letters in parts, each small enough for one statement; the caller removes them."""
-        dead = self._messages(State.DEAD)
+        every = self._messages(State.DEAD)
         # Messages that die meanwhile are left out; otherwise this might never end.
-        newest = dead.aggregate(newest=Max("died"))["newest"] or 0
-        dead = dead.filter(died__lte=newest)
-        if before is not None:
-            dead = dead.filter(died__lt=round(before.timestamp() * 1000))
-        if ids is not None:
-            for some in slices(ids):
-                yield dead.filter(message_id__in=some)
-            return
-        while keys := list(dead.values_list("id", flat=True)[:IDS_AT_ONCE]):
-            yield by_key(self._using, keys, State.DEAD)
+        newest = every.filter(died__lte=_LAST).aggregate(newest=Max("died"))["newest"] or 0
+        until = newest if before is None else min(newest, round(before.timestamp() * 1000) - 1)
+        groups = [every.filter(died__lte=until)]
+        if before is None:
+            # SQLite keeps any type in the column: text and infinity are beyond the last number.
+            groups.append(every.filter(died__gt=_LAST))
+        for dead in groups:
+            if ids is not None:
+                for some in slices(ids):
+                    yield dead.filter(message_id__in=some)
+                continue
+            while keys := list(dead.values_list("id", flat=True)[:IDS_AT_ONCE]):
+                yield by_key(self._using, keys, State.DEAD)
 
 
 def _newest_first(dead: QuerySet[QueueMessage]) -> QuerySet[QueueMessage]:

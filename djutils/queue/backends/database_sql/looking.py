@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db import connections
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
@@ -18,7 +16,7 @@ from djutils.queue.message import Snapshot, StateName
 
 from .base import Now
 from .connected import ConnectedQueue
-from .rows import as_bytes, in_state, slices
+from .rows import as_bytes, in_state, slices, whole
 
 _NEAR = 1000
 """Most ids, of any queue, to look up by prefix; if more match, this queue's messages are searched instead."""
@@ -145,21 +143,6 @@ class LookingQueue(ConnectedQueue):
             found |= set(workers.values_list("queue", flat=True)[:_MOST_NAMES])
         return sorted(found - {self.name})
 
-    @contextmanager
-    def _legible(self) -> Iterator[None]:
-        """Inside, SQLite returns text that is not UTF-8 with escapes: it stores any bytes as text."""
-        connection = connections[self._using]
-        if connection.vendor != "sqlite":
-            yield
-            return
-        connection.ensure_connection()
-        raw = connection.connection
-        usual, raw.text_factory = raw.text_factory, _escaped
-        try:
-            yield
-        finally:
-            raw.text_factory = usual
-
     def _by_key(self, keys: Collection[int], data: bool) -> dict[int, QueueMessage]:
         rows = QueueMessage.objects.using(self._using)
         return {row.id: row for some in slices(keys) for row in _columns(rows.filter(id__in=some), data)}
@@ -205,10 +188,10 @@ def _snapshot(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
         data=payload,
         due=_moment(row.due) if state == "delayed" else None,
         died=died,
-        attempts=_whole(row.attempts),
-        crashes=_whole(row.crashes),
-        redeliveries=_whole(row.redeliveries),
-        offers=_whole(row.offers),
+        attempts=whole(row.attempts),
+        crashes=whole(row.crashes),
+        redeliveries=whole(row.redeliveries),
+        offers=whole(row.offers),
         error=str(row.error or ""),
         owner=row.owner if state == "leased" and isinstance(row.owner, int) else None,
     )
@@ -232,14 +215,6 @@ def _names(rows: QuerySet[QueueMessage]) -> Iterator[str]:
             return
         yield name
         last = name
-
-
-def _escaped(stored: bytes) -> str:
-    return stored.decode(errors="backslashreplace")
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _moment(milliseconds: Any) -> datetime | None:

@@ -65,10 +65,15 @@ def delivery(row: QueueMessage) -> Delivery:
 
 
 def dead_letter(row: QueueMessage) -> DeadLetter:
-    """Return a dead row as a ``DeadLetter``."""
+    """Return a dead row as a ``DeadLetter``, even if another program has written into it."""
     died = row.died_at or datetime.now(UTC)
-    counters = (row.attempts, row.crashes, row.redeliveries)
-    return DeadLetter(row.message_id, as_bytes(row.message), row.error or "", died, *counters)
+    counters = map(whole, (row.attempts, row.crashes, row.redeliveries))
+    return DeadLetter(str(row.message_id), as_bytes(row.message), str(row.error or ""), died, *counters)
+
+
+def whole(value: object) -> int:
+    """Return what the database gave for a number; SQLite keeps any type there as well."""
+    return value if isinstance(value, int) else 0
 
 
 def as_bytes(stored: object) -> bytes:
