@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from operator import methodcaller
 from types import TracebackType
@@ -55,6 +55,11 @@ _OTHER_ID = (
 )
 
 
+def log_success(message: Message, duration: float) -> None:
+    """Log that the command of ``message`` has succeeded after ``duration`` seconds."""
+    logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
+
+
 class Executor:
     """Runs deliveries of the queue ``queue_name`` and decides their outcome.
 
@@ -72,11 +77,13 @@ class Executor:
         layers: Sequence[Layer] = (),
         registry: CommandRegistry = registry,
         lease: Lease | None = None,
+        log_success: Callable[[Message, float], None] = log_success,
     ) -> None:
         self._queue_name = queue_name
         self._layers = layers
         self._registry = registry
         self._lease = lease
+        self._log_success = log_success
         prefix = get_script_prefix()
         self._script_prefix = prefix if prefix != "/" else ""
         self._runs: dict[type[Command], Run] = {}
@@ -146,7 +153,7 @@ class Executor:
             return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
         duration = time.perf_counter() - started
         if logger.isEnabledFor(logging.INFO):
-            logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
+            self._log_success(message, duration)
         if command_succeeded.receivers:
             send_signal(command_succeeded, command_class, message=message, duration=duration, result=result)
         return SETTLED if command_class.atomic and self._lease else ACKED

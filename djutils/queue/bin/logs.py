@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -39,10 +39,21 @@ class LogFile(OurHandler, WatchedFileHandler):
             if record.levelno > logging.INFO or now - self._looked > _LOOK_EVERY:
                 self._looked = now
                 self.reopenIfNeeded()
-            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
-            os.write(self.output.fileno(), line)
+            self._write(self.format(record))
         except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be written stops nothing)
             self.handleError(record)
+
+    def write_line(self, line: str) -> None:
+        """Write ``line`` without a record; whatever happens, the process goes on."""
+        with suppress(Exception), self.lock or nullcontext():
+            now = time.monotonic()
+            if now - self._looked > _LOOK_EVERY:
+                self._looked = now
+                self.reopenIfNeeded()
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        os.write(self.output.fileno(), f"{line}\n".encode(errors="backslashreplace"))
 
     def _open(self) -> TextIOWrapper:
         fd = open_log(Path(self.baseFilename))
@@ -81,6 +92,12 @@ class Terminal(OurHandler, logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(line_formatter)
+
+    def write_line(self, line: str) -> None:
+        """Write ``line`` without a record; whatever happens, the process goes on."""
+        with suppress(Exception), self.lock or nullcontext():
+            self.stream.write(f"{line}\n")
+            self.flush()
 
 
 class LastResort(OurHandler):

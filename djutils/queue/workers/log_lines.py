@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from djutils.queue.current import running
 
@@ -41,12 +42,19 @@ class LineFormatter(logging.Formatter):
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Return the time of ``record`` in milliseconds."""
+        return self._time(record.created)
+
+    def line(self, moment: float, rest: str) -> str:
+        """Return the line of a record that was made at ``moment`` and of which ``rest`` follows the time."""
+        return f"{self._time(moment)} {rest}"
+
+    def _time(self, moment: float) -> str:
         second, text = self._now
-        if second != int(record.created):
-            second = int(record.created)
-            text = super().formatTime(record, "%Y-%m-%d %H:%M:%S")
+        if second != int(moment):
+            second = int(moment)
+            text = time.strftime("%Y-%m-%d %H:%M:%S", self.converter(moment))
             self._now = second, text
-        return f"{text},{int(record.msecs):03d}"
+        return f"{text},{int(moment % 1 * 1000):03d}"
 
 
 def shortened(text: str) -> str:

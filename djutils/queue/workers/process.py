@@ -27,6 +27,7 @@ from .options import ConsumerOptions, Hooks, nothing
 from .os_signals import WorkerSignals
 from .pump import Pump
 from .runner import Runner
+from .success_lines import log_quickly
 from .threads import Threads
 from .world import World, keep_caches
 
@@ -188,7 +189,7 @@ def make_executor(name: str, owner: int) -> Executor:
     """Return an executor for messages that the queue ``name`` lends to ``owner``."""
     queue = queues[name]
     lease = Lease(queue, owner) if isinstance(queue, LeasedQueue) else None
-    return Executor(name, (database_connections,), lease=lease)
+    return Executor(name, (database_connections,), lease=lease, log_success=log_quickly)
 
 
 def resident_mebibytes() -> int:
