@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -44,6 +44,22 @@ def _collation(connection: BaseDatabaseWrapper, *, mariadb: str, mysql: str) -> 
     if connection.vendor != "mysql":
         return None
     return mariadb if connection.mysql_is_mariadb else mysql  # type: ignore[attr-defined]
+
+
+class Now(models.Func):
+    """Milliseconds since the epoch by the database's clock: what ``due``, ``died`` and ``expires`` count."""
+
+    output_field = models.BigIntegerField()
+    sql: ClassVar[dict[str, str]] = {
+        "postgresql": "(EXTRACT(EPOCH FROM statement_timestamp()) * 1000)::bigint",
+        "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+        "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
+    }
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: BaseDatabaseWrapper, **kwargs: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        return self.sql[connection.vendor], ()
 
 
 class QueueMessage(models.Model):
@@ -129,15 +145,16 @@ class QueueWorker(models.Model):
 
 
 class QueueKey(models.Model):
-    """A key that was used with ``send_once``."""
+    """A value in a store, which counts until it expires; also a key that was used with ``send_once``."""
 
     key = NameField(_("key"), max_length=255, primary_key=True)
-    used = models.BigIntegerField(_("used"))
+    value = models.BinaryField(_("value"))
+    expires = models.BigIntegerField(_("expires"))
 
     class Meta:
         verbose_name = _("queue key")
         verbose_name_plural = _("queue keys")
-        indexes = [models.Index(fields=["used"], name="djutils_used")]
+        indexes = [models.Index(fields=["expires"], name="djutils_expires")]
 
     def __str__(self) -> str:
         return str(self.key)

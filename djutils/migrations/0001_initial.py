@@ -16,7 +16,8 @@ class Migration(migrations.Migration):
                     "key",
                     models.CharField(max_length=255, primary_key=True, serialize=False, verbose_name="key"),
                 ),
-                ("used", models.BigIntegerField(verbose_name="used")),
+                ("value", models.BinaryField(verbose_name="value")),
+                ("expires", models.BigIntegerField(verbose_name="expires")),
             ],
             options={
                 "verbose_name": "queue key",

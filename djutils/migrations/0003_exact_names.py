@@ -129,6 +129,6 @@ class Migration(migrations.Migration):
             ),
             partial=True,
         ),
-        AddIndexInUse("queuekey", models.Index(fields=["used"], name="djutils_used")),
+        AddIndexInUse("queuekey", models.Index(fields=["expires"], name="djutils_expires")),
         migrations.RemoveIndex("queuemessage", "djutils_due"),
     ]

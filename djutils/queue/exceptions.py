@@ -20,6 +20,7 @@
     ├── BackendError                   the driver's own error is its __cause__
     │   ├── BackendUnavailable         calling again may help
     │   └── OwnerLost                  the leased messages were taken back
+    ├── NotStorable                    no store keeps such a key, value or time to live
     ├── TimeLimitExceeded              raised in a command that runs for too long
     ├── ConsumerError                  the daemon cannot start, stop or report its status
     └── Control                        raised by a command to decide its own fate
@@ -123,6 +124,10 @@ class OwnerLost(BackendError):
     This happens to a worker that was silent for longer than the lease. It can no longer settle
     the messages it holds; other workers will run them.
     """
+
+
+class NotStorable(QueueException):
+    """No store keeps such a key, value or time to live; nothing was changed."""
 
 
 class TimeLimitExceeded(QueueException):

@@ -56,7 +56,8 @@ class NeighbourContract(LeasedQueueContract):
                     f"{self.text(ABANDONED, f'(n % {QUEUES})')}, 'x', {state:d}, 1, 1, {owner} FROM {self.NUMBERS}"
                 )
             cursor.execute(
-                f"INSERT INTO djutils_queuekey SELECT {self.text('key-')}, 99999999999999 FROM {self.NUMBERS}"
+                f"INSERT INTO djutils_queuekey ({connection.ops.quote_name('key')}, value, expires) "
+                f"SELECT {self.text('key-')}, 'x', 99999999999999 FROM {self.NUMBERS}"
             )
         yield
         QueueMessage.objects.using(self.alias).filter(queue__startswith=ABANDONED).delete()

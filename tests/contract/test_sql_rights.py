@@ -23,7 +23,7 @@ COUNTING = {"djutils_queueworker": "SELECT"}
 CONSUMER = {
     "djutils_queuemessage": "SELECT, INSERT, UPDATE, DELETE",
     "djutils_queueworker": "SELECT, INSERT, UPDATE, DELETE",
-    "djutils_queuekey": "SELECT, INSERT, DELETE",
+    "djutils_queuekey": "SELECT, INSERT, UPDATE, DELETE",
 }
 
 

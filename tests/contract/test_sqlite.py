@@ -59,7 +59,9 @@ class TestSQLite(NeighbourContract, ModelContract):
 
         with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
             other.execute("BEGIN IMMEDIATE")
-            other.execute("INSERT INTO djutils_queuekey (key, used) VALUES ('another writer', 0)")
+            other.execute(
+                "INSERT INTO djutils_queuekey (key, value, expires) VALUES ('another writer', '', 0)"
+            )
             committing = threading.Timer(0.2, lambda: other.execute("COMMIT"))
             committing.start()
 

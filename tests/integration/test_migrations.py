@@ -54,7 +54,7 @@ def test_messages_and_keys_outlive_the_migration_both_ways(alias: str) -> None:
 def test_a_migration_that_was_interrupted_is_taken_up_again(alias: str) -> None:
     migrate(alias, BEFORE)
     with connections[alias].cursor() as cursor:
-        cursor.execute("CREATE INDEX djutils_used ON djutils_queuekey (used)")
+        cursor.execute("CREATE INDEX djutils_expires ON djutils_queuekey (expires)")
 
     migrate(alias)
 

@@ -21,7 +21,7 @@ MESSAGES, WORKERS, KEYS = "djutils_queuemessage", "djutils_queueworker", "djutil
 CONSUMER = {
     MESSAGES: "SELECT, INSERT, UPDATE, DELETE",
     WORKERS: "SELECT, INSERT, UPDATE, DELETE",
-    KEYS: "SELECT, INSERT, DELETE",
+    KEYS: "SELECT, INSERT, UPDATE, DELETE",
 }
 PRODUCER = {
     "postgresql": {MESSAGES: "SELECT, INSERT"},

@@ -25,6 +25,7 @@ from djutils.queue.message import (
     Stats,
     new_id,
 )
+from djutils.queue.stores.base import Store
 
 
 def new_owner() -> int:
@@ -68,6 +69,11 @@ class BaseQueue(Looking):
         """Remember the queue's name and its connection; connect only when needed."""
         self.name = name
         self.connection = connection
+
+    @property
+    def store(self) -> Store | None:
+        """Small values beside the messages, on the same server and in the same transactions; None if it keeps none."""
+        return None
 
     def through(self, alias: str) -> Self | None:
         """Return this queue as reached through the database ``alias``; None if it is not in that database.

@@ -8,19 +8,21 @@ from collections.abc import Callable, Collection, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from djutils.models import QueueKey, State
+from djutils.models import State
+from djutils.queue.deadlocks import Deadlock, retry_on_deadlock
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Stats
+from djutils.queue.stores.database_store import DatabaseStore
 
-from .database_sql.base import Claim, Heard, Now
-from .database_sql.errors import Deadlock, retry_on_deadlock, translated_errors
+from .database_sql.base import Claim, Heard
+from .database_sql.errors import translated_errors
 from .database_sql.letters import LettersQueue
 from .database_sql.looking import LookingQueue
-from .database_sql.rows import IDS_AT_ONCE, by_key, key_of, slices
+from .database_sql.rows import by_key, slices
 from .database_sql.sweeping import SweepingQueue
 
 _PROMOTION_EVERY = 1.0
-_KEY_KEPT = 24 * 3600 * 1000
+_KEY_KEPT = 24 * 3600
 _BYTES_AT_ONCE = 4 * 1024 * 1024
 """About how many bytes of messages to lend at once; at least one message is lent."""
 
@@ -39,6 +41,12 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         self._promoted = float("-inf")
         self._was_empty = False
         self._fitting = sys.maxsize
+        self._store = DatabaseStore(f"store:{name}", self._database, self._together)
+        self._once = DatabaseStore(f"once:{name}", self._database, self._together)
+
+    @property
+    def store(self) -> DatabaseStore:
+        return self._store
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         if not envelopes:
@@ -153,13 +161,8 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
 
     @retry_on_deadlock
     def send_once(self, key: str, envelope: Envelope) -> bool:
-        keys = QueueKey.objects.using(self._using)
         with self._transaction() as connection:
-            expired = keys.filter(used__lt=Now() - _KEY_KEPT).order_by("used")[:IDS_AT_ONCE]
-            if old := list(expired.values_list("key", flat=True)):
-                keys.filter(key__in=old).delete()
-            _, new = keys.get_or_create(key=key_of(self.name, key), defaults={"used": Now()})
-            if new:
+            if new := self._once.take(connection, key, b"", _KEY_KEPT):
                 self._insert(connection, [envelope])
             return new
 

@@ -26,6 +26,7 @@ from djutils.queue.message import (
     StateName,
     Stats,
 )
+from djutils.queue.stores.memory_store import MemoryStore
 
 from .base import LeasedQueue
 from .looking import Place
@@ -113,7 +114,8 @@ class _SharedQueue:
     changed: threading.Condition = field(default_factory=threading.Condition)
     entries: dict[str, _Entry] = field(default_factory=dict)
     beats: dict[int, int] = field(default_factory=dict)
-    keys: dict[str, float] = field(default_factory=dict)
+    store: MemoryStore = field(default_factory=lambda: MemoryStore("store"))
+    once: MemoryStore = field(default_factory=lambda: MemoryStore("once"))
 
 
 class MemoryQueue(LeasedQueue):
@@ -132,13 +134,18 @@ class MemoryQueue(LeasedQueue):
         super().__init__(name, connection)
         self._shared = self._by_name.setdefault((connection, name), _SharedQueue())
 
+    @property
+    def store(self) -> MemoryStore:
+        return self._shared.store
+
     @classmethod
     def forget_all(cls) -> None:
-        """Delete every message of every queue, whatever its state."""
+        """Delete every message of every queue, whatever its state, and every value of their stores."""
         for shared in list(cls._by_name.values()):
             with shared.changed:
                 shared.entries.clear()
-                shared.keys.clear()
+                shared.store.clear()
+                shared.once.clear()
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         _be_empty_before_each_test()
@@ -150,12 +157,9 @@ class MemoryQueue(LeasedQueue):
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
         with self._shared.changed:
-            now = time.monotonic()
-            if self._shared.keys.get(key, 0.0) > now:
-                return False
-            self._shared.keys[key] = now + 24 * 3600
-            self.send([envelope])
-            return True
+            if new := self._shared.once.add(key, b"", 24 * 3600):
+                self.send([envelope])
+            return new
 
     def enroll(self, owner: int) -> None:
         with self._shared.changed:

@@ -34,6 +34,7 @@ from djutils.queue.message import (
     Stats,
     make,
 )
+from djutils.queue.stores.redis_store import RedisStore
 
 _KEYS = ("messages", "ready", "ranked", "delayed", "about", "dead", "owners", "wake", "count", "lent")
 _MOST_AT_ONCE = 1000
@@ -69,9 +70,15 @@ class RedisQueue(LeasedQueue):
         self.keys = tuple(self._prefix + key for key in _KEYS)
         self._wake_key = self._prefix + "wake"
         self._keys_of_push = (self.keys[0], self.keys[1], self._wake_key)
+        self._store = RedisStore("store", self._prefix, self._run_on, self._call_server)
+        self._once = RedisStore("once", self._prefix, self._run_on, self._call_server)
         self._sweep = RedisSweep(self._run, self._call)
         self._dead = RedisDeadLetters(name, self._run, self._call)
         self._looking = RedisLooking(self._run, self._call)
+
+    @property
+    def store(self) -> RedisStore:
+        return self._store
 
     def open(self) -> None:
         """Refuse a server that is too old, may evict messages, or withholds a right a consumer needs.
@@ -96,7 +103,7 @@ class RedisQueue(LeasedQueue):
                 self._run("send", "", *chain.from_iterable(map(_pack, part)))
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
-        return bool(self._run("send", _DAY, *_pack(envelope), keys=(f"{self._prefix}once:{key}",)))
+        return bool(self._run("send", _DAY, *_pack(envelope), keys=(self._once.stored_key(key),)))
 
     # Lending and settling
 
@@ -230,6 +237,12 @@ class RedisQueue(LeasedQueue):
 
     def _run(self, script: str, *args: Any, keys: tuple[str, ...] = ()) -> Any:
         return self.server.run(script, self.keys + keys, args)
+
+    def _run_on(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
+        return self.server.run(script, keys, args)
+
+    def _call_server(self, *words: Any) -> Any:
+        return self.server.call(*words)
 
     def _call(self, command: str, key: str, *args: Any) -> Any:
         return self.server.call(command, self._prefix + key, *args)

@@ -195,7 +195,7 @@ class RedisClient:
         """Return an error that names the missing permissions: inside a script Redis 7.0 does not name them."""
         if _COMMAND.search(str(error.__cause__)):
             return error
-        denied = self._denied(keys[0].rpartition(":")[0] + ":")
+        denied = self._denied(keys[0].partition("}:")[0] + "}:")
         of_producers = [command for command in denied if command in PRODUCER]
         return BackendError(withheld(self.address, self.user, of_producers or denied))
 

@@ -18,6 +18,7 @@ from .beating import Beating
 from .chore import Chore, Guard, Stores
 from .clock import Clock
 from .crew import Crew
+from .expiring import Expiring
 from .handback import Handback
 from .options import ConsumerOptions
 from .reclaiming import Reclaiming
@@ -68,6 +69,7 @@ class Maintainer:
             Strangers(stores, crew, options),
             Sweeping(stores),
             Retention(stores),
+            Expiring(stores),
             Unattended(stores, options),
         ]
         if options.periodic:

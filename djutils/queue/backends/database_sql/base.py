@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from operator import itemgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, Func
 from django.utils.asyncio import async_unsafe
 
-from djutils.models import QueueMessage, QueueWorker
+from djutils.models import Now, QueueMessage, QueueWorker
 from djutils.queue.message import Delivery, Envelope, make
 
 Row = tuple[Any, ...]
@@ -65,22 +64,6 @@ class Counts(NamedTuple):
     due: int
     leased: int
     dead: int
-
-
-class Now(Func):
-    """Milliseconds since the epoch by the database's clock."""
-
-    output_field = BigIntegerField()
-    sql: ClassVar[dict[str, str]] = {
-        "postgresql": "(EXTRACT(EPOCH FROM statement_timestamp()) * 1000)::bigint",
-        "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
-        "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)",
-    }
-
-    def as_sql(  # type: ignore[override]
-        self, compiler: Any, connection: BaseDatabaseWrapper, **kwargs: Any
-    ) -> tuple[str, tuple[Any, ...]]:
-        return self.sql[connection.vendor], ()
 
 
 class Dialect:

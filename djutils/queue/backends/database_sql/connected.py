@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from math import floor
 from socket import SHUT_RDWR, socket
 from typing import Any
@@ -18,7 +18,7 @@ from djutils.queue.backends.base import own_alias
 from djutils.queue.exceptions import BackendUnavailable
 
 from .aliases import PlacedQueue
-from .base import Dialect
+from .base import Dialect, together
 from .errors import translated_errors
 from .rows import in_state, messages, slices
 from .vendors import dialect_of, own_settings
@@ -92,6 +92,15 @@ class ConnectedQueue(PlacedQueue):
             else:
                 with transaction.atomic(using=connection.alias):
                     yield connection
+
+    @contextmanager
+    def _together(self) -> Iterator[BaseDatabaseWrapper]:
+        """Open a transaction as ``_transaction`` does, but not within one that the caller manages by hand."""
+        with self._database() as connection, self._writing(connection):
+            yield connection
+
+    def _writing(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        return self._sql(connection).durably(connection) if self._own else together(connection)
 
     def _tune(self, connection: BaseDatabaseWrapper) -> None:
         connection.ensure_connection()

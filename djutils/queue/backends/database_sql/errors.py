@@ -1,29 +1,15 @@
-"""What a driver's errors mean, and how a transaction is retried after a deadlock."""
+"""What a driver's errors mean."""
 
 from __future__ import annotations
 
-import functools
-import random
-import time
-from collections.abc import Callable
 from enum import Enum
-from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.backends.base import own_alias
+from djutils.queue.deadlocks import Deadlock
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_TRIES = 5
-_LONGEST_PAUSE = 0.02
-
-
-class Deadlock(BackendUnavailable):
-    """The database rolled back a transaction of ours so that another one could go on."""
 
 
 class Kind(Enum):
@@ -154,18 +140,3 @@ def _of_sqlite(name: str, text: str) -> Kind:
 
 def _told(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def retry_on_deadlock(method: Callable[P, R]) -> Callable[P, R]:
-    """Retry ``method``, which is one transaction, a few times after a deadlock."""
-
-    @functools.wraps(method)
-    def trying(*args: P.args, **kwargs: P.kwargs) -> R:
-        for _ in range(_TRIES - 1):
-            try:
-                return method(*args, **kwargs)
-            except Deadlock:
-                time.sleep(random.uniform(0.0, _LONGEST_PAUSE))
-        return method(*args, **kwargs)
-
-    return trying

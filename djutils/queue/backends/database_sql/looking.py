@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
-from djutils.models import QueueMessage, QueueWorker, State
+from djutils.models import Now, QueueMessage, QueueWorker, State
 from djutils.queue.backends.looking import Place
 from djutils.queue.message import Snapshot, StateName
 
-from .base import Now
 from .connected import ConnectedQueue
 from .rows import as_bytes, in_state, slices, whole
 

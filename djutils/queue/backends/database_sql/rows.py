@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import quote
 
 from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
-from djutils.models import QueueKey, QueueMessage, State
+from djutils.models import QueueMessage, State
 from djutils.queue.message import DeadLetter, Delivery
 
 T = TypeVar("T")
 
 IDS_AT_ONCE = 500
 """Most ids to name in one statement: SQLite counts them, MariaDB and MySQL count their bytes."""
-_LONGEST_KEY = QueueKey._meta.get_field("key").max_length or 0
 
 
 def messages(alias: str, queue: str, state: State) -> QuerySet[QueueMessage]:
@@ -45,17 +42,6 @@ def slices(ids: Collection[T]) -> Iterator[list[T]]:
     each = [*dict.fromkeys(ids)]
     for start in range(0, len(each), IDS_AT_ONCE):
         yield each[start : start + IDS_AT_ONCE]
-
-
-def key_of(queue: str, key: str) -> str:
-    """Return what ``send_once`` stores for ``key`` on ``queue``: different for every pair.
-
-    A value that is too long for the column, or not plain ASCII, is stored as its SHA-256.
-    """
-    name = f"{quote(queue, safe=' ', errors='surrogatepass')}:{key}"
-    if len(name) <= _LONGEST_KEY and name.isascii() and name.isprintable():
-        return name
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def delivery(row: QueueMessage) -> Delivery:

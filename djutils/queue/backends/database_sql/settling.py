@@ -9,13 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 from django.db import connections
 from django.db.models import F, QuerySet
 
-from djutils.models import QueueMessage, QueueWorker, State
+from djutils.models import Now, QueueMessage, QueueWorker, State
+from djutils.queue.deadlocks import retry_on_deadlock
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Crashes, Delivery, Rejection, Retrial
 
-from .base import Now
 from .connected import ConnectedQueue
-from .errors import retry_on_deadlock
 from .rows import delivery, plain, slices, text
 
 R = TypeVar("R")

@@ -9,8 +9,8 @@ from django.db import connections
 from django.db.models import F, QuerySet
 
 from djutils.models import QueueMessage, State
+from djutils.queue.deadlocks import retry_on_deadlock
 
-from .errors import retry_on_deadlock
 from .rows import IDS_AT_ONCE
 from .settling import SettlingQueue
 

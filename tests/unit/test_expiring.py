@@ -1,0 +1,83 @@
+"""The chore that removes what has expired in the stores beside the queues."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.message import new_id
+from djutils.queue.workers.chore import Stores
+from djutils.queue.workers.expiring import Expiring
+
+from .helpers import ListQueue, until
+from .times import LEAP, Times
+
+SOON, LONG = 0.02, 600.0
+
+
+def only(*queues: BaseQueue) -> Stores:
+    stores = Stores(())
+    for queue in queues:
+        stores.queues[queue.name] = queue
+        if isinstance(queue, LeasedQueue):
+            stores.leased[queue.name] = queue
+    return stores
+
+
+def fill(queue: LeasedQueue, count: int) -> None:
+    """Put ``count`` values that have expired into the store of ``queue``, and one that has not."""
+    store = queue.store
+    assert store is not None
+    store.set({str(number): b"value" for number in range(count)}, SOON)
+    store.set({"kept": b"value"}, LONG)
+    until(lambda: not store.get(["0"]))
+
+
+def rounds(expiring: Expiring, times: Times) -> int:
+    """Do the chore until nothing is left of a round; return how often it was done."""
+    count = 0
+    while count < 100 and expiring.due_in() < 30:
+        times.elapse(max(0.0, expiring.due_in()))
+        expiring.do()
+        count += 1
+    return count
+
+
+def test_what_has_expired_is_removed_in_small_parts(memory: MemoryQueue) -> None:
+    fill(memory, 1200)
+    times = Times(LEAP)
+    expiring = Expiring(only(memory), times.monotonic)
+    assert expiring.due_in() == 60
+    times.elapse(60)
+
+    assert rounds(expiring, times) == 3
+    assert expiring.due_in() == 60
+    assert memory.store.remove_expired(1000) == 0
+    assert memory.store.get(["kept"]) == {"kept": b"value"}
+
+
+def test_every_queue_has_its_turn(memory: MemoryQueue) -> None:
+    other = MemoryQueue(f"unit.{new_id()}")
+    fill(memory, 1)
+    fill(other, 600)
+    times = Times(LEAP)
+    expiring = Expiring(only(other, ListQueue("unit.four"), memory), times.monotonic)
+    times.elapse(60)
+
+    assert rounds(expiring, times) == 2
+    assert memory.store.remove_expired(1000) == other.store.remove_expired(1000) == 0
+
+
+def test_a_backend_without_a_store_has_nothing_to_remove(
+    memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryQueue, "store", None)
+    times = Times(LEAP)
+    expiring = Expiring(only(memory), times.monotonic)
+    expiring.do()
+
+    assert expiring.due_in() == 60
+    assert Expiring(only(ListQueue("unit.four")), times.monotonic).due_in() == inf
