@@ -161,6 +161,7 @@ class NeighbourContract(LeasedQueueContract):
             "send": lambda: queue.send([Envelope(id, b"data") for id in ids[:15]]),
             "send later": lambda: queue.send([Envelope(id, b"data", delay=0.001) for id in ids[15:]]),
             "send once": lambda: queue.send_once(ids[0], Envelope(ids[0], b"data")),
+            "store": lambda: use_store(queue, ids),
             "stats": queue.stats,
             "length": lambda: len(queue),
             "promote": queue._promote,
@@ -196,6 +197,17 @@ def turn_pages(queue: DatabaseQueue) -> None:
         for newest in (False, True):
             first = queue.peek(state, newest=newest, count=1)
             queue.peek(state, newest=newest, after=first[0].place, count=100)
+
+
+def use_store(queue: DatabaseQueue, ids: list[str]) -> None:
+    """Call every method of the store beside ``queue``."""
+    store = queue.store
+    store.set(dict.fromkeys(ids, b"value"), 60.0)
+    store.add(ids[0], b"value", 60.0)
+    store.increment(queue.name, 1, 60.0)
+    store.get(ids)
+    store.remove_expired(100)
+    store.delete([*ids, queue.name])
 
 
 def connection_of(queue: DatabaseQueue) -> BaseDatabaseWrapper:

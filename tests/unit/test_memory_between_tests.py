@@ -41,6 +41,24 @@ def test_no_test_of_a_class_finds_what_another_one_left(
     assert memory.stats().leased == 1
 
 
+@pytest.mark.parametrize("base", [SimpleTestCase, TestCase])
+def test_no_test_of_a_class_finds_what_another_one_kept_in_a_store(
+    sqlite_alias: str, base: type[SimpleTestCase]
+) -> None:
+    queue = MemoryQueue(f"unit.{new_id()}")
+    found: list[bool] = []
+
+    def keep_something(case: SimpleTestCase) -> None:
+        found.append(queue.store.add("key", b"value", 60.0))
+
+    members = {f"test_{number}": keep_something for number in range(3)}
+    case = type("Users", (base,), {"__module__": __name__, **members})
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (3, [], [])
+    assert found == [True] * 3
+
+
 def test_an_outbox_that_a_test_empties_takes_no_message_with_it(memory: MemoryQueue) -> None:
     record("x")
     mail.outbox = []

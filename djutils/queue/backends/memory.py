@@ -136,6 +136,7 @@ class MemoryQueue(LeasedQueue):
 
     @property
     def store(self) -> MemoryStore:
+        _be_empty_before_each_test()
         return self._shared.store
 
     @classmethod
@@ -143,9 +144,8 @@ class MemoryQueue(LeasedQueue):
         """Delete every message of every queue, whatever its state, and every value of their stores."""
         for shared in list(cls._by_name.values()):
             with shared.changed:
-                shared.entries.clear()
-                shared.store.clear()
-                shared.once.clear()
+                for kept in (shared.entries, shared.store, shared.once):
+                    kept.clear()
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         _be_empty_before_each_test()

@@ -158,6 +158,11 @@ def checked_value(value: bytes) -> bytes:
     return value
 
 
+def as_bytes(stored: object) -> bytes:
+    """Return what a server gave for bytes: SQLite keeps any type in a column of bytes, a cache its own numbers."""
+    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
+
+
 def milliseconds(ttl: float) -> int:
     """Return ``ttl`` in milliseconds, rounded up: no value lives for less than was asked."""
     return math.ceil(ttl * 1000)

@@ -12,7 +12,7 @@ from django.core.cache.backends.base import BaseCache
 
 from djutils.queue.exceptions import BackendUnavailable, ConfigurationError, QueueException
 
-from .base import Store
+from .base import Store, as_bytes
 
 _TRIES = 10
 
@@ -39,7 +39,7 @@ class CacheStore(Store):
 
     def _get(self, keys: list[str]) -> dict[str, bytes]:
         with self._cache() as cache:
-            return {key: _as_bytes(value) for key, value in cache.get_many(keys).items()}
+            return {key: as_bytes(value) for key, value in cache.get_many(keys).items()}
 
     def _set(self, values: dict[str, bytes], ttl: float) -> None:
         with self._cache() as cache:
@@ -89,7 +89,3 @@ class CacheStore(Store):
             raise BackendUnavailable(
                 f"The cache '{self.alias}' failed with {type(error).__name__}: {error}. Is its server up?"
             ) from error
-
-
-def _as_bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from djutils.models import Now, QueueKey
 from djutils.queue.deadlocks import retry_on_deadlock
 
-from .base import Store, counted, milliseconds, parts, slices
+from .base import Store, as_bytes, counted, milliseconds, parts, slices
 
 Context = Callable[[], AbstractContextManager[BaseDatabaseWrapper]]
 
@@ -34,7 +34,7 @@ class DatabaseStore(Store):
         with self._database() as connection:
             for some in slices(keys):
                 rows = _live(connection).filter(key__in=some).values_list("key", "value")
-                found.update((key, bytes(value)) for key, value in rows)
+                found.update((key, as_bytes(value)) for key, value in rows)
         return found
 
     @retry_on_deadlock
@@ -105,7 +105,7 @@ def _hold(connection: BaseDatabaseWrapper, key: str) -> bytes | None:
     # statement takes the exclusive lock: two callers that both have a shared one would wait for each other.
     _insert(connection, [key, b"", 0], "(%s, %s, %s)", {"expires": "{table}.expires"})
     found = _live(connection).filter(key=key).select_for_update().values_list("value", flat=True).first()
-    return None if found is None else bytes(found)
+    return None if found is None else as_bytes(found)
 
 
 def _replace(connection: BaseDatabaseWrapper, values: Mapping[str, bytes], ttl: float) -> None:

@@ -106,7 +106,8 @@ class translated_errors:  # noqa: N801  (used like a function; as a class it tak
     def _raise(self, error: Exception) -> None:
         kind, alias = kind_of(error), self._connection.alias.removesuffix(own_alias(""))
         free = not self._connection.in_atomic_block
-        if kind is Kind.DEADLOCK and free:
+        # In a transaction managed by hand a second try would not have what the first one followed.
+        if kind is Kind.DEADLOCK and free and self._connection.autocommit:
             raise Deadlock(str(error)) from error
         if free and not kind.spares_connection:
             self._connection.close()

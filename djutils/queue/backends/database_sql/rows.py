@@ -11,6 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from djutils.models import QueueMessage, State
 from djutils.queue.message import DeadLetter, Delivery
+from djutils.queue.stores.base import as_bytes
 
 T = TypeVar("T")
 
@@ -60,11 +61,6 @@ def dead_letter(row: QueueMessage) -> DeadLetter:
 def whole(value: object) -> int:
     """Return what the database gave for a number; SQLite keeps any type there as well."""
     return value if isinstance(value, int) else 0
-
-
-def as_bytes(stored: object) -> bytes:
-    """Return what the database gave for a message; SQLite keeps any type in a column of bytes."""
-    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
 
 
 def text(error: str) -> str:
