@@ -115,13 +115,14 @@ class InDatabase(StoreContract):
         store.set({"held": b"value", "free": b"value"}, SOON)
         until(lambda: not store.get(["held", "free"]), "both had expired")
         held, removed = threading.Event(), threading.Event()
+        seen: list[bool] = []
 
         def hold() -> None:
             own = self.make_store(name)
             with transaction.atomic(using=self.using(own)):
                 own.set({"held": b"again"}, LONG)
                 held.set()
-                removed.wait(20)
+                seen.append(removed.wait(20))
             self.end_thread(own)
 
         other = threading.Thread(target=hold)
@@ -130,7 +131,14 @@ class InDatabase(StoreContract):
         assert store.remove_expired(10) == 1
         removed.set()
         other.join()
+        assert seen == [True], "it was removed while the other transaction was open"
         assert store.get(["held"]) == {"held": b"again"}
+
+    def test_what_is_set_again_between_the_search_and_the_removal_stays(self, store: DatabaseStore) -> None:
+        store.set({"again": b"value"}, LONG)
+
+        assert store._remove([store.stored_key("again")]) == 0
+        assert store.get(["again"]) == {"again": b"value"}
 
     def test_expired_keys_are_found_by_their_index(self, store: DatabaseStore) -> None:
         with connections[self.alias].cursor() as cursor:

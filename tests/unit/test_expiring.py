@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from math import inf
+from multiprocessing import Pipe
 
 import pytest
 
 from djutils.queue.backends.base import BaseQueue, LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.message import new_id
+from djutils.queue.workers import expiring as expiring_module
+from djutils.queue.workers.arena import Arena
 from djutils.queue.workers.chore import Stores
 from djutils.queue.workers.expiring import Expiring
+from djutils.queue.workers.maintainer import Maintainer
+from djutils.queue.workers.options import ConsumerOptions
 
 from .helpers import ListQueue, until
 from .times import LEAP, Times
@@ -69,6 +74,21 @@ def test_every_queue_has_its_turn(memory: MemoryQueue) -> None:
 
     assert rounds(expiring, times) == 2
     assert memory.store.remove_expired(1000) == other.store.remove_expired(1000) == 0
+
+
+def test_the_maintainer_of_a_consumer_removes_them(
+    memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(memory, 3)
+    monkeypatch.setattr(expiring_module, "_EVERY", 0.0)
+    supervisor, connection = Pipe()
+    maintainer = Maintainer(ConsumerOptions((memory.name,)), connection, Arena(1, 1))
+
+    for chore in maintainer._chores:
+        chore.do_if_due()
+
+    assert memory.store.remove_expired(1000) == 0
+    supervisor.close()
 
 
 def test_a_backend_without_a_store_has_nothing_to_remove(
