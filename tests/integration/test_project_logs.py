@@ -74,14 +74,18 @@ def start(terminal: Terminal, way: str, settings: str = "") -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_a_command_logs_in_a_fresh_project_is_in_the_log_with_its_id(
+def test_what_a_command_logs_and_prints_in_a_fresh_project_is_in_the_log_with_its_id_and_its_name(
     site: Site, terminal: Terminal, way: str
 ) -> None:
     start(terminal, way)
     sent = world.say(site.file(), "no milk")
     site.wait_until_empty()
-    (line,) = [line for line in terminal.log().splitlines() if "no milk" in line]
-    assert re.fullmatch(rf"[-\d]+ [:,\d]+ WARNING \[\d+\] {sent.id} app\.world: no milk", line)
+    log, label = terminal.log().splitlines(), f"{sent.id} {sent.command}"
+    (line,) = [line for line in log if line.endswith(": no milk")]
+    assert re.fullmatch(rf"[-\d]+ [:,\d]+ WARNING \[\d+\] {re.escape(label)} app\.world: no milk", line)
+    # In the foreground it prints to the terminal.
+    for number, stream in enumerate(("stdout", "stderr") if way == "daemon" else (), 1):
+        assert f"{label}: no milk on {stream}, {number}" in log
 
 
 @pytest.mark.parametrize("way", WAYS)

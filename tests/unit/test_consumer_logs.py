@@ -204,13 +204,15 @@ def test_what_a_handler_of_the_project_sees_is_not_ours_to_show(
     assert "roof" not in read(tmp_path / "log")
 
 
-def test_what_a_command_logs_has_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_command_logs_has_its_id_and_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     be_fresh(monkeypatch)
     logs.to_file(tmp_path / "log")
     delivery = make_delivery(complain, "no milk")
     Executor("unit").execute(delivery)
     complaint, success = read(tmp_path / "log").splitlines()
-    assert complaint.endswith(f"WARNING [{os.getpid()}] {delivery.id} shop: no milk")
+    assert complaint.endswith(
+        f"WARNING [{os.getpid()}] {delivery.id} {complain.command_class.name} shop: no milk"
+    )
     assert success.count(delivery.id) == 1
 
 

@@ -16,7 +16,7 @@ _HALF = 32 * 1024
 class LineFormatter(logging.Formatter):
     """Formats a record once for all handlers that share this formatter, and the time once a second.
 
-    Records logged by a command contain its id. Lines after the first are indented,
+    Records logged by a command contain its id and its name. Lines after the first are indented,
     and control characters are escaped: nothing that a command logs can look like a line of djutils.
     The middle of a record of more than 64 Ki characters is left out.
     """
@@ -33,12 +33,12 @@ class LineFormatter(logging.Formatter):
         return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """Return the first line, with the id of the running command."""
+        """Return the first line, with the id and the name of the running command."""
         run = running.get()
         line = super().formatMessage(record)
         if run is None or run.message.id in record.message:
             return line
-        return line.replace("] ", f"] {run.message.id} ", 1)
+        return line.replace("] ", f"] {run.message.id} {run.message.command} ", 1)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Return the time of ``record`` in milliseconds."""

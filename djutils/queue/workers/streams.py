@@ -7,7 +7,44 @@ import os
 import sys
 from contextlib import suppress
 
+from djutils.queue.current import Running, running
+
 _STDIN, _STDERR = 0, 2
+
+
+class CommandOutput(io.TextIOWrapper):
+    """Standard output of a worker process: each line that a command prints begins with its id and its name."""
+
+    def __init__(self, plain: io.TextIOWrapper) -> None:
+        self._plain = plain  # it would close the stream that both share when it is collected
+        self._inside: Running | None = None
+        """The run whose last line has not ended yet."""
+        super().__init__(
+            plain.buffer,
+            encoding=plain.encoding,
+            errors=plain.errors,
+            line_buffering=True,
+            write_through=plain.write_through,
+        )
+
+    def write(self, text: str) -> int:
+        """Write ``text``, and return its length."""
+        run = running.get()
+        inside, self._inside = self._inside, None
+        if run is None or not text:
+            self._inside = inside if not text else None
+            return super().write(text)
+        label = f"{run.message.id} {run.message.command}: "
+        *lines, rest = text.split("\n")
+        labelled = "".join(f"{label}{line}\n" for line in lines) + (label + rest if rest else "")
+        if inside is run:
+            labelled = labelled.removeprefix(label)
+        elif inside is not None:  # another command, in this thread or another one, has printed half a line
+            labelled = f"\n{labelled}"
+        if rest:
+            self._inside = run
+        super().write(labelled)
+        return len(text)
 
 
 def open_standard_streams() -> None:
@@ -30,7 +67,7 @@ def open_standard_streams() -> None:
 def take_standard_streams() -> None:
     """Set up the standard streams of a newly forked process: stdin is ``/dev/null``, output is line-buffered.
 
-    Programs that a command starts inherit all three.
+    What a command prints is labelled. Programs that it starts inherit all three streams, without labels.
     """
     open_standard_streams()
     null = os.open(os.devnull, os.O_RDONLY)
@@ -38,9 +75,11 @@ def take_standard_streams() -> None:
     os.close(null)
     for fd in range(_STDERR + 1):
         os.set_inheritable(fd, True)
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
+            setattr(sys, name, CommandOutput(stream))
 
 
 def flush_standard_streams() -> None:

@@ -148,8 +148,10 @@ def hang_at_exit(path: str) -> None:
 
 @queue_command(max_attempts=1)
 def say(path: str, text: str) -> None:
-    """Log a line."""
+    """Log a line, and print one on each stream."""
     logging.getLogger("app.world").warning(text)
+    print(text, "on stdout,", 1)
+    print(text, "on stderr,", 2, file=sys.stderr)
     write(path, json.dumps(text))
 
 
