@@ -20,6 +20,17 @@ from .neighbours import EACH, NeighbourContract, connection_of
 STEPS = 100
 
 
+SPOILT = [
+    ("message_id", "CAST(x'ff42' AS TEXT)"),
+    ("message_id", "x'0042'"),
+    ("error", "CAST(x'ff41' AS TEXT)"),
+    ("error", "x'41'"),
+    ("attempts", "'many'"),
+    ("message", "CAST(x'ff43' AS TEXT)"),
+]
+"""Columns of a message, and what no djutils writes into them."""
+
+
 class TestSQLite(NeighbourContract, ModelContract):
     prompt = False
     NUMBERS = (
@@ -91,17 +102,17 @@ class TestSQLite(NeighbourContract, ModelContract):
                 queue.send([Envelope(new_id(), b"data")])
         assert len(queue) == 0
 
+    def spoil(self, id: str, column: str, value: str) -> None:
+        """Write ``value``, an expression of SQL, into a column of the message ``id`` as another program may."""
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(f"UPDATE djutils_queuemessage SET {column} = {value} WHERE message_id = %s", [id])
+
     @pytest.mark.parametrize(
         ("column", "value"),
         [
-            ("message_id", "CAST(x'ff42' AS TEXT)"),
-            ("message_id", "x'0042'"),
-            ("error", "CAST(x'ff41' AS TEXT)"),
-            ("error", "x'41'"),
-            ("attempts", "'many'"),
+            *SPOILT,
             ("offers", "1.5"),
             ("message", "'text'"),
-            ("message", "CAST(x'ff43' AS TEXT)"),
             ("prio_rank", "'first'"),
         ],
     )
@@ -109,10 +120,7 @@ class TestSQLite(NeighbourContract, ModelContract):
         queue, owner = self.make_queue(f"spoilt-{new_id()}"), new_owner()
         ids = [new_id() for _ in range(3)]
         queue.send([Envelope(id, id.encode()) for id in ids])
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(
-                f"UPDATE djutils_queuemessage SET {column} = {value} WHERE message_id = %s", [ids[0]]
-            )
+        self.spoil(ids[0], column, value)
         queue.enroll(owner)
 
         deliveries = queue.receive(owner, 10).deliveries
@@ -126,15 +134,10 @@ class TestSQLite(NeighbourContract, ModelContract):
     @pytest.mark.parametrize(
         ("column", "value"),
         [
-            ("message_id", "CAST(x'ff42' AS TEXT)"),
-            ("message_id", "x'0042'"),
-            ("error", "CAST(x'ff41' AS TEXT)"),
-            ("error", "x'41'"),
+            *SPOILT,
             ("error", "42"),
-            ("attempts", "'many'"),
             ("died", "'long ago'"),
             ("died", "1e300"),
-            ("message", "CAST(x'ff43' AS TEXT)"),
         ],
     )
     def test_a_dead_letter_that_another_program_has_spoilt_is_shown_with_the_others(
@@ -146,10 +149,7 @@ class TestSQLite(NeighbourContract, ModelContract):
         queue.send([Envelope(id, id.encode()) for id in ids])
         queue.receive(owner, 10)
         queue.reject(owner, [Rejection(id, "it failed") for id in ids])
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(
-                f"UPDATE djutils_queuemessage SET {column} = {value} WHERE message_id = %s", [ids[0]]
-            )
+        self.spoil(ids[0], column, value)
 
         letters = queue.dead_letters()
         by_id = queue.dead_letters(queue.dead_ids(""))

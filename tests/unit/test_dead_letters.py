@@ -146,16 +146,6 @@ def test_dead_letters_are_kept_unless_the_project_says_otherwise(memory: MemoryQ
     assert retention.due_in() == 3600
 
 
-def rounds(retention: Retention, times: Times) -> int:
-    """Do the chore until nothing is left of a round; return how often it was done."""
-    count = 0
-    while count < 100 and retention.due_in() < 60:
-        times.elapse(max(0.0, retention.due_in()))
-        retention.do()
-        count += 1
-    return count
-
-
 def test_those_older_than_the_setting_are_discarded_in_small_parts(
     memory: MemoryQueue, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -165,14 +155,14 @@ def test_those_older_than_the_setting_are_discarded_in_small_parts(
     retention = Retention(only(memory), times.now, times.monotonic)
     assert retention.due_in() == 600, "the clock may be wrong just after the machine has started"
     times.elapse(600)
-    assert rounds(retention, times) == 3
+    assert times.rounds(retention) == 3
     assert memory.stats().dead == 1200
 
     times.elapse(2 * 86400)
     with caplog.at_level(logging.INFO, "djutils.queue.dead_letters"):
         retention.do()
         assert memory.stats().dead in {700, 1000}
-        rounds(retention, times)
+        times.rounds(retention)
     assert memory.stats().dead == 0
     assert retention.due_in() > 3000
     assert "(QUEUE_DEAD_LETTERS_KEPT) discarded 500 dead letters of the queue" in caplog.text
@@ -213,5 +203,5 @@ def test_an_outage_in_the_middle_of_a_round_is_waited_out(memory: MemoryQueue, s
     with pytest.raises(BackendUnavailable, match="The disk is full"):
         retention.do()
     assert retention.due_in() <= 0
-    rounds(retention, times)
+    times.rounds(retention)
     assert memory.stats().dead == 0

@@ -41,16 +41,6 @@ def fill(queue: LeasedQueue, count: int) -> None:
     until(lambda: not store.get(["0"]))
 
 
-def rounds(expiring: Expiring, times: Times) -> int:
-    """Do the chore until nothing is left of a round; return how often it was done."""
-    count = 0
-    while count < 100 and expiring.due_in() < 30:
-        times.elapse(max(0.0, expiring.due_in()))
-        expiring.do()
-        count += 1
-    return count
-
-
 def test_what_has_expired_is_removed_in_small_parts(memory: MemoryQueue) -> None:
     fill(memory, 1200)
     times = Times(LEAP)
@@ -58,7 +48,7 @@ def test_what_has_expired_is_removed_in_small_parts(memory: MemoryQueue) -> None
     assert expiring.due_in() == 60
     times.elapse(60)
 
-    assert rounds(expiring, times) == 3
+    assert times.rounds(expiring) == 3
     assert expiring.due_in() == 60
     assert memory.store.remove_expired(1000) == 0
     assert memory.store.get(["kept"]) == {"kept": b"value"}
@@ -72,7 +62,7 @@ def test_every_queue_has_its_turn(memory: MemoryQueue) -> None:
     expiring = Expiring(only(other, ListQueue("unit.four"), memory), times.monotonic)
     times.elapse(60)
 
-    assert rounds(expiring, times) == 2
+    assert times.rounds(expiring) == 2
     assert memory.store.remove_expired(1000) == other.store.remove_expired(1000) == 0
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue
+from djutils.queue.workers.chore import Chore
 from djutils.queue.workers.clock import Clock
 
 MODULE = "tests.unit.commands_for_tests"
@@ -40,6 +41,15 @@ class Times:
         """Let ``seconds`` pass."""
         self._shown += seconds
         self._passed += seconds
+
+    def rounds(self, chore: Chore) -> int:
+        """Do ``chore`` until nothing is left of a round, let the time pass in between; return how often it was done."""
+        count = 0
+        while count < 100 and chore.due_in() < 30:
+            self.elapse(max(0.0, chore.due_in()))
+            chore.do()
+            count += 1
+        return count
 
     def set_clock(self, moment: datetime) -> None:
         """Set the clock of the machine, or suspend the machine until then."""

@@ -12,13 +12,14 @@ from djutils.models import State
 from djutils.queue.deadlocks import Deadlock, retry_on_deadlock
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Stats
+from djutils.queue.stores.base import slices
 from djutils.queue.stores.database_store import DatabaseStore
 
 from .database_sql.base import Claim, Heard
 from .database_sql.errors import translated_errors
 from .database_sql.letters import LettersQueue
 from .database_sql.looking import LookingQueue
-from .database_sql.rows import by_key, slices
+from .database_sql.rows import by_key
 from .database_sql.sweeping import SweepingQueue
 
 _PROMOTION_EVERY = 1.0

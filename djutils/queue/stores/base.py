@@ -10,9 +10,12 @@ import hashlib
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
 from urllib.parse import quote
 
 from djutils.queue.exceptions import BackendError, NotStorable
+
+T = TypeVar("T")
 
 LARGEST = 1024 * 1024
 """Most bytes of one value: every server that we know takes a mebibyte in its default configuration."""
@@ -21,7 +24,7 @@ _MOST = 1 << 63
 _LONGEST_KEY = 255
 _COUNT = re.compile(rb"-?[0-9]{1,19}")
 AT_ONCE = 500
-"""Most keys to name in one call."""
+"""Most keys to name in one call or statement: SQLite counts them, MariaDB and MySQL count their bytes."""
 _BYTES = 2 * LARGEST
 
 
@@ -192,7 +195,8 @@ def parts(values: Mapping[str, bytes], most: int = AT_ONCE) -> Iterator[dict[str
         yield part
 
 
-def slices(keys: list[str]) -> Iterator[list[str]]:
-    """Yield ``keys`` in parts for one call each."""
-    for start in range(0, len(keys), AT_ONCE):
-        yield keys[start : start + AT_ONCE]
+def slices(keys: Collection[T]) -> Iterator[list[T]]:
+    """Yield ``keys`` without duplicates, in parts for one call or statement each."""
+    each = [*dict.fromkeys(keys)]
+    for start in range(0, len(each), AT_ONCE):
+        yield each[start : start + AT_ONCE]

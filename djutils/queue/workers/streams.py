@@ -29,10 +29,11 @@ class CommandOutput(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write ``text``, and return its length."""
+        if not text:
+            return 0
         run = running.get()
         inside, self._inside = self._inside, None
-        if run is None or not text:
-            self._inside = inside if not text else None
+        if run is None:
             return super().write(text)
         label = f"{run.message.id} {run.message.command}: "
         *lines, rest = text.split("\n")

@@ -19,16 +19,14 @@ from .log_lines import line_formatter
 
 def log_quickly(message: Message, duration: float) -> None:
     """Log that the command of ``message`` has succeeded after ``duration`` seconds; as ``log_success``."""
-    writers = _writers()
-    line = line_formatter.line(
-        time.time(),
-        f"INFO [{os.getpid()}] {logger.name}: {message.id} {message.command} succeeded in {duration:.3f} s",
-    )
-    if writers is None or not line.isprintable():
-        log_success(message, duration)
-        return
-    for write in writers:
-        write(line)
+    if (writers := _writers()) is not None:
+        told = f"{message.id} {message.command} succeeded in {duration:.3f} s"
+        line = line_formatter.line(time.time(), f"INFO [{os.getpid()}] {logger.name}: {told}")
+        if line.isprintable():
+            for write in writers:
+                write(line)
+            return
+    log_success(message, duration)
 
 
 def _writers() -> list[Callable[[str], None]] | None:

@@ -16,11 +16,12 @@ from django.db.models import QuerySet
 from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue.backends.base import own_alias
 from djutils.queue.exceptions import BackendUnavailable
+from djutils.queue.stores.base import slices
 
 from .aliases import PlacedQueue
 from .base import Dialect, together
 from .errors import translated_errors
-from .rows import in_state, messages, slices
+from .rows import in_state, messages
 from .vendors import dialect_of, own_settings
 
 _LAST_OWNER = (1 << 63) - 1

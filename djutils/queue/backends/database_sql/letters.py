@@ -10,9 +10,10 @@ from django.db.models.functions import Left
 
 from djutils.models import QueueMessage, State
 from djutils.queue.message import DeadLetter
+from djutils.queue.stores.base import AT_ONCE, slices
 
 from .connected import ConnectedQueue
-from .rows import IDS_AT_ONCE, by_key, dead_letter, slices, whole
+from .rows import by_key, dead_letter, whole
 
 _LAST = (1 << 63) - 1
 
@@ -67,7 +68,7 @@ class LettersQueue(ConnectedQueue):
                 for some in slices(ids):
                     yield dead.filter(message_id__in=some)
                 continue
-            while keys := list(dead.values_list("id", flat=True)[:IDS_AT_ONCE]):
+            while keys := list(dead.values_list("id", flat=True)[:AT_ONCE]):
                 yield by_key(self._using, keys, State.DEAD)
 
 

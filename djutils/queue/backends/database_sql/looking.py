@@ -13,10 +13,10 @@ from django.db.models.functions import Left
 from djutils.models import Now, QueueMessage, QueueWorker, State
 from djutils.queue.backends.looking import Place
 from djutils.queue.message import Snapshot, StateName
-from djutils.queue.stores.base import as_bytes
+from djutils.queue.stores.base import as_bytes, slices
 
 from .connected import ConnectedQueue
-from .rows import in_state, slices, whole
+from .rows import in_state, whole
 
 _NEAR = 1000
 """Most ids, of any queue, to look up by prefix; if more match, this queue's messages are searched instead."""

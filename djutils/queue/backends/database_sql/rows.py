@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
@@ -12,11 +11,6 @@ from django.db.models.expressions import RawSQL
 from djutils.models import QueueMessage, State
 from djutils.queue.message import DeadLetter, Delivery
 from djutils.queue.stores.base import as_bytes
-
-T = TypeVar("T")
-
-IDS_AT_ONCE = 500
-"""Most ids to name in one statement: SQLite counts them, MariaDB and MySQL count their bytes."""
 
 
 def messages(alias: str, queue: str, state: State) -> QuerySet[QueueMessage]:
@@ -36,13 +30,6 @@ def by_key(alias: str, keys: Collection[int], state: State) -> QuerySet[QueueMes
     # With a plain condition on the state the planner might use the index of that state instead of the key.
     rows = QueueMessage.objects.using(alias).alias(state_now=F("state") + 0)
     return rows.filter(id__in=keys, state_now=state)
-
-
-def slices(ids: Collection[T]) -> Iterator[list[T]]:
-    """Yield ``ids`` without duplicates, in parts that fit into one statement."""
-    each = [*dict.fromkeys(ids)]
-    for start in range(0, len(each), IDS_AT_ONCE):
-        yield each[start : start + IDS_AT_ONCE]
 
 
 def delivery(row: QueueMessage) -> Delivery:

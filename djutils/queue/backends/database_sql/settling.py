@@ -13,9 +13,10 @@ from djutils.models import Now, QueueMessage, QueueWorker, State
 from djutils.queue.deadlocks import retry_on_deadlock
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Crashes, Delivery, Rejection, Retrial
+from djutils.queue.stores.base import slices
 
 from .connected import ConnectedQueue
-from .rows import delivery, plain, slices, text
+from .rows import delivery, plain, text
 
 R = TypeVar("R")
 

@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 
 from djutils.models import QueueMessage, State
 from djutils.queue.deadlocks import retry_on_deadlock
+from djutils.queue.stores.base import AT_ONCE
 
-from .rows import IDS_AT_ONCE
 from .settling import SettlingQueue
 
 _EVERY = 60.0
@@ -37,7 +37,7 @@ class SweepingQueue(SettlingQueue):
     def _sweep(self) -> int:
         with self._transaction() as connection:
             for lost in self._lost():
-                keys = list(lost.values_list("id", flat=True)[:IDS_AT_ONCE])
+                keys = list(lost.values_list("id", flat=True)[:AT_ONCE])
                 locked = lost.filter(id__in=keys).select_for_update()
                 if held := list(locked.values_list("id", flat=True)):
                     self._give_back(held, redeliveries=F("redeliveries") + 1)
