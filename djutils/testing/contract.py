@@ -18,7 +18,7 @@ from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_leases import Lending
 from djutils.testing.contract_looking import Finding
 from djutils.testing.contract_names import Naming
-from djutils.testing.contract_order import Delaying, Ranking
+from djutils.testing.contract_order import Beside, Delaying, Ranking
 from djutils.testing.contract_owners import Owning, Sharing
 from djutils.testing.contract_queue import QueueContract, until
 from djutils.testing.contract_settling import Outcomes
@@ -27,6 +27,6 @@ __all__ = ["LeasedQueueContract", "QueueContract", "until"]
 
 
 class LeasedQueueContract(
-    Lending, Outcomes, Delaying, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
+    Lending, Outcomes, Delaying, Beside, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
 ):
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority, needs_waiting
-from djutils.testing.contract_queue import until
+from djutils.testing.contract_queue import PATIENCE, until
 
 DELAY = 0.4
 EARLY = 0.005
 """How much the clocks of backend and test may differ, in seconds."""
+
+
+def _is_longer(values: list[int], length: int) -> bool:
+    return len(values) > length
 
 
 class Delaying(LeaseFixtures):
@@ -96,6 +103,58 @@ class Delaying(LeaseFixtures):
         while not lent and time.monotonic() - begun < 10:
             lent = ids_of(queue.receive(owner, 1, wait=1.0).deliveries)
         assert lent == ids
+
+
+class Beside(LeaseFixtures):
+    """Waiting for a message of several queues at once."""
+
+    @pytest.fixture
+    def beside(self, queue: LeasedQueue, name: str) -> Iterator[LeasedQueue]:
+        """Return a queue whose messages ``queue`` waits for as well."""
+        other: LeasedQueue = self.make_queue(f"{name}-beside")
+        queue.beside = [other.name]
+        yield other
+        other.flush()
+        self.close(other)
+
+    @needs_waiting
+    def test_each_message_on_a_queue_beside_ends_the_wait(
+        self, queue: LeasedQueue, owner: int, name: str, beside: LeasedQueue
+    ) -> None:
+        waits: list[int] = []
+        enough = threading.Event()
+
+        def wait() -> None:
+            own: LeasedQueue = self.make_queue(name)
+            own.beside = queue.beside
+            own.open()
+            while not enough.is_set():
+                waits.append(len(own.receive(owner, 1, wait=5.0).deliveries))
+            own.close()
+
+        begun = time.monotonic()
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        try:
+            for _ in range(5):
+                before = len(waits)
+                beside.send([Envelope(new_id(), b"data")])
+                until(partial(_is_longer, waits, before), "a wait has ended")
+            assert time.monotonic() - begun < PATIENCE, "it did not hear: the time of its waits was up"
+        finally:
+            enough.set()
+            beside.send([Envelope(new_id(), b"data")])
+            waiting.join()
+        assert set(waits) == {0}
+
+    @needs_waiting
+    def test_its_own_message_is_lent_while_it_listens_to_others(
+        self, queue: LeasedQueue, owner: int, beside: LeasedQueue
+    ) -> None:
+        ids = self.send(queue)
+
+        assert ids_of(queue.receive(owner, 1, wait=1.0).deliveries) == ids
+        assert len(beside) == 0
 
 
 class Ranking(LeaseFixtures):

@@ -161,8 +161,33 @@ def test_of_longer_commands_half_of_the_budget_is_asked_for_while_the_others_run
     assert max(wanted for wanted, _ in queue.asks) <= BUDGET / 0.002 / 2
 
 
-def test_several_queues_are_asked_one_by_one(rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]) -> None:
-    fill(queue)
-    rig(queue, PrefetchingQueue(f"{queue.name}.other"))
-    until(lambda: empty(queue))
+def test_of_several_queues_the_one_with_plenty_lends_ahead(
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any]
+) -> None:
+    other = PrefetchingQueue(f"{queue.name}.other")
+    fill(other)
+    one = rig(queue, other)
+    until(lambda: empty(other))
+    assert ran == list(range(200))
     assert queue.calls["prefetch"] == 0
+    assert other.calls["prefetch"] > 5
+    one.end()
+    assert one.board.report() == Report({}, {})
+    assert (queue.owners(), other.owners()) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("method", "mode"), [("prefetch", "after"), ("answer", "before"), ("receive", "after")]
+)
+def test_after_an_outage_of_one_of_several_queues_nothing_is_lost_and_nothing_doubled(
+    rig: MakeRig, queue: PrefetchingQueue, ran: list[Any], method: str, mode: str
+) -> None:
+    other = PrefetchingQueue(f"{queue.name}.other")
+    fill(other)
+    for failing in (queue, other):
+        failing.plan[method] = ["", "", mode, "", mode]
+    one = rig(queue, other)
+    until(lambda: empty(other))
+    assert Counter(ran) == Counter(range(200))
+    one.end()
+    assert one.board.report() == Report({}, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -66,6 +67,16 @@ class Queues:
                     f"{what} must be text, not of type {type(value).__name__}; its value is not shown."
                 )
         return backend(name, connection)
+
+    def fresh_together(self, names: Sequence[str]) -> list[BaseQueue]:
+        """Return ``fresh(name)`` for each of ``names``; where one waits it hears of the others in its place."""
+        made = [self.fresh(name) for name in names]
+        for queue in made:
+            place = settings.place_of(queue.name)
+            queue.beside = [
+                one.name for one in made if one is not queue and settings.place_of(one.name) == place
+            ]
+        return made
 
 
 def load_backend(path: Any) -> type[BaseQueue]:

@@ -54,6 +54,8 @@ class BaseQueue(Looking):
     """Most messages to ask for at once: more gains little and makes other consumers wait."""
     blocking = False
     """Whether it can wait for a message by itself, without being polled."""
+    beside: Sequence[str] = ()
+    """Other queues in the same place: where one of them gets a message, ``receive`` stops waiting."""
     supports_leases = False
     """Whether it can lend a message and take it back from a dead worker."""
     supports_delay = False
@@ -299,8 +301,7 @@ class LeasedQueue(BaseQueue):
         """Give back messages that no owner holds and no list names; return how many came back.
 
         Each is charged a redelivery. The maintainer calls this regularly: it searches for about ``seconds``
-        and continues from there when called again. Safe beside any other call. Returns 0 where the
-        store cannot lose track of a message.
+        and continues from there when called again. Safe beside any other call. Returns 0 if no message can get lost.
         """
         return 0
 

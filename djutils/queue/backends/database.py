@@ -78,8 +78,8 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         """Wait up to ``seconds`` for a message, and lend what has arrived."""
         with self._database() as connection:
             sql = self._sql(connection)
-            heard = sql.wait(connection, self.name, seconds)
-        if heard is Heard.NOTHING:
+            heard = sql.wait(connection, self.name, self.beside, seconds)
+        if heard in {Heard.NOTHING, Heard.CALL_BESIDE}:
             return []
         try:
             self._was_empty = self._was_empty and heard is not Heard.CALL

@@ -111,7 +111,8 @@ class _Entry:
 class _SharedQueue:
     """The messages of one queue name; every MemoryQueue of that name sees the same ones."""
 
-    changed: threading.Condition = field(default_factory=threading.Condition)
+    # One for all queues: who waits for one of them hears of the others.
+    changed: ClassVar[threading.Condition] = threading.Condition()
     entries: dict[str, _Entry] = field(default_factory=dict)
     beats: dict[int, int] = field(default_factory=dict)
     store: MemoryStore = field(default_factory=lambda: MemoryStore("store"))
@@ -171,8 +172,7 @@ class MemoryQueue(LeasedQueue):
                 raise OwnerLost
             late = frozenset(done) - self.ack(owner, done)
             lent = self._lend(owner, count)
-            if wait and not lent:
-                self._shared.changed.wait(wait)
+            if wait and not lent and self._shared.changed.wait(wait):
                 lent = self._lend(owner, count)
             return Batch(lent, late)
 

@@ -66,7 +66,7 @@ class RedisQueue(LeasedQueue):
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
         self.server = RedisClient(connection)
-        self._prefix = f"{{djq:{name.translate(_ESCAPES)}}}:"
+        self._prefix = _prefix(name)
         self.keys = tuple(self._prefix + key for key in _KEYS)
         self._wake_key = self._prefix + "wake"
         self._keys_of_push = (self.keys[0], self.keys[1], self._wake_key)
@@ -115,11 +115,14 @@ class RedisQueue(LeasedQueue):
         if wait <= 0 or batch.deliveries:
             return batch
         late, args = batch.late, (owner, count, _MOST_BYTES)
+        markers = (self._wake_key, *(f"{_prefix(name)}wake" for name in self.beside))
         deadline = time.monotonic() + wait
         while not batch.deliveries and (rest := deadline - time.monotonic()) > 0:
             # What is popped is only a marker: if this process dies with it, the next look finds the message.
-            answer = self.server.run_woken(self._wake_key, min(rest, pause), "receive", self.keys, args)
+            woken, answer = self.server.run_woken(markers, min(rest, pause), "receive", self.keys, args)
             batch, pause = self._batch(answer)
+            if woken not in {None, self._wake_key}:
+                break
         return batch._replace(late=late)
 
     def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
@@ -274,8 +277,12 @@ class RedisBlockingQueue(RedisQueue):
     def read(self) -> bytes | None:
         """Wait for a message, remove it and return it. Never returns None."""
         while (data := super().read()) is None:
-            self.server.wait(self._wake_key, 1.0)
+            self.server.wait([self._wake_key], 1.0)
         return data
+
+
+def _prefix(queue: str) -> str:
+    return f"{{djq:{queue.translate(_ESCAPES)}}}:"
 
 
 def _microseconds(seconds: float) -> int:

@@ -144,7 +144,7 @@ class RedisClient:
         if denied := self._denied(prefix):
             raise BackendError(withheld(self.address, self.user, denied))
         self.run("probe", *self._probe(prefix))
-        self.wait(f"{prefix}probe", 0.0)
+        self.wait([f"{prefix}probe"], 0.0)
         self.call("PING")
 
     def call(self, *words: Any) -> Any:
@@ -160,26 +160,29 @@ class RedisClient:
         connection = self._send(_head(self.script(script).sha, keys, len(args)) + _bulks(args))
         return partial(self._answer, connection, script, keys, args)
 
-    def wait(self, marker: str, seconds: float) -> None:
-        """Sleep until there is something in the sorted set ``marker``, for at most ``seconds``."""
-        self._read(self._send(self._sleep(marker, seconds)))
+    def wait(self, markers: Sequence[str], seconds: float) -> None:
+        """Sleep until there is something in one of the sorted sets ``markers``, for at most ``seconds``."""
+        self._read(self._send(self._sleep(markers, seconds)))
 
     def run_woken(
-        self, marker: str, seconds: float, script: str, keys: tuple[str, ...], args: Sequence[Any]
-    ) -> Any:
-        """Do ``wait``, then ``run``: both are sent at once, so the reply is there when the wait ends."""
+        self, markers: Sequence[str], seconds: float, script: str, keys: tuple[str, ...], args: Sequence[Any]
+    ) -> tuple[str | None, Any]:
+        """Do ``wait``, then ``run``: both are sent at once, so the reply is there when the wait ends.
+
+        Return the marker that ended the wait, if one did, and the reply.
+        """
         call = _head(self.script(script).sha, keys, len(args)) + _bulks(args)
-        connection = self._send(self._sleep(marker, seconds) + call)
-        self._hear(connection)
-        return self._answer(connection, script, keys, args)
+        connection = self._send(self._sleep(markers, seconds) + call)
+        popped = self._hear(connection)
+        return popped and popped[0].decode(), self._answer(connection, script, keys, args)
 
     def script(self, name: str) -> Script:
         """Return the script ``lua/<name>.lua``."""
         return _script(name)
 
-    def _sleep(self, marker: str, seconds: float) -> bytes:
+    def _sleep(self, markers: Sequence[str], seconds: float) -> bytes:
         # Redis 6.2 treats 0.001 as less than a millisecond, rounds it to 0, and then never wakes.
-        return _packed(("BZPOPMIN", marker, min(max(seconds, 0.002), self._longest_pause)))
+        return _packed(("BZPOPMIN", *markers, min(max(seconds, 0.002), self._longest_pause)))
 
     def _answer(self, connection: Connection, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
         try:

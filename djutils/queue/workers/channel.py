@@ -39,6 +39,8 @@ class Channel(ABC):
         self.border = border(queue, heard)
         """The context in which every call of the backend is made."""
         self.name = queue.name
+        self.place = (type(queue), queue.connection)
+        """Where the queue is: equal for queues in the same place."""
         self.blocking = queue.blocking
         self.batch = queue.batch
 

@@ -1,10 +1,11 @@
-"""A worker's view of one queue: the channel to it, the messages held, and those to be settled."""
+"""A worker's view of one queue: the channel to it, what was requested, the messages held, and those to be settled."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, assert_never
 
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import RELEASED, Action, Delivery
@@ -15,11 +16,32 @@ from .runner import Finished
 from .settling import Settling
 
 
-class Feed:
-    """Keeps track of one queue for the pump."""
+class _Prefetch(NamedTuple):
+    """A batch of up to ``wanted`` that was requested and not heard of yet, and what is acked with it."""
 
-    def __init__(self, channel: Channel, board: Board) -> None:
+    answer: Callable[[], list[Delivery]]
+    wanted: int
+    done: list[Finished]
+    asked_at: float
+
+
+class Feed:
+    """Keeps track of one queue for the pump.
+
+    Its backend can lend the next batch while the last one runs: ``prefetch`` requests it, and ``hear`` takes it
+    in, which must come before any other call of the channel.
+    """
+
+    def __init__(self, number: int, channel: Channel, board: Board) -> None:
+        self.number = number
+        """Its position among the queues of this consumer."""
+        self.turn = 0.0
+        """When it is asked next, among weighted queues: the least turn comes first."""
         self.channel = channel
+        self.asked_at = 0.0
+        """When it last requested something that was answered: at that time the backend knew its owner."""
+        self.has_plenty = False
+        """Whether it was last lent as many as it requested: there are probably more."""
         self.done: list[Finished] = []
         """Successful deliveries, to be acked with the next ``receive``."""
         self.held: set[str] = set()
@@ -28,11 +50,17 @@ class Feed:
         self._settling = Settling()
         self._acking: dict[str, Finished] = {}
         self._doubts_acks = False
+        self._prefetch: _Prefetch | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether a batch was requested and not heard of yet."""
+        return self._prefetch is not None
 
     @property
     def unsettled(self) -> bool:
-        """Whether an outcome could be settled but has not been."""
-        return bool(self.done or self._settling.waiting)
+        """Whether an outcome could be settled but has not been, or a batch was not heard of yet."""
+        return bool(self.done or self._settling.waiting or self._prefetch)
 
     @property
     def is_clogged(self) -> bool:
@@ -74,31 +102,70 @@ class Feed:
             self.held.difference_update(settled)
             self._forget([self._acking.pop(id) for id in settled if id in self._acking])
 
-    def receive(self, room: int, wait: float) -> list[Delivery]:
+    def receive(self, room: int, wait: float = 0.0) -> list[Delivery]:
         """Ack finished deliveries and return up to ``room`` new ones, waiting up to ``wait`` seconds."""
-        done = self.done
+        done, asked_at = self.done, time.monotonic()
         try:
-            deliveries = self.channel.receive(room, ids(done), wait)
+            deliveries = self.channel.receive(room, _ids(done), wait)
         except BackendError:
             self._doubts_acks = bool(done)
             raise
         self.done = []
-        self.confirm(done)
-        return deliveries
+        return self._take_in(deliveries, room, done, asked_at)
 
-    def confirm(self, done: Sequence[Finished]) -> None:
-        """Note that the backend has the acks of ``done``."""
-        self.held.difference_update(ids(done))
-        self._forget(done)
+    def prefetch(self, count: int) -> bool:
+        """Request up to ``count`` deliveries and ack what is done; return whether the backend supports this."""
+        done, asked_at = self.done, time.monotonic()
+        answer = self.channel.prefetch(count, _ids(done))
+        if answer is None:
+            return False
+        self._prefetch, self.done = _Prefetch(answer, count, done, asked_at), []
+        return True
 
-    def take_again(self, done: list[Finished]) -> None:
+    def hear(self) -> list[Delivery]:
+        """Return the requested deliveries, if there was a request."""
+        requested, self._prefetch = self._prefetch, None
+        if requested is None:
+            return []
+        try:
+            deliveries = requested.answer()
+        except BackendError:
+            self._take_again(requested.done)
+            raise
+        return self._take_in(deliveries, *requested[1:])
+
+    def disconnect(self) -> None:
+        """Close the connection; a requested batch is lost, until ``adopt``."""
+        if self._prefetch is not None:
+            self._take_again(self._prefetch.done)
+            self._prefetch = None
+        self.channel.disconnect()
+
+    def drop_request(self) -> None:
+        """Discard the request: its reply will not be read."""
+        self._prefetch = None
+
+    def _take_again(self, done: list[Finished]) -> None:
         """Keep ``done`` for the next ack: it is unknown whether the backend has their acks."""
         self.done = done + self.done
         self._doubts_acks = bool(self.done)
 
+    def _take_in(
+        self, deliveries: list[Delivery], wanted: int, done: Sequence[Finished], asked_at: float
+    ) -> list[Delivery]:
+        self.asked_at = asked_at
+        self.held.difference_update(_ids(done))
+        self._forget(done)
+        self.held.update([delivery.id for delivery in deliveries])
+        if wanted:
+            self.has_plenty = len(deliveries) >= wanted
+        return deliveries
+
     def adopt(self) -> list[Delivery]:
         """Return messages that were lent in a reply that was lost."""
-        return self.channel.adopt(self.held)
+        unheard = self.channel.adopt(self.held)
+        self.held.update([delivery.id for delivery in unheard])
+        return unheard
 
     def close(self) -> None:
         """Leave: give back what is held; charge what the store refused to settle, so that it is not retried forever."""
@@ -111,6 +178,6 @@ class Feed:
             pads[thread].confirm(count)
 
 
-def ids(done: Sequence[Finished]) -> list[str]:
+def _ids(done: Sequence[Finished]) -> list[str]:
     """Return the ids of ``done``."""
     return [one.delivery.id for one in done]

@@ -11,7 +11,9 @@ class ConsumerOptions:
     """What a consumer does, and how much at a time. Durations are in seconds."""
 
     queues: tuple[str, ...]
-    """The queues it empties; if several have messages, in this order."""
+    """The queues it empties; if several have messages, in this order unless they have weights."""
+    weights: tuple[int, ...] = ()
+    """The share of the commands that each queue gets while all of them have messages; empty: in order."""
     processes: int = 1
     """Worker processes."""
     threads: int = 1

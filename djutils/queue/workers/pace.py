@@ -57,12 +57,12 @@ class Pace:
             room = min(room, self._options.max_commands - received)
         return max(0, room)
 
-    def to_prefetch(self, feed: Feed, got: int) -> int:
-        """Return how many to prefetch while the last ``got`` ones run: half of what the budget allows.
+    def to_prefetch(self, feed: Feed) -> int:
+        """Return how many to prefetch while those in the buffer run: half of what the budget allows.
 
         So no message waits longer than it would without prefetching. 0 if these already take too long.
         """
-        if self._runner.cost * got > BUDGET:
+        if self._runner.cost * len(self._runner.buffer) > BUDGET:
             return 0
         return min(feed.channel.batch, self._budget() // 2)
 

@@ -90,7 +90,8 @@ class WorkerProcess:
         executors = [make_executor(name, owners[name]) for name in names]
 
         def make_channels() -> list[Channel]:
-            return [make_channel(queues.fresh(name), owners[name], self._board.hear) for name in names]
+            together = queues.fresh_together(names)
+            return [make_channel(queue, owners[queue.name], self._board.hear) for queue in together]
 
         return make_pump(self._options, executors, self._board, make_channels, self._world.restore)
 

@@ -54,6 +54,8 @@ class Heard(Enum):
     PERHAPS = 1
     """A message may have arrived unannounced: the queue should be checked."""
     CALL = 2
+    CALL_BESIDE = 3
+    """A queue beside was called: it should be checked."""
 
 
 class Counts(NamedTuple):
@@ -108,8 +110,10 @@ class Dialect:
     def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """Wake another consumer as well: the first one took all it can, and there may be more."""
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
-        """Wait up to ``seconds`` for a wake-up call; only where the dialect is ``blocking``."""
+    def wait(
+        self, connection: BaseDatabaseWrapper, queue: str, beside: Sequence[str], seconds: float
+    ) -> Heard:
+        """Wait up to ``seconds`` for a wake-up call of ``queue`` or a queue ``beside``; only where it is ``blocking``."""
         raise NotImplementedError
 
     def looked(self) -> None:

@@ -14,7 +14,7 @@ import hashlib
 import logging
 import os
 import select
-import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISFIFO
@@ -55,36 +55,38 @@ class Doorbell:
             finally:
                 os.close(fd)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for a ring; return whether there was one."""
+    def listen(self) -> int:
+        """Open the bell that producers find now, or make one; return its descriptor, or -1 if it cannot be used."""
         try:
-            self._listen()
-            ready, _, _ = select.select([self._fd], [], [], seconds)
-            return bool(ready) and self._hear()
+            if self._fd < 0 or not self._is_found():
+                self._let_go()
+                self._fd = self._opened()
         except OSError as error:
-            if not self._told:
-                logger.info("The doorbell %s cannot be used (%s): this queue is polled.", self._path, error)
-            self._told = True
-            # If a command has closed it, the descriptor number may belong to another file by now.
-            self._fd = -1
-            time.sleep(seconds)
-            return False
+            self._give_up(error)
+        return self._fd
 
-    def _hear(self) -> bool:
+    def hear(self) -> bool:
+        """Return whether it has rung; another consumer may have heard it first."""
         try:
             rings = len(os.read(self._fd, _MANY))
-        except BlockingIOError:  # another consumer read it first
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._give_up(error)
             return False
         if rings > 1:
             # Pass some of the rings on, as there may be work for the others. Fewer each time, so that they end.
             self.ring(min(rings - 1, _PASSED_ON))
         return True
 
-    def _listen(self) -> None:
-        """Open the bell that producers find now; make one if there is none."""
-        if self._fd >= 0 and self._is_found():
-            return
-        self._let_go()
+    def _give_up(self, error: OSError) -> None:
+        if not self._told:
+            logger.info("The doorbell %s cannot be used (%s): this queue is polled.", self._path, error)
+        self._told = True
+        # If a command has closed it, the descriptor number may belong to another file by now.
+        self._fd = -1
+
+    def _opened(self) -> int:
         made = True
         try:
             os.mkfifo(self._path, _PRIVATE)
@@ -101,7 +103,7 @@ class Doorbell:
         except OSError:
             os.close(fd)
             raise
-        self._fd = fd
+        return fd
 
     def _is_found(self) -> bool:
         """Return whether the open FIFO is still the one that producers find."""
@@ -140,3 +142,16 @@ class Doorbell:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def wait_for(bells: Sequence[Doorbell], seconds: float) -> Doorbell | None:
+    """Wait up to ``seconds`` until one of ``bells`` rings, and return it; None if none did."""
+    listening = {fd: bell for bell in bells if (fd := bell.listen()) >= 0}
+    try:
+        ready, _, _ = select.select([*listening], [], [], seconds)
+    except OSError:  # a command has closed one of them: the next wait opens it again
+        ready = [*listening]
+    if not ready:
+        return None
+    rung = [listening[fd] for fd in ready if listening[fd].hear()]
+    return rung[0] if rung else None

@@ -7,7 +7,8 @@ import random
 import re
 import select
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -75,17 +76,19 @@ class Listener:
 
     def __init__(self) -> None:
         self._connection: BaseDatabaseWrapper | None = None
-        self._lookout: Lookout | None = None
+        self._lookouts: dict[str, Lookout] = {}
         self._look_again = False
 
     def had_some(self) -> None:
         """Note that there was a message: others may have arrived unannounced."""
         self._look_again = True
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
-        """Wait up to ``seconds`` for a call of ``queue``; of all workers that hear it, one reports it."""
+    def wait(
+        self, connection: BaseDatabaseWrapper, queue: str, beside: Sequence[str], seconds: float
+    ) -> Heard:
+        """Wait up to ``seconds`` for a call of ``queue`` or one ``beside``; of all workers that hear it, one reports it."""
         if self._connection is None:
-            self._listen(connection, queue)
+            self._listen(connection, (queue, *beside))
             return Heard.PERHAPS  # a message may have arrived before
         pgconn = getattr(self._connection.connection, "pgconn", None)
         if pgconn is None:  # psycopg 2 cannot wait for a notification
@@ -96,24 +99,28 @@ class Listener:
             seconds = min(seconds, _ANNOUNCE_EVERY)
         try:
             with self._connection.wrap_database_errors:
-                called = self._hears(pgconn, queue.encode(), seconds)
+                called = self._hear(pgconn, seconds)
         except (DatabaseError, OSError):  # whatever the error is, the next query meets it as well
             self.close()
             return Heard.PERHAPS
-        if called:
-            self._look_again = True
+        if not called:
+            return Heard.PERHAPS if again else Heard.NOTHING
+        self._look_again = True
+        if queue in called:
             return Heard.CALL
-        return Heard.PERHAPS if again else Heard.NOTHING
+        self.looked()
+        return Heard.CALL_BESIDE
 
-    def _listen(self, connection: BaseDatabaseWrapper, queue: str) -> None:
+    def _listen(self, connection: BaseDatabaseWrapper, queues: Sequence[str]) -> None:
         listening = connection.copy()
         with listening.cursor() as cursor:
             cursor.execute("SELECT set_config('idle_session_timeout', '0', false)")
             cursor.execute(f"LISTEN {_CHANNEL}")
-        self._connection, self._lookout = listening, Lookout(connection.alias, queue)
+        self._connection = listening
+        self._lookouts = {queue: Lookout(connection.alias, queue) for queue in queues}
 
-    def _hears(self, pgconn: Any, queue: bytes, seconds: float) -> bool:
-        """Return whether ``queue`` was called and this process should look; it then holds the lookout."""
+    def _hear(self, pgconn: Any, seconds: float) -> list[str]:
+        """Return which queues were called that this process should look into; it then holds their lookouts."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             # By libpq's own calls: the driver's wait polls ten times a second, and differs
@@ -121,20 +128,25 @@ class Listener:
             if not select.select([pgconn.socket], [], [], left)[0]:
                 break
             pgconn.consume_input()
-            calls = []
+            calls: defaultdict[str, list[int]] = defaultdict(list)
             while heard := pgconn.notifies():
                 number, _, called = heard.extra.partition(b" ")
                 # Any client of the database may NOTIFY anything.
-                if called == queue and _NUMBER.fullmatch(number):
-                    calls.append(int(number, 16))
-            if calls and self._lookout is not None and self._lookout.take(calls, deadline):
-                return True
-        return False
+                if _NUMBER.fullmatch(number):
+                    calls[called.decode(errors="replace")].append(int(number, 16))
+            looks = [
+                name
+                for name, lookout in self._lookouts.items()
+                if name in calls and lookout.take(calls[name], deadline)
+            ]
+            if looks:
+                return looks
+        return []
 
     def looked(self) -> None:
         """Note that the look after a call is over."""
-        if self._lookout is not None:
-            self._lookout.release()
+        for lookout in self._lookouts.values():
+            lookout.release()
 
     def close(self) -> None:
         self.looked()

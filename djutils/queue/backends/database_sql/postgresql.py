@@ -144,8 +144,10 @@ class PostgresDialect(Dialect):
     def pass_on(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         self._announcer.pass_on(connection, queue)
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
-        return self._listener.wait(connection, queue, seconds)
+    def wait(
+        self, connection: BaseDatabaseWrapper, queue: str, beside: Sequence[str], seconds: float
+    ) -> Heard:
+        return self._listener.wait(connection, queue, beside, seconds)
 
     def looked(self) -> None:
         self._listener.looked()

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.queue.message import Envelope
 
 from .base import COLUMNS, Claim, Dialect, Heard, after_commit, in_order, placeholders, together
-from .doorbell import Doorbell
+from .doorbell import Doorbell, wait_for
 from .sqlite_repair import is_of_spoilt_rows, refuse_spoilt, repair
 
 _NORMAL = 1
@@ -33,7 +33,7 @@ class SQLiteDialect(Dialect):
         # Only SQLite knows which file a URI names: such a queue is polled.
         self.blocking = not in_memory and not name.startswith("file:")
         self._bell = cache(partial(Doorbell, Path(os.path.realpath(name))))
-        self._mine: Doorbell | None = None
+        self._mine: list[Doorbell] = []
         self._synchronous = 0
         self._insert_one = (
             f"INSERT INTO {self.messages} (message_id, queue, prio_rank, message, state, due) "
@@ -88,13 +88,18 @@ class SQLiteDialect(Dialect):
         if self.blocking:
             self._bell(queue).ring()
 
-    def wait(self, connection: BaseDatabaseWrapper, queue: str, seconds: float) -> Heard:
-        self._mine = self._bell(queue)
-        return Heard.CALL if self._mine.wait(seconds) else Heard.NOTHING
+    def wait(
+        self, connection: BaseDatabaseWrapper, queue: str, beside: Sequence[str], seconds: float
+    ) -> Heard:
+        self._mine = [self._bell(name) for name in (queue, *beside)]
+        rung = wait_for(self._mine, seconds)
+        if rung is None:
+            return Heard.NOTHING
+        return Heard.CALL if rung is self._mine[0] else Heard.CALL_BESIDE
 
     def close(self) -> None:
-        if self._mine is not None:
-            self._mine.close()
+        for bell in self._mine:
+            bell.close()
 
     def claim(
         self,

@@ -1,0 +1,100 @@
+"""All queues of one worker process: in which order they are asked, and which of them wait for messages.
+
+Without weights the first queue is always asked first, and the others get the room that it leaves. With weights
+each gets its share of the commands while there are messages on all of them, by start-time fair queueing (Goyal,
+Vin and Cheng, 1996): a queue that was empty for some time is not owed anything for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+
+from .board import Board
+from .channel import Channel
+from .feed import Feed
+from .runner import Finished, Waiting
+
+_by_turn = attrgetter("turn")
+
+
+class Feeds:
+    """The feeds of one worker process. ``weights`` are those of ``channels``; empty: in the given order."""
+
+    def __init__(self, channels: Sequence[Channel], board: Board, weights: Sequence[int] = ()) -> None:
+        self._feeds = [Feed(number, channel, board) for number, channel in enumerate(channels)]
+        self._weights = weights
+        self._now = 0.0
+        # One connection hears of the messages of every queue in the same place.
+        of_each_place = {feed.channel.place: feed for feed in self._feeds if feed.channel.blocking}
+        self.waiting = list(of_each_place.values())
+        """The feeds that can wait for a message: one for each place."""
+        self.only = self._feeds[0] if len(self._feeds) == 1 else None
+
+    def __iter__(self) -> Iterator[Feed]:
+        return iter(self._feeds)
+
+    def in_turn(self) -> Sequence[Feed]:
+        """Return the feeds in the order in which they are asked now."""
+        return sorted(self._feeds, key=_by_turn) if self._weights else self._feeds
+
+    def charge(self, feed: Feed, got: int) -> None:
+        """Record that ``feed`` was lent ``got`` messages: its next turn comes later, the less its weight the later."""
+        if self._weights:
+            self._now = max(self._now, feed.turn)
+            feed.turn = self._now + got / self._weights[feed.number]
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether an outcome could be settled, or a batch heard of, and has not been."""
+        return any(feed.unsettled for feed in self._feeds)
+
+    def note(self, ended: Sequence[Finished]) -> None:
+        """Sort ended deliveries by how they must be settled."""
+        if self.only:
+            self.only.note(ended)
+            return
+        for feed in self._feeds:
+            feed.note([one for one in ended if one.channel == feed.number])
+
+    def give_back(self, waiting: Sequence[Waiting], delay: float) -> None:
+        """Give back deliveries that have not begun, with the next ``settle()``."""
+        for number, delivery in waiting:
+            self._feeds[number].give_back(delivery, delay)
+
+    def settle(self) -> None:
+        """Settle whatever has ended; see ``Feed.settle``."""
+        for feed in self._feeds:
+            feed.settle()
+
+    def open(self) -> None:
+        """Open every channel. Raises ``BackendError``."""
+        for feed in self._feeds:
+            feed.channel.open()
+
+    def join(self) -> None:
+        """Open every channel again, after ``disconnect()`` or in another thread. Raises ``BackendError``."""
+        for feed in self._feeds:
+            feed.channel.join()
+
+    def lead_through(self, channels: Sequence[Channel]) -> list[Channel]:
+        """Use other channels of the same owners; return those used before."""
+        before = [feed.channel for feed in self._feeds]
+        for feed, channel in zip(self._feeds, channels, strict=True):
+            feed.channel = channel
+        return before
+
+    def disconnect(self) -> None:
+        """Close every connection."""
+        for feed in self._feeds:
+            feed.disconnect()
+
+    def drop_requests(self) -> None:
+        """Discard every request: its reply will not be read."""
+        for feed in self._feeds:
+            feed.drop_request()
+
+    def close(self) -> None:
+        """Leave every queue; see ``Feed.close``."""
+        for feed in self._feeds:
+            feed.close()

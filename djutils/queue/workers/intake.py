@@ -1,0 +1,106 @@
+"""What a worker process receives: from which queue, how many at a time, and how long it waits for messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from djutils.queue.message import Delivery
+
+from .board import Board
+from .feed import Feed
+from .feeds import Feeds
+from .options import ConsumerOptions
+from .pace import Pace
+from .runner import Runner
+from .suspects import Suspects
+
+
+class Intake:
+    """Receives messages and hands them to the runner, or to the suspects.
+
+    Every method raises ``BackendError`` if the backend fails; what was lent in a lost reply is then unknown here.
+    """
+
+    def __init__(
+        self, feeds: Feeds, runner: Runner, suspects: Suspects, board: Board, options: ConsumerOptions
+    ) -> None:
+        self.received = 0
+        """How many deliveries were handed over and not given back."""
+        self.waited = False
+        """Whether the backend was allowed to wait for a message in the last ``receive()``."""
+        self.pace = Pace(runner, options)
+        self._feeds = feeds
+        self._runner = runner
+        self._suspects = suspects
+        self._board = board
+        self._options = options
+
+    def hear(self) -> Feed | None:
+        """Take in the batch that was requested, before any other call of its channel; return a feed that had some."""
+        for feed in self._feeds:
+            if feed.is_requested:
+                return feed if self._take_in(feed, feed.hear()) else None
+        return None
+
+    def receive(self, heard: Feed | None) -> bool:
+        """Ask the queues in turn while there is room, wait if there is nothing; return whether there was something."""
+        got, enough, only = heard is not None, False, self._feeds.only
+        self.waited = False
+        for feed in self._feeds.in_turn():
+            if feed is not heard:
+                got |= self._ask(feed, 0 if enough else self._room(feed), may_wait=feed is only)
+            enough = enough or feed.has_plenty
+        for feed in () if got or only else self._feeds.waiting:
+            got = got or self._ask(feed, self._room(feed), may_wait=True)
+        return got
+
+    def _ask(self, feed: Feed, room: int, *, may_wait: bool) -> bool:
+        if not room and not feed.done and not self._runner.stale:
+            return False
+        wait = self.pace.wait(feed) / max(1, len(self._feeds.waiting)) if room and may_wait else 0.0
+        self.waited = self.waited or wait > 0
+        self._board.take(self.received + room)
+        return self._take_in(feed, feed.receive(room, wait))
+
+    def _room(self, feed: Feed) -> int:
+        return 0 if self._suspects.exclusive else self.pace.room(feed, self.received)
+
+    def _take_in(self, feed: Feed, deliveries: Sequence[Delivery]) -> bool:
+        """Hand over deliveries; those held already are still ours, as the backend knew this owner."""
+        if feed.channel.leased:
+            self._runner.trust(feed.asked_at, self._options.lease / 2)
+        self.hand_over(feed, deliveries)
+        return bool(deliveries)
+
+    def hand_over(self, feed: Feed, deliveries: Sequence[Delivery]) -> None:
+        """Hand deliveries of ``feed`` to the runner, or to the suspects."""
+        self.count(len(deliveries))
+        if deliveries:
+            self._feeds.charge(feed, len(deliveries))
+            waiting = [(feed.number, delivery) for delivery in deliveries]
+            self._runner.put(self._suspects.set_aside(waiting))
+
+    def count(self, more: int) -> None:
+        """Record that ``more`` were handed over, or given back if negative."""
+        self.received += more
+        self._board.take(self.received)
+
+    def ack(self) -> None:
+        """Ack what is done; receive nothing."""
+        for feed in self._feeds:
+            self._ask(feed, 0, may_wait=False)
+
+    def keep_in_touch(self) -> None:
+        """Call the backend now and then even if there is nothing to do: a worker that does not loses its lease."""
+        if time.monotonic() - self._board.heard_at > self._options.beat_every:
+            for feed in self._feeds:
+                feed.receive(0)
+
+    def prefetch(self) -> None:
+        """Request the next messages while these run, where there seem to be more."""
+        if not self._runner.here or self._options.max_commands or self._suspects.exclusive:
+            return
+        feed = next((feed for feed in self._feeds.in_turn() if feed.has_plenty), None)
+        if feed and (count := self.pace.to_prefetch(feed)) and feed.prefetch(count):
+            self._board.take(self.received + count)
