@@ -17,7 +17,6 @@ from django.utils.module_loading import autodiscover_modules
 from . import codec
 from .backends import queues
 from .backends.base import BaseQueue, LeasedQueue
-from .conf import settings
 from .exceptions import ConfigurationError, MessageError
 from .message import Message, Snapshot, StateName
 from .registry import registry
@@ -144,8 +143,7 @@ def known_queues(name: str | None) -> list[BaseQueue]:
     # A commands.py that cannot be imported is often the reason for using this command.
     with suppress(Exception):
         autodiscover_modules("commands")
-    named = {*settings.listed_queues, *(command.queue_name for command in registry if command.queue_name)}
-    return [queues[name] for name in (settings.queue_name, *sorted(named - {settings.queue_name}))]
+    return [queues[name] for name in registry.queue_names()]
 
 
 def read(queue: BaseQueue, snapshot: Snapshot) -> Found:

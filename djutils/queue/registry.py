@@ -10,6 +10,7 @@ from .backends.base import BaseQueue
 from .codec import dump, load
 from .command import Command
 from .command_options import due_at
+from .conf import settings
 from .exceptions import InvalidCommand, UnknownCommand
 from .findable import is_being_loaded, refuse_unfindable
 from .message import Message, make, new_id
@@ -72,6 +73,11 @@ class CommandRegistry:
 
     def __len__(self) -> int:
         return len(self._commands)
+
+    def queue_names(self) -> list[str]:
+        """Return the queues that the project knows: the default one first, then those of commands and ``QUEUES``."""
+        named = {command.queue_name for command in self._commands.values() if command.queue_name}
+        return [settings.queue_name, *sorted(named.union(settings.listed_queues) - {settings.queue_name})]
 
     def get_periodic_commands(self) -> list[Command]:
         """Return one instance of each periodic command, sorted by name."""

@@ -10,7 +10,6 @@ from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.command import Command
-from djutils.queue.conf import settings
 from djutils.queue.registry import registry
 
 from .stores import Waiting, view_of
@@ -65,12 +64,7 @@ def chosen(queue: BaseQueue | str | None) -> list[BaseQueue]:
         return [queue]
     if queue is not None:
         return [queues[queue]]
-    names = [
-        settings.queue_name,
-        *settings.listed_queues,
-        *(one.queue_name for one in registry if one.queue_name),
-    ]
-    known = {name: queues[name] for name in names} | {one.name: one for one in queues.made()}
+    known = {name: queues[name] for name in registry.queue_names()} | {one.name: one for one in queues.made()}
     return [*known.values()]
 
 

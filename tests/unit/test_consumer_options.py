@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from djutils.queue.bin.options import Usage, default_logfile, default_pidfile, file_name, parse
+from djutils.queue.bin.queue_names import as_words, expanded
+from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.options import ConsumerOptions
 
 
@@ -33,6 +35,46 @@ def test_the_short_options_of_2011_and_ours() -> None:
         max_delay=10.0,
         periodic=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "queues", "weights"),
+    [
+        ("-q mail:4 -q thumbs", ("mail", "thumbs"), (4, 1)),
+        ("-q mail -q thumbs:1", ("mail", "thumbs"), (1, 1)),
+        ("-q mail:4", ("mail",), ()),
+        ("-q mail:2 -q mail -q thumbs", ("mail", "thumbs"), (2, 1)),
+        ("-q tenant:a -q tenant:42:1", ("tenant:a", "tenant:42"), (1, 1)),
+        ("-q tenant:42:1", ("tenant:42",), ()),
+    ],
+)
+def test_a_queue_may_have_a_weight(words: str, queues: tuple[str, ...], weights: tuple[int, ...]) -> None:
+    consumer = parse(["run", *words.split()]).consumer
+    assert (consumer.queues, consumer.weights) == (queues, weights)
+    again = parse(["run", *(f"-q{word}" for word in as_words(consumer))]).consumer
+    assert again == consumer
+
+
+@pytest.mark.parametrize(
+    ("words", "queues", "weights"),
+    [
+        ("-q *", ("site", "mail", "mail.slow", "thumbs"), ()),
+        ("-q thumbs -q mail*", ("thumbs", "mail", "mail.slow"), ()),
+        ("-q *:1 -q mail:5", ("site", "mail", "mail.slow", "thumbs"), (1, 5, 1, 1)),
+        ("-q other -q mail?slow:3", ("other", "mail.slow"), (1, 3)),
+    ],
+)
+def test_a_pattern_stands_for_queues_that_the_project_knows(
+    words: str, queues: tuple[str, ...], weights: tuple[int, ...]
+) -> None:
+    consumer = expanded(parse(["run", *words.split()]).consumer, ["site", "mail", "mail.slow", "thumbs"])
+    assert (consumer.queues, consumer.weights) == (queues, weights)
+
+
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(ConsumerError, match=r"No queue matches 'mial\*'.* name: site, mail\.") as caught:
+        expanded(parse(["run", "-q", "mial*"]).consumer, ["site", "mail"])
+    assert caught.value.exit_code == 78
 
 
 def test_the_long_options() -> None:
@@ -64,6 +106,11 @@ def test_relative_paths_are_those_of_the_directory_we_are_in(
         ("start -b 0.9", "must be a number of at least 1, not '0.9'"),
         ("start --max-memory many", "must be a whole number of at least 0, not 'many'"),
         ("start -q=", "must be the name of a queue"),
+        (
+            "start -q mail:0",
+            "'mail' must have a weight from 1 to 1000, not 0; a queue with the name 'mail:0' is",
+        ),
+        ("start -q mail:1001", "'mail' must have a weight from 1 to 1000, not 1001"),
         ("start -l=", "must be the path of a file"),
         ("begin", "invalid choice: 'begin'"),
         ("", "required: action"),

@@ -31,7 +31,16 @@ if __name__ == "__main__" and not __package__:
         )
         sys.exit(os.EX_CONFIG)
 
-from djutils.queue.bin import daemonize, logs, preflight, privileges, processes, streams, terminal
+from djutils.queue.bin import (
+    daemonize,
+    logs,
+    preflight,
+    privileges,
+    processes,
+    queue_names,
+    streams,
+    terminal,
+)
 from djutils.queue.bin.introduction import have_leases, introduce
 from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse, recorded_words
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
@@ -69,7 +78,7 @@ class QueueDaemon:
         """Start a daemon; return when its workers are up and its pidfile is written."""
         self._refuse_to_run_twice()
         self._warn_root()
-        self._project.check(self._consumer.queues)
+        self._project.check(self._consumer)
         self._warn_of_remarks()
         for path in (self._pidfile, self._logfile):
             if path not in (self._options.pidfile, self._options.logfile):
@@ -110,7 +119,7 @@ class QueueDaemon:
         holder = read(self._pidfile)
         if holder:
             self._adopt(holder)
-        self._project.check(self._consumer.queues)
+        self._project.check(self._consumer)
         if holder and holder.alive and was_started_by(holder):
             refuse_within(holder, to_restart=True)
             return self._do_apart("restarted", self._stop_and_start)
@@ -129,7 +138,7 @@ class QueueDaemon:
     def run(self) -> int:
         """Consume in the foreground until a signal arrives or the terminal closes; return the supervisor's exit code."""
         end_at_sigterm()
-        self._project.check(self._consumer.queues)
+        self._project.check(self._consumer)
         if self._project.account and self._options.logfile:
             privileges.prepare_log(self._options.logfile, self._project.account)
         with ExitStack() as stack:
@@ -173,11 +182,11 @@ class QueueDaemon:
         """Become the user who runs the commands, set the umask and load the project."""
         if self._options.umask is not None:
             os.umask(self._options.umask)
-        self._project.move_in(self._consumer.queues)
+        self._project.move_in(self._consumer)
 
     def _serve(self, pidfile: Pidfile | None, hooks: Hooks) -> int:
         """Supervise in this process until everything has ended."""
-        consumer = self._consumer
+        consumer = preflight.with_known_queues(self._consumer)
         introduce(consumer, self._options, self._project.remarks)
 
         def note(**info: object) -> None:
@@ -187,7 +196,7 @@ class QueueDaemon:
             except OSError as error:
                 logger.warning("The state file of %s cannot be written: %s", pidfile and pidfile.path, error)
 
-        note(leases=have_leases(consumer.queues))
+        note(queues=consumer.queues, leases=have_leases(consumer.queues))
         hooks = replace(
             hooks,
             workers_changed=lambda pids: note(
@@ -272,7 +281,7 @@ class QueueDaemon:
 
     def _words(self, logfile: Path | None) -> list[str]:
         more = {"logfile": logfile} if logfile else {}
-        return self._options.words(queues=self._consumer.queues, **more)
+        return self._options.words(queues=queue_names.as_words(self._consumer), **more)
 
     def _make_pidfile(self, logfile: Path | None) -> Pidfile:
         consumer, account = self._consumer, self._project.account

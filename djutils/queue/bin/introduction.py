@@ -35,17 +35,20 @@ def _name_of_backend(name: str) -> str:
 
 def introduce(consumer: ConsumerOptions, options: Options, remarks: Sequence[str]) -> None:
     """Log what starts here, as which user, what the backend guarantees, and likely mistakes."""
-    shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name != "queues")
+    left_out = {"queues", "weights"}
+    shown = ", ".join(f"{name}={value}" for name, value in vars(consumer).items() if name not in left_out)
     level = options.log_level or logging.getLevelName(logger.getEffectiveLevel())
     logger.info("djutils %s, process %d: %s, log level %s", __version__, os.getpid(), shown, level)
     if os.geteuid() == 0 and options.user is None:
         logger.warning(privileges.WARNING)
+    weights = dict(zip(consumer.queues, consumer.weights, strict=False))
     for backend, names in groupby(sorted(consumer.queues, key=_name_of_backend), _name_of_backend):
         queues = list(names)
+        text = ", ".join(f"{name} (weight {weights[name]})" if weights else name for name in queues)
         if have_leases(queues):
-            logger.info("Queues: %s; %s: %s.", ", ".join(queues), backend, LeasedChannel.guarantee)
+            logger.info("Queues: %s; %s: %s.", text, backend, LeasedChannel.guarantee)
         else:
-            logger.warning("Queues: %s; %s: %s.", ", ".join(queues), backend, PopChannel.guarantee)
+            logger.warning("Queues: %s; %s: %s.", text, backend, PopChannel.guarantee)
     commands = [command.name for command in registry]
     logger.info("Commands (%d): %s", len(commands), ", ".join(commands) or "none")
     for remark in remarks:

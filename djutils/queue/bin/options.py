@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from djutils import __version__
+from djutils.queue.bin import queue_names
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.workers.options import ConsumerOptions
 
@@ -136,7 +137,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     add, how = parser.add_argument, ConsumerOptions(())
     add("-l", "--logfile", type=_path, metavar="LOG", help="log file; run logs to stderr without it")
     add("-p", "--pidfile", type=_path, metavar="PID", help="pidfile; run has none without it")
-    add("-q", "--queue", action="append", type=_name, dest="queues", metavar="QUEUE", help=_HELP_QUEUE)
+    add(
+        "-q",
+        "--queue",
+        action="append",
+        type=queue_names.checked,
+        dest="queues",
+        metavar="QUEUE",
+        help=_HELP_QUEUE,
+    )
     add("-w", "--processes", type=count, help=f"worker processes ({how.processes})")
     add("-t", "--threads", type=count, help=f"threads in each process ({how.threads})")
     add("-d", "--delay", type=seconds, help=f"seconds to wait when a queue is empty ({how.delay})")
@@ -159,7 +168,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--log-level", type=str.upper, choices=LEVELS, help=_HELP_LOG_LEVEL)
 
 
-_HELP_QUEUE = "a queue to empty, may be given several times (the project's default queue)"
+_HELP_QUEUE = (
+    "a queue to empty, NAME or NAME:WEIGHT, where * and ? in NAME stand for several; may be given several times "
+    "(the project's default queue)"
+)
 _HELP_NO_PERIODIC = "leave out periodic commands"
 _HELP_GRACE = "how long running commands may go on after a request to stop"
 _HELP_LEASE = "how long another consumer must be silent before its messages are reassigned"
@@ -211,7 +223,7 @@ def _given(parsed: Mapping[str, Any]) -> dict[str, Any]:
 
 def _make(action: str, given: Mapping[str, Any]) -> Options:
     how = {name: given[name] for name in vars(ConsumerOptions(())) if name in given}
-    consumer = ConsumerOptions(**{**how, "queues": tuple(dict.fromkeys(given.get("queues", ())))})
+    consumer = ConsumerOptions(**{**how, **queue_names.parsed(given.get("queues", ()))})
     if consumer.max_delay < consumer.delay:
         raise Usage(
             f"--max-delay (-m) is {consumer.max_delay:g} s, shorter than --delay (-d) with "
@@ -286,12 +298,6 @@ def _umask(text: str) -> int:
     if not 0 <= value <= 0o777:
         raise ArgumentTypeError(f"must be an octal number such as 022, not '{text}'")
     return value
-
-
-def _name(text: str) -> str:
-    if not text.strip():
-        raise ArgumentTypeError("must be the name of a queue, not ''")
-    return text
 
 
 def _whole_number(least: int) -> Callable[[str], int]:

@@ -20,11 +20,12 @@ from django.db import connections
 from djutils.queue import autodiscover
 from djutils.queue.backends import explain_absence, queues
 from djutils.queue.backends.base import LeasedQueue, new_owner
-from djutils.queue.bin import children
+from djutils.queue.bin import children, queue_names
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
 from djutils.queue.message import new_id
 from djutils.queue.registry import registry
+from djutils.queue.workers.options import ConsumerOptions
 
 CONFIGURATION = 78
 
@@ -85,6 +86,11 @@ def check_settings() -> None:
     if errors:
         texts = [f"{error.msg} {error.hint or ''}".rstrip() for error in errors]
         raise ConsumerError("\n".join(texts), CONFIGURATION)
+
+
+def with_known_queues(consumer: ConsumerOptions) -> ConsumerOptions:
+    """Return ``consumer`` with the queues that its patterns match now; the project is loaded."""
+    return queue_names.expanded(consumer, registry.queue_names())
 
 
 def reach_backend(names: Sequence[str]) -> None:

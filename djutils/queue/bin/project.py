@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 from djutils.queue.bin import preflight, privileges, remarks
 from djutils.queue.bin.surroundings import current_directory, make_importable
+from djutils.queue.workers.options import ConsumerOptions
 
 T = TypeVar("T")
 
@@ -40,23 +41,24 @@ class Project:
         self._default_queue = self._default_queue or self.call(preflight.default_queue)
         return self._default_queue
 
-    def check(self, queues: Sequence[str]) -> None:
-        """Load it and reach its backend, once; raise ``ConsumerError`` if that fails."""
+    def check(self, consumer: ConsumerOptions) -> None:
+        """Load it and reach the backends of the consumer's queues, once; raise ``ConsumerError`` if that fails."""
         if not self._checked:
-            self.remarks = self.call(lambda: _load(queues))
+            self.remarks = self.call(lambda: _load(consumer))
             self._checked = True
 
-    def move_in(self, queues: Sequence[str]) -> None:
+    def move_in(self, consumer: ConsumerOptions) -> None:
         """Become its user, if one was given, and load it in this process."""
         if self.account:
             privileges.become(self.account)
             self.account, self._checked = None, False  # what a child process has loaded is not loaded here
-        self.check(queues)
+        self.check(consumer)
         preflight.close_connections()
 
 
-def _load(queues: Sequence[str]) -> list[str]:
+def _load(consumer: ConsumerOptions) -> list[str]:
     current_directory()
     preflight.load_project()
+    queues = preflight.with_known_queues(consumer).queues
     preflight.reach_backend(queues)
     return remarks.find(queues)

@@ -57,7 +57,7 @@ def _of_queues(names: Sequence[str]) -> list[str]:
     commands: defaultdict[str, list[str]] = defaultdict(list)
     for command_class in registry:
         commands[command_class.queue_name or settings.queue_name].append(command_class.name)
-    known = {*commands, *settings.listed_queues, settings.queue_name}
+    known = registry.queue_names()
     found = [_explain_unknown(name, known) for name in names if name not in known and _is_empty(name)]
     left = sorted(commands.keys() - set(names))
     found += [_explain_unattended(name, names, commands[name]) for name in left if _has_no_consumer(name)]
@@ -66,7 +66,7 @@ def _of_queues(names: Sequence[str]) -> list[str]:
     return found + [unattended.explain(name, tuple(names)) for name in sorted(others)]
 
 
-def _explain_unknown(name: str, known: set[str]) -> str:
+def _explain_unknown(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return (
         f"No command is declared for the queue '{name}', and the queue is empty. "
