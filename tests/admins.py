@@ -14,7 +14,8 @@ from django.test import Client
 from django.urls import reverse
 
 from djutils.queue import codec
-from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
+from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import DeadLetter, Envelope, Message, Rejection, new_id
 
 DEAD = "admin:djutils_queuedeadletter_changelist"

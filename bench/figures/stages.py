@@ -19,7 +19,7 @@ from bench.peers import with_bare, with_djutils
 from bench.peers.work import CALL
 from djutils.queue import codec
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.conf import settings
 from djutils.queue.executor import Executor
 from djutils.queue.message import Delivery, Envelope, new_id

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from .backends.base import LeasedQueue
+from .backends.leased import LeasedQueue
 from .message import Delivery, Message
 
 

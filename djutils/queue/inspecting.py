@@ -16,7 +16,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from . import codec
 from .backends import queues
-from .backends.base import BaseQueue, LeasedQueue
+from .backends.base import BaseQueue
 from .exceptions import ConfigurationError, MessageError
 from .message import Message, Snapshot, StateName
 from .registry import registry
@@ -169,7 +169,7 @@ def with_owners(found: Iterable[Found]) -> list[Found]:
     asked: dict[str, set[int]] = {}
     told = []
     for one in found:
-        if one.snapshot.state == "leased" and isinstance(one.queue, LeasedQueue):
+        if one.snapshot.state == "leased":
             if one.queue.name not in asked:
                 asked[one.queue.name] = set(one.queue.owners())
             one = one._replace(owner_is_registered=one.snapshot.owner in asked[one.queue.name])

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from . import codec
 from .backends import queues
-from .backends.base import BaseQueue, LeasedQueue, new_owner
+from .backends.base import BaseQueue, new_owner
+from .backends.leased import LeasedQueue
 from .chain import DECLARED, check_declared
 from .command import Command, refuse_unimportable
 from .conf import settings

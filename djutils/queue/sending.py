@@ -12,7 +12,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import codec
-from .backends.base import BaseQueue, LeasedQueue
+from .backends.base import BaseQueue
 from .backends.memory import MemoryQueue
 from .chain import chain_of, pass_through
 from .command import Command
@@ -137,12 +137,10 @@ def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
 def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
     """Send ``parcel`` now, unless ``key`` was used on ``queue`` within the last day; return whether it was sent.
 
-    Of any number of callers with one key, exactly one sends. A queue without leases keeps no keys and accepts
-    what every caller sends.
+    Of any number of callers with one key, exactly one sends; a queue that keeps no keys accepts what every
+    caller sends.
     """
-    if not isinstance(queue, LeasedQueue):
-        queue.write(parcel.envelope.data)
-    elif not queue.send_once(key, parcel.envelope):
+    if not queue.send_once(key, parcel.envelope):
         return False
     announce([parcel])
     return True
@@ -150,14 +148,14 @@ def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
 
 def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels``; after an error, those left in the list were not sent, or may not have been."""
-    if isinstance(queue, LeasedQueue):
+    if queue.supports_leases:  # it takes all or none
         queue.send([parcel.envelope for parcel in parcels])
         announce(parcels)
         return
     sent = 0
     try:
         for parcel in parcels:
-            queue.write(parcel.envelope.data)
+            queue.send([parcel.envelope])
             sent += 1
     finally:
         announce(parcels[:sent])

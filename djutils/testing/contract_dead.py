@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Envelope, Rejection, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_priority
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_queue import PATIENCE, QueueContract, until

@@ -33,7 +33,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot, new_id
 from djutils.testing.contract_looking import STATES

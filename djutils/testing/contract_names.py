@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Envelope, new_id
 from djutils.testing.contract_leases import LeaseFixtures
 

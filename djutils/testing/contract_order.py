@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority, needs_waiting
 from djutils.testing.contract_queue import PATIENCE, until

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
 from djutils.testing.contract_leases import LeaseFixtures, ids_of

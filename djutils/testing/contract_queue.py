@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import DeadLetter, Stats, new_id
 

@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from djutils.queue import codec
-from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
+from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.backends.channel import Channel
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.exceptions import InvalidMessage, MessageError, QueueException
 from djutils.queue.executor import Executor
 from djutils.queue.message import Action, Delivery
 from djutils.queue.signals import command_died, command_retried
-from djutils.queue.workers.channel import Channel, make_channel
 
 from .enqueued import Enqueued, chosen, read
 from .stores import Waiting, view_of
@@ -131,5 +132,5 @@ class _Reader:
             queue.enroll(owner)
             stack.callback(queue.reap, owner, running={})
             lease = Lease(queue, owner)
-        self.channel: Channel = make_channel(queue, owner)
+        self.channel: Channel = queue.channel(owner)
         self.executor = Executor(queue.name, lease=lease)

@@ -143,7 +143,7 @@ _VIEWS: dict[str, type[View]] = {
     f"{_BACKENDS}.memory.MemoryQueue": _Memory,
     f"{_BACKENDS}.database.DatabaseQueue": _Database,
     f"{_BACKENDS}.redis_backend.RedisQueue": _Redis,
-    f"{_BACKENDS}.base.LeasedQueue": View,
+    f"{_BACKENDS}.leased.LeasedQueue": View,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from djutils.models import QueueMessage, QueueWorker
 from djutils.queue import codec
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.keys import PURPOSE, Key
 from djutils.queue.message import Envelope, Message, new_id

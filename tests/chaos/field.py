@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.db import connections
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.exceptions import BackendError
 from tests.consumers import Consumer

@@ -262,3 +262,30 @@ def test_a_match_over_actions_knows_all_of_them() -> None:
     ]
 
     assert not loose, "end it in assert_never, so that a new action is not dropped in silence"
+
+
+MAY_ASK_WHAT_A_QUEUE_IS = {
+    "djutils/queue/bin/preflight.py": "opens and closes a queue, and asks what is held",
+    "djutils/queue/bin/remarks.py": "opens and closes a queue",
+    "djutils/queue/queue.py": "dequeue() runs in the caller's process and on its connection, without a channel",
+    "djutils/queue/workers/chore.py": "the maintainer cares for queues with leases only",
+    "djutils/queue/workers/process.py": "a run has a lease, or none",
+    "djutils/testing/contract_leases.py": "a test of just that",
+    "djutils/testing/contract_queue.py": "closes what it opened",
+    "djutils/testing/draining.py": "a run has a lease, or none",
+}
+
+
+def test_a_queue_says_what_it_can_and_is_not_asked_what_it_is() -> None:
+    asking = {
+        name(path)
+        for path in files("djutils")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in {"isinstance", "issubclass"}
+        and re.search(r"LeasedQueue|Channel", ast.unparse(node.args[1]))
+    }
+
+    assert asking == MAY_ASK_WHAT_A_QUEUE_IS.keys(), (
+        "ask supports_leases, or give BaseQueue the method with a default"
+    )

@@ -14,7 +14,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Retrial, new_id
 from djutils.queue.registry import registry
 from tests.admins import (

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Delivery
 from djutils.queue.queue import QueueCommand, invoker
 from tests.project.app import commands

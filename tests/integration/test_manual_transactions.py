@@ -14,7 +14,8 @@ from django.db import connections, transaction
 from pytest_django import Settings
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
+from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import EnqueueError
 from djutils.queue.message import Rejection, new_id
 from djutils.queue.queue import invoker

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Rejection
 from tests.daemons import BY_PATH, MANAGE, Terminal
 from tests.project.app import commands

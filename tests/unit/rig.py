@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.backends.channel import Channel
 from djutils.queue.executor import Executor
 from djutils.queue.workers.board import Board
-from djutils.queue.workers.channel import Channel, make_channel
 from djutils.queue.workers.options import ConsumerOptions
 from djutils.queue.workers.process import make_pump
 
@@ -27,7 +27,7 @@ class Rig:
         given: dict[str, Any] = {"delay": 0.005, "max_delay": 0.02} | options
 
         def make_channels() -> list[Channel]:
-            return [make_channel(queue, self.owner) for queue in queues]
+            return [queue.channel(self.owner) for queue in queues]
 
         chosen = ConsumerOptions(names, threads=threads, **given)
         self.pump, self.threads = make_pump(chosen, executors, self.board, make_channels)

@@ -10,10 +10,11 @@ import pytest
 
 from djutils.queue import codec
 from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.channel import LeasedChannel
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.backends.popping import PopChannel
 from djutils.queue.exceptions import BackendUnavailable, OwnerLost
 from djutils.queue.message import ACKED, RELEASED, Action, Delivery, Outcome, new_id
-from djutils.queue.workers.channel import LeasedChannel, PopChannel, make_channel
 
 from .commands_for_tests import record
 from .helpers import FailingRead, FlakyQueue, ListQueue, make_delivery, make_envelope
@@ -36,12 +37,13 @@ def queue_of(channel: LeasedChannel) -> FlakyQueue:
     return channel._queue
 
 
-def test_the_channel_fits_what_the_queue_can(four_methods: ListQueue) -> None:
-    leased, popped = make_channel(MemoryQueue("unit"), 1), make_channel(four_methods, 1)
+def test_the_queue_says_through_which_channel_it_is_read(four_methods: ListQueue) -> None:
+    lending = MemoryQueue("unit")
+    leased, popped = lending.channel(1), four_methods.channel(1)
     assert isinstance(leased, LeasedChannel)
     assert isinstance(popped, PopChannel)
-    assert leased.guarantee == "at least once"
-    assert popped.guarantee.startswith("at most once under a kill")
+    assert lending.guarantee == "at least once"
+    assert four_methods.guarantee.startswith("at most once under a kill")
     assert (leased.prefetches, popped.prefetches) == (True, False)
     assert (leased.name, popped.name) == ("unit", four_methods.name)
 
@@ -95,7 +97,7 @@ def test_what_came_too_late_is_said(leased: LeasedChannel, caplog: pytest.LogCap
     one, two, three = leased.receive(3, [], 0)
     queue_of(leased).reap(leased._owner)
     leased.open()
-    with caplog.at_level(logging.WARNING, "djutils.queue.workers.channel"):
+    with caplog.at_level(logging.WARNING, "djutils.queue.backends.channel"):
         leased.receive(0, [one.id], 0)
         leased.settle([(two, RETRY), (three, REJECT)])
     assert f"{one.id} succeeded here, but had already been taken back: it may run again." in caplog.text

@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from djutils.queue import dead_letters
-from djutils.queue.backends.base import BaseQueue, LeasedQueue, new_owner
+from djutils.queue.backends.base import BaseQueue, new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendUnavailable
 from djutils.queue.message import DeadLetter, Envelope, Rejection, new_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.current import current_message
 from djutils.queue.decorators import queue_command

@@ -7,7 +7,8 @@ from multiprocessing import Pipe
 
 import pytest
 
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.message import new_id
 from djutils.queue.workers import expiring as expiring_module

@@ -10,12 +10,12 @@ from pytest_django import Settings
 from djutils.queue import codec
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.backends.popping import PopChannel
 from djutils.queue.current import Lease
 from djutils.queue.exceptions import ForeignMessage
 from djutils.queue.executor import Executor
 from djutils.queue.message import Action, Delivery, Envelope, Message, Retrial, new_id
 from djutils.queue.retry import UNKNOWN
-from djutils.queue.workers.channel import PopChannel
 
 from .commands_for_tests import record
 from .helpers import ListQueue, make_message

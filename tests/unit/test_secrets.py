@@ -13,7 +13,7 @@ from django.core.checks import run_checks
 from pytest_django import Settings
 
 from djutils.queue.backends import PROVIDED, queues
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin import preflight
 from djutils.queue.conf import NAMES, settings
 from djutils.queue.executor import Executor

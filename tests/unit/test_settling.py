@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from djutils.queue import codec
-from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.backends.texts import bearable, reap, without_text
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Batch, Crashes, DeadLetter, Rejection, Retrial, new_id
 from djutils.queue.workers import settling
 from djutils.queue.workers.dead_worker import DeadWorker
-from djutils.queue.workers.texts import bearable, reap, without_text
 from djutils.queue.workers.worker import Died
 
 from .commands_for_tests import fail, record, refuse

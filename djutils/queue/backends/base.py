@@ -1,4 +1,4 @@
-"""What a backend is: four methods, or leases.
+"""What a backend is: four methods. ``leased.py`` has what one with leases is.
 
 A backend moves opaque bytes. It never sees a command, a retry policy or a result. What each
 method must do, in executable form, is ``djutils.testing.contract.QueueContract``.
@@ -11,21 +11,14 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Self
 
-from djutils.queue.backends.looking import Looking
-from djutils.queue.backends.packing import pack_dead_letter, unpack_dead_letter
-from djutils.queue.codec import message_id
-from djutils.queue.message import (
-    Batch,
-    Crashes,
-    DeadLetter,
-    Delivery,
-    Envelope,
-    Rejection,
-    Retrial,
-    Stats,
-    new_id,
-)
+from djutils.queue.message import DeadLetter, Envelope, Stats
 from djutils.queue.stores.base import Store
+
+from .border import nothing
+from .channel import Channel
+from .looking import Looking
+from .packing import pack_dead_letter, unpack_dead_letter
+from .popping import PopChannel
 
 
 def new_owner() -> int:
@@ -50,6 +43,8 @@ class BaseQueue(Looking):
     message, so a worker that is killed while it runs a command loses that message.
     """
 
+    guarantee = "at most once under a kill: a killed worker loses the messages it was running"
+    """What is guaranteed when a worker is killed; a consumer logs it when it starts."""
     batch = 100
     """Most messages to ask for at once: more gains little and makes other consumers wait."""
     blocking = False
@@ -77,6 +72,13 @@ class BaseQueue(Looking):
         """Small values beside the messages, on the same server and in the same transactions; None if it keeps none."""
         return None
 
+    def channel(self, owner: int, heard: Callable[[], object] = nothing) -> Channel:
+        """Return how a worker process, ``owner``, receives from this queue and settles what it received.
+
+        ``heard`` is called each time the backend has replied. Connects to nothing.
+        """
+        return PopChannel(self, heard)
+
     def through(self, alias: str) -> Self | None:
         """Return this queue as reached through the database ``alias``; None if it is not in that database.
 
@@ -102,6 +104,23 @@ class BaseQueue(Looking):
     def __len__(self) -> int:
         """Return how many messages wait, including delayed ones, excluding leased and dead ones."""
         raise NotImplementedError(f"{type(self).__name__} must define __len__().")
+
+    def send(self, envelopes: Sequence[Envelope]) -> None:
+        """Put ``envelopes`` into the queue, in this order; after an error the first ones may be there.
+
+        Only their data are kept: four methods know no ids, and what is not due yet is taken and written again.
+        """
+        for envelope in envelopes:
+            self.write(envelope.data)
+
+    def send_once(self, key: str, envelope: Envelope) -> bool:
+        """Send ``envelope``, and return whether it was sent: a queue that keeps no keys sends for every caller."""
+        self.send([envelope])
+        return True
+
+    def owners(self) -> dict[int, int]:
+        """Return the beat counter of every worker process that is enrolled here; four methods enroll none."""
+        return {}
 
     def __bool__(self) -> bool:
         return True
@@ -185,161 +204,6 @@ class BaseQueue(Looking):
             else:
                 box.write(data)
         return taken
-
-
-class LeasedQueue(BaseQueue):
-    """A queue with leases: no message is removed before it is settled.
-
-    ``receive`` lends messages to an *owner*, a random token for the lifetime of one worker process.
-    A message stays the owner's until the owner acks, releases, retries or rejects it, or until another
-    consumer finds that the owner's beat counter no longer advances and reaps it. Every settling method
-    is fenced by the owner: it returns the ids that were still the owner's, and changes nothing for the others.
-
-    Driver errors are raised as ``BackendError``; ``BackendUnavailable`` means that calling
-    again later may help, and that the call may or may not have taken effect. Sending the
-    same id again, settling again and reaping again are harmless; after a failed ``receive`` call
-    ``adopt`` to learn what was lent.
-    """
-
-    supports_leases = True
-    supports_delay = True
-    supports_priority = True
-
-    def open(self) -> None:
-        """Prepare for a consumer: only the calling thread will use this object.
-
-        Called once, before anything is lent; a backend may open its own connection.
-        """
-
-    def close(self) -> None:
-        """Close every connection, file and thread: the process may fork. The next call opens new ones."""
-
-    def hang_up(self) -> None:
-        """Break the connection on which another thread waits: its call raises ``BackendUnavailable``.
-
-        For a network that drops everything silently. May be called from any thread. A backend
-        whose calls time out within a few seconds need not do anything.
-        """
-
-    def send(self, envelopes: Sequence[Envelope]) -> None:
-        """Put ``envelopes`` into the queue, all or none, in one round trip.
-
-        An id that is already in the queue, in any state, is ignored.
-        """
-        raise NotImplementedError
-
-    def send_once(self, key: str, envelope: Envelope) -> bool:
-        """Send ``envelope`` unless ``key`` was used on this queue within the last day; atomic.
-
-        Return whether it was sent: of any number of callers with the same key, exactly one gets True.
-        """
-        raise NotImplementedError
-
-    def enroll(self, owner: int) -> None:
-        """Register ``owner`` with a beat counter of 0."""
-        raise NotImplementedError
-
-    def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        """Ack ``done`` and lend up to ``count`` due messages, in one round trip.
-
-        Messages are lent by priority, largest first, then oldest first. An empty queue gives an empty
-        batch; a ``blocking`` backend first waits up to ``wait`` seconds for a message. Raises ``OwnerLost``
-        when ``owner`` is not enrolled; then nothing was acked or lent.
-        """
-        raise NotImplementedError
-
-    def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
-        """Start a ``receive`` and return a function that waits for the batch; None if this is not supported.
-
-        The backend works while the caller does. The function must be called, in any thread,
-        before any other method of this object, and raises what ``receive`` would.
-        """
-        return None
-
-    def ack(self, owner: int, ids: Collection[str]) -> set[str]:
-        """Remove messages that are done."""
-        raise NotImplementedError
-
-    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
-        """Give messages back without charging them; with no delay they are the next to be lent."""
-        raise NotImplementedError
-
-    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
-        """Give messages back, each after its delay, with one more attempt or one more offer counted."""
-        raise NotImplementedError
-
-    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
-        """Turn messages into dead letters, each with its error and the attempts to add."""
-        raise NotImplementedError
-
-    def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
-        """Return what is lent to ``owner`` except ``known``: messages whose reply was lost."""
-        raise NotImplementedError
-
-    def held(self, owner: int, ids: Collection[str]) -> set[str]:
-        """Return which of ``ids`` are lent to ``owner``."""
-        raise NotImplementedError
-
-    def beat(self, owners: Collection[int]) -> set[int]:
-        """Advance the beat counters of ``owners``; return the owners that are still enrolled."""
-        raise NotImplementedError
-
-    def owners(self) -> dict[int, int]:
-        """Return the beat counter of every owner enrolled on this queue."""
-        raise NotImplementedError
-
-    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
-        """Remove ``owner`` and give back everything it held, to the head of the queue.
-
-        With ``beats``, only if its counter still has that value. With ``running``, each message that was
-        running is charged a crash, with the reason as its error, and the others nothing; without it
-        (it is unknown what ran), every message is charged a redelivery. Return how many came back.
-        """
-        raise NotImplementedError
-
-    def sweep(self, seconds: float = 0.05) -> int:
-        """Give back messages that no owner holds and no list names; return how many came back.
-
-        Each is charged a redelivery. The maintainer calls this regularly: it searches for about ``seconds``
-        and continues from there when called again. Safe beside any other call. Returns 0 if no message can get lost.
-        """
-        return 0
-
-    def write(self, data: bytes) -> None:
-        self.send([Envelope(message_id(data) or new_id(), data)])
-
-    def read(self) -> bytes | None:
-        owner = new_owner()
-        self.enroll(owner)
-        try:
-            batch = self.receive(owner, 1)
-            self.ack(owner, [delivery.id for delivery in batch.deliveries])
-        finally:
-            self.reap(owner, running={})
-        return batch.deliveries[0].data if batch.deliveries else None
-
-    def bury(self, letter: DeadLetter) -> None:
-        raise NotImplementedError("A leased message becomes a dead letter by reject().")
-
-    def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
-        raise NotImplementedError
-
-    def dead_ids(self, prefix: str, count: int = 10) -> list[str]:
-        """Return the ids of up to ``count`` dead letters whose id begins with ``prefix``; none is loaded."""
-        raise NotImplementedError
-
-    def replay(self, ids: Collection[str] | None = None) -> int:
-        """Put the dead letters of ``ids`` (None: all) back, with their counters reset; return how many.
-
-        Within their priority they are the next to be lent, in the order in which they were first sent.
-        """
-        raise NotImplementedError
-
-    def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
-        raise NotImplementedError
-
-    def stats(self) -> Stats:
-        raise NotImplementedError
 
 
 def counts_of(queue: BaseQueue) -> dict[str, int | None]:

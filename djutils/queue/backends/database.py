@@ -175,10 +175,6 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             for some in self._leased():
                 some.delete()
 
-    def __len__(self) -> int:
-        stats = self.stats()
-        return stats.ready + stats.delayed
-
     def stats(self) -> Stats:
         with self._database() as connection:
             counts = self._sql(connection).count(connection, self.name)

@@ -28,7 +28,7 @@ from djutils.queue.message import (
 )
 from djutils.queue.stores.memory_store import MemoryStore
 
-from .base import LeasedQueue
+from .leased import LeasedQueue
 from .looking import Place
 
 _MARK = "_empties_djutils"
@@ -229,10 +229,6 @@ class MemoryQueue(LeasedQueue):
             unheard = [id for id in self._shared.entries if id not in known]
             return [entry.delivery() for entry in self._lent(owner, unheard)]
 
-    def held(self, owner: int, ids: Collection[str]) -> set[str]:
-        with self._shared.changed:
-            return {entry.envelope.id for entry in self._lent(owner, ids)}
-
     def beat(self, owners: Collection[int]) -> set[int]:
         with self._shared.changed:
             enrolled = self._shared.beats.keys() & set(owners)
@@ -266,9 +262,6 @@ class MemoryQueue(LeasedQueue):
     def flush(self) -> None:
         with self._shared.changed:
             self._shared.entries.clear()
-
-    def __len__(self) -> int:
-        return self.stats().ready + self.stats().delayed
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         with self._shared.changed:

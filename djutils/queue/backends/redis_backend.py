@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_client import RedisClient
 from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
 from djutils.queue.backends.redis_looking import RedisLooking
@@ -195,10 +195,6 @@ class RedisQueue(LeasedQueue):
 
     def flush(self) -> None:
         self._run("flush")
-
-    def __len__(self) -> int:
-        stats = self.stats()
-        return stats.ready + stats.delayed
 
     def stats(self) -> Stats:
         return Stats(*self._run("stats"))

@@ -31,6 +31,7 @@ if __name__ == "__main__" and not __package__:
         )
         sys.exit(os.EX_CONFIG)
 
+from djutils.queue.backends.border import nothing
 from djutils.queue.bin import (
     daemonize,
     logs,
@@ -50,7 +51,7 @@ from djutils.queue.bin.status import in_words, name, report
 from djutils.queue.bin.stopping import Ending, end, end_orphans, refuse_within, was_started_by
 from djutils.queue.bin.surroundings import make_directory
 from djutils.queue.exceptions import ConsumerError
-from djutils.queue.workers.options import ConsumerOptions, Hooks, nothing
+from djutils.queue.workers.options import ConsumerOptions, Hooks
 from djutils.queue.workers.os_signals import end_at_sigterm
 from djutils.queue.workers.streams import flush_standard_streams
 from djutils.queue.workers.supervisor import Supervisor

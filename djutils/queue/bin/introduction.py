@@ -9,12 +9,11 @@ from itertools import groupby
 
 from djutils import __version__
 from djutils.queue.backends import load_backend
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
 from djutils.queue.bin import privileges
 from djutils.queue.bin.options import Options
 from djutils.queue.conf import settings
 from djutils.queue.registry import registry
-from djutils.queue.workers.channel import LeasedChannel, PopChannel
 from djutils.queue.workers.options import ConsumerOptions
 
 logger = logging.getLogger("djutils.queue.bin.consumer")
@@ -22,7 +21,7 @@ logger = logging.getLogger("djutils.queue.bin.consumer")
 
 def have_leases(names: Sequence[str]) -> bool:
     """Return whether the backends of all these queues run interrupted commands again."""
-    return all(issubclass(_backend_of(name), LeasedQueue) for name in names)
+    return all(_backend_of(name).supports_leases for name in names)
 
 
 def _backend_of(name: str) -> type[BaseQueue]:
@@ -45,10 +44,8 @@ def introduce(consumer: ConsumerOptions, options: Options, remarks: Sequence[str
     for backend, names in groupby(sorted(consumer.queues, key=_name_of_backend), _name_of_backend):
         queues = list(names)
         text = ", ".join(f"{name} (weight {weights[name]})" if weights else name for name in queues)
-        if have_leases(queues):
-            logger.info("Queues: %s; %s: %s.", text, backend, LeasedChannel.guarantee)
-        else:
-            logger.warning("Queues: %s; %s: %s.", text, backend, PopChannel.guarantee)
+        log = logger.info if have_leases(queues) else logger.warning
+        log("Queues: %s; %s: %s.", text, backend, _backend_of(queues[0]).guarantee)
     commands = [command.name for command in registry]
     logger.info("Commands (%d): %s", len(commands), ", ".join(commands) or "none")
     for remark in remarks:

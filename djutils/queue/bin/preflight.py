@@ -19,7 +19,8 @@ from django.db import connections
 
 from djutils.queue import autodiscover
 from djutils.queue.backends import explain_absence, queues
-from djutils.queue.backends.base import LeasedQueue, new_owner
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin import children, queue_names
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
@@ -103,7 +104,7 @@ def reach_backend(names: Sequence[str]) -> None:
     close_connections()
     for name in names:
         try:
-            has_leases = isinstance(queues.fresh(name), LeasedQueue)
+            has_leases = queues.fresh(name).supports_leases
         except ConfigurationError as error:
             raise ConsumerError(str(error), CONFIGURATION) from error
         if failure := _query(name) if has_leases else _query_in_a_child(name):

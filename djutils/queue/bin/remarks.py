@@ -11,7 +11,8 @@ from typing import TypeVar
 from django.core.checks import ERROR, WARNING, run_checks
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin import children
 from djutils.queue.conf import settings
 from djutils.queue.registry import registry
@@ -36,7 +37,7 @@ def find(names: Sequence[str]) -> list[str]:
         return [*found, _NO_COMMANDS]
     with suppress(Exception):
         # It is unknown what a third-party driver leaves behind: a child process queries it.
-        all_lend = all(isinstance(queues.fresh(name), LeasedQueue) for name in names)
+        all_lend = all(queues.fresh(name).supports_leases for name in names)
         call = _here if all_lend else children.call
         found += call(lambda: _of_queues(names))
     return found
@@ -91,14 +92,14 @@ def _is_empty(name: str) -> bool:
 
 def _has_no_consumer(name: str) -> bool:
     """Return whether no worker is registered for the queue; False if that is unknown."""
-    return _asked(name, lambda queue: isinstance(queue, LeasedQueue) and not queue.owners(), False)
+    return _asked(name, lambda queue: queue.supports_leases and not queue.owners(), False)
 
 
 def _left_waiting(name: str) -> set[str]:
     """Return the queues in the store of ``name`` where messages wait and no worker is registered."""
 
     def look(queue: BaseQueue) -> set[str]:
-        if not (isinstance(queue, LeasedQueue) and unattended.can_be_searched(queue)):
+        if not unattended.can_be_searched(queue):
             return set()
         attended = {served for served, _ in unattended.beats(queue).values()}
         return unattended.waiting(queue) - attended

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue, LeasedQueue, counts_of
+from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.bin import preflight
 from djutils.queue.bin.pidfile import Holder
 from djutils.queue.exceptions import ConsumerError
-from djutils.queue.workers.channel import LeasedChannel, PopChannel
 from djutils.queue.workers.options import ConsumerOptions
 
 WATCHED = ConsumerOptions(()).beat_every + 1.0
@@ -76,7 +75,7 @@ def _describe(name: str) -> Report:
         oldest = queue.oldest() if queue.supports_peek else None
         return told | {
             "backend": type(queue).__name__,
-            "guarantee": (LeasedChannel if queue.supports_leases else PopChannel).guarantee,
+            "guarantee": queue.guarantee,
             **counts,
             "knows_oldest": queue.supports_peek,
             "oldest": oldest and oldest.id,
@@ -93,7 +92,7 @@ def _age(sent: datetime | None) -> float | None:
 
 def _workers(queue: BaseQueue) -> list[Report] | None:
     """Return the registered worker processes; None if the backend does not register them."""
-    if not isinstance(queue, LeasedQueue):
+    if not queue.supports_leases:
         return None
     return [
         {"owner": f"{owner:x}", "beats": beats, "beating": None}
@@ -120,8 +119,7 @@ def _watch(described: Sequence[Report], seconds: float) -> None:
 def _look_again(name: str, workers: list[Report]) -> bool:
     """Note which workers have beaten or were removed since; return whether the store could be queried."""
     try:
-        queue = queues[name]
-        now = queue.owners() if isinstance(queue, LeasedQueue) else {}
+        now = queues[name].owners()
     except Exception:  # noqa: BLE001  (what was seen so far is reported)
         return False
     workers[:] = [worker for worker in workers if int(worker["owner"], 16) in now]

@@ -7,7 +7,8 @@ import time
 from collections import deque
 from math import inf
 
-from .border import border
+from djutils.queue.backends.border import border
+
 from .chore import Chore, Stores
 from .crew import Crew, Member
 from .options import ConsumerOptions

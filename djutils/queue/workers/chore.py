@@ -10,10 +10,11 @@ from contextlib import suppress
 from math import inf
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.border import border
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import BackendError
 
-from .border import border
 from .outage import Outage
 
 

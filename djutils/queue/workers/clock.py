@@ -16,14 +16,13 @@ from datetime import UTC, datetime
 from django.conf import settings as django_settings
 
 from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.border import border
 from djutils.queue.conf import settings
 from djutils.queue.crontab import project_zone
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
 from djutils.queue.sending import pack, send_once
-
-from .border import border
 
 logger = logging.getLogger("djutils.queue.workers.clock")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.channel import LeasedChannel, Settled
+from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.backends.texts import reap
 from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Delivery
 
-from .channel import LeasedChannel, Settled
 from .settling import Settling
-from .texts import reap
 from .worker import Died
 
 logger = logging.getLogger("djutils.queue.workers.reclaiming")
@@ -37,7 +37,7 @@ class DeadWorker:
 
     def settle(self, queue: LeasedQueue) -> None:
         """Settle everything lent to the dead process. Raises ``BackendError`` if the store does not respond."""
-        channel = LeasedChannel(queue, self._owner)
+        channel = queue.channel(self._owner)
         if self._settling is None:
             waiting = [*self._acks(), *self._failures(channel)]
             self._settling = Settling()

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from .border import border
+from djutils.queue.backends.border import border
+
 from .chore import Chore, Stores
 
 _EVERY = 60.0

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, assert_never
 
+from djutils.queue.backends.channel import Channel
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import RELEASED, Action, Delivery
 
 from .board import Board
-from .channel import Channel
 from .runner import Finished
 from .settling import Settling
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
+from djutils.queue.backends.channel import Channel
+
 from .board import Board
-from .channel import Channel
 from .feed import Feed
 from .runner import Finished, Waiting
 

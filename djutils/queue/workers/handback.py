@@ -10,7 +10,8 @@ import logging
 import time
 from math import inf
 
-from .border import border
+from djutils.queue.backends.border import border
+
 from .chore import Chore, Stores
 from .crew import Crew, Member
 

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from djutils.queue.backends.border import nothing
+from djutils.queue.backends.channel import Channel
 from djutils.queue.executor import Executor
 
 from .board import Board
-from .channel import Channel
-from .options import nothing
 from .runner import WEIGHT, Runner
 
 _LOOK_EVERY = 0.2

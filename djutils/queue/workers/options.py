@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from djutils.queue.backends.border import nothing
+
 
 @dataclass(frozen=True)
 class ConsumerOptions:
@@ -39,10 +41,6 @@ class ConsumerOptions:
     def beat_every(self) -> float:
         """Seconds between two beats, and the longest time a worker goes without calling its backend."""
         return self.lease / 6
-
-
-def nothing() -> None:
-    """Do nothing: the default for a hook."""
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from djutils.queue.backends import queues
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.border import nothing
+from djutils.queue.backends.channel import Channel
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor
 from djutils.queue.middleware.database import database_connections, keep_connections
 from djutils.queue.signals import worker_started, worker_stopping
 
 from .board import Board
-from .channel import Channel, make_channel
 from .inline import Inline, Relief
-from .options import ConsumerOptions, Hooks, nothing
+from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals
 from .pump import Pump
 from .runner import Runner
@@ -91,7 +92,7 @@ class WorkerProcess:
 
         def make_channels() -> list[Channel]:
             together = queues.fresh_together(names)
-            return [make_channel(queue, owners[queue.name], self._board.hear) for queue in together]
+            return [queue.channel(owners[queue.name], self._board.hear) for queue in together]
 
         return make_pump(self._options, executors, self._board, make_channels, self._world.restore)
 

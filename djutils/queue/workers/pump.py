@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from djutils.queue.backends.channel import Channel
 from djutils.queue.exceptions import BackendError, BackendUnavailable, OwnerLost
 
 from .board import Board
-from .channel import Channel
 from .feeds import Feeds
 from .intake import Intake
 from .options import ConsumerOptions

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from djutils.queue import dead_letters
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
+from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.border import border
 from djutils.queue.conf import settings
 
-from .border import border
 from .chore import Chore, Stores
 
 _FIRST = 600.0
@@ -65,7 +65,7 @@ class Retention(Chore):
         self._before = datetime.fromtimestamp(self._now(), UTC) - dead_letters.as_age(kept)
         left: list[tuple[BaseQueue, list[str] | None]] = []
         for queue in self._stores.queues.values():
-            if not isinstance(queue, LeasedQueue):
+            if not queue.supports_leases:
                 left.append((queue, None))
                 continue
             with border(queue):

@@ -11,11 +11,10 @@ import logging
 import time
 from typing import NamedTuple
 
+from djutils.queue.backends.channel import Channel, Settled
+from djutils.queue.backends.texts import bearable
 from djutils.queue.exceptions import BackendError, BackendUnavailable, OwnerLost
 from djutils.queue.message import Action, Delivery, Outcome
-
-from .channel import Channel, Settled
-from .texts import bearable
 
 logger = logging.getLogger("djutils.queue.workers.settling")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from djutils.queue.backends.base import LeasedQueue
+from djutils.queue.backends.border import border
+from djutils.queue.backends.leased import LeasedQueue
 
-from .border import border
 from .chore import Chore, Stores
 from .crew import Crew
 from .options import ConsumerOptions

@@ -6,7 +6,8 @@ import logging
 import time
 from math import inf
 
-from .border import border
+from djutils.queue.backends.border import border
+
 from .chore import Chore, Stores
 
 logger = logging.getLogger("djutils.queue.workers.sweeping")

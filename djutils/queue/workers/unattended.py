@@ -14,9 +14,9 @@ from typing import Any
 from django.apps import apps
 from django.db import connections
 
-from djutils.queue.backends.base import BaseQueue, LeasedQueue, own_alias
+from djutils.queue.backends.base import BaseQueue, own_alias
+from djutils.queue.backends.border import border
 
-from .border import border
 from .chore import Chore, Stores
 from .options import ConsumerOptions
 
@@ -32,7 +32,7 @@ def can_be_searched(queue: BaseQueue) -> bool:
     return alias is not None and queue.through(alias) is queue
 
 
-def waiting(queue: LeasedQueue) -> set[str]:
+def waiting(queue: BaseQueue) -> set[str]:
     """Return the names of some queues in the store of ``queue`` on which messages wait.
 
     ``queue`` is open. Each name takes one index lookup, however many messages there are.
@@ -56,7 +56,7 @@ def _names(cursor: Any, after: str) -> Iterator[str]:
         yield name
 
 
-def beats(queue: LeasedQueue) -> dict[int, tuple[str, int]]:
+def beats(queue: BaseQueue) -> dict[int, tuple[str, int]]:
     """Return the queue and the beat counter of every owner in the store of ``queue``, which is open."""
     workers = apps.get_model("djutils", "QueueWorker").objects.using(own_alias(queue.transaction_alias or ""))
     return {owner: (name, count) for owner, name, count in workers.values_list("owner", "queue", "beats")}

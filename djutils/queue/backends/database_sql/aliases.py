@@ -10,7 +10,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.models import QueueMessage
-from djutils.queue.backends.base import LeasedQueue, is_own_alias
+from djutils.queue.backends.base import is_own_alias
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import ConfigurationError
 
 from .errors import translated_errors

@@ -1,41 +1,64 @@
-"""How a worker uses a queue: with leases if the backend has them, by popping messages if not."""
+"""How a worker uses a queue, and how it uses one with leases.
+
+A queue makes the channel it is read through: ``queue.channel(owner)``. So this module knows a queue only by the
+methods that it calls.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import partial
-from typing import assert_never
+from typing import Protocol, assert_never
 
-from djutils.queue import codec
-from djutils.queue.backends.base import BaseQueue, LeasedQueue
-from djutils.queue.exceptions import BackendError, BackendUnavailable, MessageError
-from djutils.queue.message import Action, DeadLetter, Delivery, Outcome, Rejection, Retrial, new_id
+from djutils.queue.exceptions import BackendError
+from djutils.queue.message import Action, Batch, Delivery, Outcome, Rejection, Retrial
 
-from .border import border
-from .options import nothing
-from .texts import reap
+from .border import border, nothing
+from .texts import Reapable, reap
 
-logger = logging.getLogger("djutils.queue.workers.channel")
+logger = logging.getLogger("djutils.queue.backends.channel")
 
 Settled = tuple[Delivery, Outcome]
+
+
+class Source(Protocol):
+    """What every channel reads of its queue."""
+
+    name: str
+    connection: str
+    batch: int
+
+    @property
+    def blocking(self) -> bool: ...
+
+
+class Lender(Source, Reapable, Protocol):
+    """What a ``LeasedChannel`` calls: methods of a ``LeasedQueue``."""
+
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def enroll(self, owner: int) -> None: ...
+    def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch: ...
+    def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None: ...
+    def ack(self, owner: int, ids: Collection[str]) -> set[str]: ...
+    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]: ...
+    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]: ...
+    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]: ...
+    def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]: ...
 
 
 class Channel(ABC):
     """Receives from one queue and settles the outcomes."""
 
-    guarantee: str
-    """What is guaranteed when a worker is killed."""
     prefetches = True
     """Whether more messages may be received than there are idle threads."""
     leased = False
     """Whether received messages may be taken back by others."""
 
-    def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:
+    def __init__(self, queue: Source, heard: Callable[[], object] = nothing) -> None:
         self.border = border(queue, heard)
         """The context in which every call of the backend is made."""
         self.name = queue.name
@@ -87,10 +110,9 @@ class Channel(ABC):
 class LeasedChannel(Channel):
     """At least once: a message that is not settled goes to another worker."""
 
-    guarantee = "at least once"
     leased = True
 
-    def __init__(self, queue: LeasedQueue, owner: int, heard: Callable[[], object] = nothing) -> None:
+    def __init__(self, queue: Lender, owner: int, heard: Callable[[], object] = nothing) -> None:
         super().__init__(queue, heard)
         self._queue = queue
         self._owner = owner
@@ -201,123 +223,3 @@ class LeasedChannel(Channel):
         for id in set(late) - self._doubtful if what else ():
             logger.warning("%s %s here, but had already been taken back: it may run again.", id, what)
         self._doubtful.difference_update(ids)
-
-
-class PopChannel(Channel):
-    """At most once under a kill: reading removes the message, so a killed worker loses it.
-
-    Retries and delays are written again with the attempt and the due time in the message.
-    """
-
-    prefetches = False
-    guarantee = "at most once under a kill: a killed worker loses the messages it was running"
-
-    def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:
-        super().__init__(queue, heard)
-        self.blocking = False
-        self._queue = queue
-
-    def open(self) -> None:
-        with self.border:
-            len(self._queue)
-
-    def join(self) -> None:
-        """Do nothing."""
-
-    def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
-        """As ``Channel.receive``; messages that are not due go to the end of the queue, once around."""
-        deliveries: list[Delivery] = []
-        first_early = b""
-        try:
-            for _ in range(max(count, self.batch)):
-                if len(deliveries) >= count or (data := self._read()) is None:
-                    break
-                deliveries.append(Delivery(new_id(), data))
-                if not self._is_early(data):
-                    continue
-                self._write(data)
-                deliveries.pop()
-                if data == first_early:
-                    break
-                first_early = first_early or data
-        except BackendUnavailable:
-            # The messages read so far exist only here: they must run. The next read meets the outage again.
-            if not deliveries:
-                raise
-        return deliveries
-
-    def _read(self) -> bytes | None:
-        with self.border:
-            return self._queue.read()
-
-    def _write(self, data: bytes) -> None:
-        with self.border:
-            self._queue.write(data)
-
-    def _is_early(self, data: bytes) -> bool:
-        try:
-            eta = codec.decode(data, self.name).eta
-        except MessageError:
-            return False
-        return eta is not None and eta > time.time()
-
-    def settle(self, settled: list[Settled]) -> None:
-        while settled:
-            self._carry_out(*settled[0])
-            settled.pop(0)
-
-    def _carry_out(self, delivery: Delivery, outcome: Outcome) -> None:
-        match outcome.action:
-            case Action.RELEASE:
-                self._write(self._later(delivery.data, outcome.delay) if outcome.delay else delivery.data)
-            case Action.RETRY:
-                self._write(self._again(delivery, outcome))
-            case Action.REJECT:
-                with self.border:
-                    self._queue.bury(self._letter(delivery, outcome))
-            case Action.ACK | Action.DROP | Action.SETTLED:
-                pass  # reading removed it
-            case _:
-                assert_never(outcome.action)
-
-    def adopt(self, known: Collection[str]) -> list[Delivery]:
-        return []
-
-    def probe(self) -> None:
-        with self.border:
-            len(self._queue)
-
-    def disconnect(self) -> None:
-        """Do nothing: the four methods connect as they like."""
-
-    def close(self, refused: Mapping[str, str]) -> None:
-        """Log what is lost: it exists only in this process."""
-        for id, why in refused.items():
-            logger.error("%s is lost: the queue accepted it neither back nor as a dead letter (%s).", id, why)
-
-    def _later(self, data: bytes, delay: float) -> bytes:
-        try:
-            return codec.postpone(data, self.name, delay)
-        except MessageError:  # what cannot be read has nowhere to write the moment either
-            return data
-
-    def _again(self, delivery: Delivery, outcome: Outcome) -> bytes:
-        message = codec.decode(delivery.data, self.name)
-        eta = time.time() + outcome.delay if outcome.delay else None
-        return codec.encode(message._replace(attempt=message.attempt + 1, eta=eta))
-
-    def _letter(self, delivery: Delivery, outcome: Outcome) -> DeadLetter:
-        id, data, attempts = delivery.id, delivery.data, 0
-        with suppress(MessageError):
-            message = codec.decode(data, self.name)
-            id, attempts = message.id, message.attempt - (not outcome.charge)
-            # When replayed, it starts again with the first attempt.
-            data = codec.encode(message._replace(attempt=1, eta=None))
-        return DeadLetter(id, data, outcome.error, datetime.now(UTC), attempts)
-
-
-def make_channel(queue: BaseQueue, owner: int, heard: Callable[[], object] = nothing) -> Channel:
-    """Return the right channel for ``queue``; ``heard`` is called whenever the backend has replied."""
-    if isinstance(queue, LeasedQueue):
-        return LeasedChannel(queue, owner, heard)
-    return PopChannel(queue, heard)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
-from djutils.queue.backends.base import LeasedQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable, OwnerLost
+from djutils.queue.message import Crashes
 
 from .border import border
+
+
+class Reapable(Protocol):
+    """What ``reap`` calls: methods of a ``LeasedQueue``."""
+
+    def owners(self) -> dict[int, int]: ...
+    def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int: ...
+
 
 _TYPE = re.compile(r"[\w.]+(?=:|$)", re.ASCII)
 
@@ -31,7 +40,7 @@ def _escaped(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode()
 
 
-def reap(queue: LeasedQueue, owner: int, reasons: Mapping[str, str]) -> int:
+def reap(queue: Reapable, owner: int, reasons: Mapping[str, str]) -> int:
     """Remove ``owner`` and charge a crash to each id of ``reasons``, with as much of the reason as the store accepts.
 
     Return how many messages came back. Raises ``BackendError`` if the store refuses even the shortest.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from djutils.queue.backends.base import BaseQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 
-from .options import nothing
+
+def nothing() -> None:
+    """Do nothing: the default for a hook."""
 
 
 class border:  # noqa: N801  (used like a function; as a class it takes a third of the time)
@@ -16,7 +17,7 @@ class border:  # noqa: N801  (used like a function; as a class it takes a third 
     ``heard`` is called each time the backend has replied.
     """
 
-    def __init__(self, queue: BaseQueue, heard: Callable[[], object] = nothing) -> None:
+    def __init__(self, queue: object, heard: Callable[[], object] = nothing) -> None:
         self._queue = queue
         self._heard = heard
 
