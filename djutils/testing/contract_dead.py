@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Envelope, Rejection, Stats, new_id
-from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_priority
+from djutils.testing.contract_fixtures import LeaseFixtures, ids_of, needs_priority
 
 
 class DeadLetters(LeaseFixtures):

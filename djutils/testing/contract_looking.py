@@ -9,7 +9,7 @@ import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Envelope, Rejection, Retrial, Snapshot, StateName, Stats, new_id
-from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority
+from djutils.testing.contract_fixtures import LeaseFixtures, ids_of, needs_delay, needs_priority
 from djutils.testing.contract_queue import until
 
 STATES: tuple[StateName, ...] = get_args(StateName)

@@ -8,7 +8,7 @@ import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Envelope, new_id
-from djutils.testing.contract_leases import LeaseFixtures
+from djutils.testing.contract_fixtures import LeaseFixtures, needs_keys
 
 ALIKE = {
     "case": ("slow", "Slow"),
@@ -59,6 +59,7 @@ class Naming(LeaseFixtures):
         assert queue.ack(owner, [other]) == {other}
 
     @each_pair
+    @needs_keys
     def test_keys_that_are_similar_are_different_keys(self, queue: LeasedQueue, names: Sequence[str]) -> None:
         for key in names:
             assert queue.send_once(f"app.{key} 2026-11-24T06:00", Envelope(new_id(), b"data"))
@@ -66,6 +67,7 @@ class Naming(LeaseFixtures):
             assert not queue.send_once(f"app.{key} 2026-11-24T06:00", Envelope(new_id(), b"data"))
         assert len(queue) == 2
 
+    @needs_keys
     def test_long_names_and_long_keys_are_told_apart_to_their_last_character(self) -> None:
         queues = [self.make_queue(f"{new_id()}{end}".rjust(200, "q")) for end in "ab"]
         keys = [f"app.{end}".rjust(300, "k") for end in "ab"]
@@ -78,6 +80,7 @@ class Naming(LeaseFixtures):
             queue.flush()
             queue.close()
 
+    @needs_keys
     def test_where_a_queues_name_ends_and_its_key_begins_is_known(self) -> None:
         start = new_id()
         first, second = self.make_queue(f"{start}:a"), self.make_queue(start)
@@ -88,6 +91,7 @@ class Naming(LeaseFixtures):
             queue.flush()
             queue.close()
 
+    @needs_keys
     @pytest.mark.parametrize("key", ["🚀", "nul \0", "", "line\nbreak", "k" * 5000])
     def test_any_text_is_a_key(self, queue: LeasedQueue, key: str) -> None:
         assert queue.send_once(key, Envelope(new_id(), b"data"))

@@ -11,7 +11,13 @@ import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
-from djutils.testing.contract_leases import LeaseFixtures, ids_of, needs_delay, needs_priority, needs_waiting
+from djutils.testing.contract_fixtures import (
+    LeaseFixtures,
+    ids_of,
+    needs_delay,
+    needs_priority,
+    needs_waiting,
+)
 from djutils.testing.contract_queue import PATIENCE, until
 
 DELAY = 0.4

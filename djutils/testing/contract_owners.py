@@ -12,7 +12,7 @@ from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
-from djutils.testing.contract_leases import LeaseFixtures, ids_of
+from djutils.testing.contract_fixtures import LeaseFixtures, ids_of, needs_keys
 from djutils.testing.contract_queue import THREADS, all_at_once
 
 
@@ -271,6 +271,7 @@ class Sharing(LeaseFixtures):
         assert sorted(all_at_once(reap)) == [0] * (THREADS - 1) + [10]
         assert queue.stats() == Stats(ready=10)
 
+    @needs_keys
     def test_of_many_with_one_key_one_sends(self, queue: LeasedQueue, name: str) -> None:
         def send(_: int) -> bool:
             own: LeasedQueue = self.make_queue(name)
@@ -282,6 +283,7 @@ class Sharing(LeaseFixtures):
         assert sorted(all_at_once(send)) == [False] * (THREADS - 1) + [True]
         assert len(queue) == 1
 
+    @needs_keys
     def test_a_key_stays_used_when_its_message_is_done(self, queue: LeasedQueue, owner: int) -> None:
         assert queue.send_once("key", Envelope(new_id(), b"first"))
         assert queue.read() == b"first"
@@ -289,6 +291,7 @@ class Sharing(LeaseFixtures):
         assert not queue.send_once("key", Envelope(new_id(), b"second"))
         assert queue.read() is None
 
+    @needs_keys
     def test_keys_are_told_apart_and_belong_to_one_queue(self, queue: LeasedQueue, name: str) -> None:
         neighbour: LeasedQueue = self.make_queue(f"{name}-neighbour")
         keys = ["app.nightly 2026-11-24T06:00", "app.nightly 2026-11-24T06:01", "ä{b}:%"]

@@ -11,7 +11,7 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Envelope, new_id
-from djutils.testing.contract_leases import ids_of
+from djutils.testing.contract_fixtures import ids_of
 from djutils.testing.contract_machine import ModelContract
 from djutils.testing.contract_queue import until
 
