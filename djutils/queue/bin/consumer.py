@@ -32,20 +32,12 @@ if __name__ == "__main__" and not __package__:
         sys.exit(os.EX_CONFIG)
 
 from djutils.queue.backends.border import nothing
-from djutils.queue.bin import (
-    daemonize,
-    logs,
-    preflight,
-    privileges,
-    processes,
-    queue_names,
-    streams,
-    terminal,
-)
+from djutils.queue.bin import daemonize, logs, preflight, privileges, processes, streams, terminal
 from djutils.queue.bin.introduction import have_leases, introduce
 from djutils.queue.bin.options import Options, default_logfile, default_pidfile, parse, recorded_words
 from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, remove_stale
 from djutils.queue.bin.project import Project
+from djutils.queue.bin.queue_names import as_words
 from djutils.queue.bin.safe_files import last_lines, size
 from djutils.queue.bin.status import in_words, name, report
 from djutils.queue.bin.stopping import Ending, end, end_orphans, refuse_within, was_started_by
@@ -282,7 +274,7 @@ class QueueDaemon:
 
     def _words(self, logfile: Path | None) -> list[str]:
         more = {"logfile": logfile} if logfile else {}
-        return self._options.words(queues=queue_names.as_words(self._consumer), **more)
+        return self._options.words(queues=as_words(self._consumer), **more)
 
     def _make_pidfile(self, logfile: Path | None) -> Pidfile:
         consumer, account = self._consumer, self._project.account
