@@ -12,7 +12,7 @@ from .message import Delivery, Message
 
 
 class Watchdog(Protocol):
-    """Where a thread records for the supervisor when its command must have ended; a board's pad is one."""
+    """Where a run records for the supervisor when its command must have ended; a board's slot is one."""
 
     def must_end(self, deadline: float) -> None:
         """Record when the running command must have ended, by the monotonic clock; 0: no limit."""

@@ -11,6 +11,7 @@ import pytest
 
 from djutils.queue import executor
 from djutils.queue.message import Action, Outcome
+from djutils.queue.workers import board
 from djutils.queue.workers import pump as pump_module
 from djutils.queue.workers.board import Report
 from djutils.queue.workers.pace import BUDGET
@@ -45,6 +46,20 @@ def test_an_outcome_that_only_equals_an_ack_is_acked(
     assert sorted(ran) == list(range(10))
     one.end()
     assert one.board.report() == Report({}, {})
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_more_is_received_than_the_board_has_slots_for(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr(board, "UNCONFIRMED", 1)
+    for number in range(30):
+        send(queue, record, number)
+    one = rig(queue, threads=threads)
+    until(lambda: empty(queue))
+    assert sorted(ran) == list(range(30))
+    one.end()
+    assert len(one.board.free) == threads + 1
 
 
 def test_it_is_ready_when_the_backend_was_reached(rig: MakeRig, queue: FlakyQueue) -> None:

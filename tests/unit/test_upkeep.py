@@ -18,7 +18,7 @@ from djutils.queue.message import Delivery
 from djutils.queue.workers import handback as handback_module
 from djutils.queue.workers.arena import Arena
 from djutils.queue.workers.beating import Beating
-from djutils.queue.workers.board import Board
+from djutils.queue.workers.board import Board, Slot
 from djutils.queue.workers.chore import Chore, Guard, Stores
 from djutils.queue.workers.crew import Crew
 from djutils.queue.workers.handback import Handback
@@ -49,6 +49,12 @@ class Post:
         lent = self.queue.receive(self.owner, count).deliveries
         self.board.take(len(lent))
         return lent
+
+
+def begin(board: Board, id: str) -> Slot:
+    slot = board.free.popleft()
+    slot.start(0, id)
+    return slot
 
 
 @pytest.fixture
@@ -117,10 +123,10 @@ def test_who_hears_again_is_beaten_for_again(beating: Beating, post: Post) -> No
 
 def test_who_runs_a_long_command_has_nothing_to_hear(beating: Beating, post: Post) -> None:
     post.board.hear()
-    post.board.pads[1].start(0, "a" * 32)
+    slot = begin(post.board, "a" * 32)
     silence(beating, 2.5)
     before = post.beats()
-    post.board.pads[1].finish(succeeded=True)
+    slot.finish(succeeded=True)
     beating.do()
     assert post.beats() > before
     assert not beating.deaf
@@ -196,11 +202,9 @@ def test_what_waits_behind_a_stuck_command_goes_back_and_what_runs_stays(
 ) -> None:
     fill(post.queue, 20)
     first, failed, stuck, *_ = post.take(10)
-    pad = post.board.pads[0]
     for delivery, succeeded in ((first, True), (failed, False)):
-        pad.start(0, delivery.id)
-        pad.finish(succeeded)
-    pad.start(0, stuck.id)
+        begin(post.board, delivery.id).finish(succeeded)
+    begin(post.board, stuck.id)
     until(lambda: handback.do() or post.queue.stats().ready == 17)
     assert {one.id for one in post.queue.adopt(post.owner, ())} == {first.id, failed.id, stuck.id}
     assert post.board.word == 2
@@ -212,13 +216,13 @@ def test_what_waits_behind_a_stuck_command_goes_back_and_what_runs_stays(
 def test_a_process_that_gets_on_or_holds_nothing_more_is_left_alone(handback: Handback, post: Post) -> None:
     fill(post.queue, 3)
     lent = post.take(3)
-    pad = post.board.pads[0]
-    pad.start(0, lent[0].id)
+    slot = begin(post.board, lent[0].id)
     end = time.monotonic() + 0.3
 
     def get_on() -> bool:
-        pad.finish(succeeded=True)
-        pad.start(0, lent[1].id)
+        slot.finish(succeeded=True)
+        post.board.ended_in[0] += 1
+        slot.start(0, lent[1].id)
         post.board.take(1000)
         handback.do()
         return time.monotonic() > end
@@ -232,7 +236,7 @@ def test_a_process_that_gets_on_or_holds_nothing_more_is_left_alone(handback: Ha
 
 def test_a_process_that_can_give_back_by_itself_is_left_to_do_so(handback: Handback, post: Post) -> None:
     fill(post.queue, 3)
-    post.board.pads[0].start(0, post.take(3)[0].id)
+    begin(post.board, post.take(3)[0].id)
     end = time.monotonic() + 0.3
     until(lambda: post.board.stir() or handback.do() or time.monotonic() > end)
     assert post.board.word == 0
@@ -240,7 +244,7 @@ def test_a_process_that_can_give_back_by_itself_is_left_to_do_so(handback: Handb
 
 def test_one_command_is_asked_about_once(handback: Handback, post: Post) -> None:
     fill(post.queue, 3)
-    post.board.pads[0].start(0, post.take(3)[0].id)
+    begin(post.board, post.take(3)[0].id)
     until(lambda: handback.do() or post.board.word == 2)
     end = time.monotonic() + 0.3
     until(lambda: handback.do() or time.monotonic() > end)
@@ -256,7 +260,7 @@ class Refusing(MemoryQueue):
 
 def test_a_recall_whose_end_is_not_known_is_not_ended(handback: Handback, post: Post, stores: Stores) -> None:
     fill(post.queue, 3)
-    post.board.pads[0].start(0, post.take(3)[0].id)
+    begin(post.board, post.take(3)[0].id)
     stores.leased[post.queue.name] = Refusing(post.queue.name)
     with pytest.raises(BackendUnavailable):
         until(handback.do)

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from djutils.queue.workers.board import Board
+from djutils.queue.workers.board import Board, Slot
 from djutils.queue.workers.last_words import SIZE, LastWords
 from djutils.queue.workers.worker import WorkerRecord, cause_of
 
@@ -18,15 +18,20 @@ def make_worker(threads: int = 2) -> WorkerRecord:
     return WorkerRecord(("first", "second"), {"first": 1, "second": 2}, Board(threads))
 
 
+def begin(worker: WorkerRecord, id: str, channel: int = 0) -> Slot:
+    slot = worker.board.free.popleft()
+    slot.start(channel, id)
+    return slot
+
+
 def record(text: str) -> logging.LogRecord:
     return logging.LogRecord("a.logger", logging.INFO, "", 0, text, (), None)
 
 
 def test_what_was_done_is_told_and_what_ran_is_charged() -> None:
     worker = make_worker()
-    worker.board.pads[0].start(0, A)
-    worker.board.pads[0].finish(succeeded=True)
-    worker.board.pads[1].start(1, B)
+    begin(worker, A).finish(succeeded=True)
+    begin(worker, B, channel=1)
     died = worker.death_report(-9, 81, blameless=False)
     assert (died.owners, died.done, died.running) == (worker.owners, {"first": [A]}, {"second": [B]})
     assert died.reason == "Its process was killed by SIGKILL; at its peak it had 81 MiB."
@@ -47,17 +52,15 @@ def test_what_it_logged_last_is_told() -> None:
 
 def test_without_a_cause_nothing_is_charged() -> None:
     worker = make_worker()
-    worker.board.pads[0].start(0, A)
+    begin(worker, A)
     died = worker.death_report(-9, 1, blameless=True)
     assert (died.running, died.reason) == ({}, "")
 
 
 def test_when_it_was_killed_for_what_was_overdue_the_bystanders_are_not_charged() -> None:
     worker = make_worker()
-    worker.board.pads[0].start(0, A)
-    worker.board.pads[0].must_end(time.monotonic() - 1)
-    worker.board.pads[1].start(0, B)
-    worker.board.pads[1].must_end(time.monotonic() + 60)
+    begin(worker, A).must_end(time.monotonic() - 1)
+    begin(worker, B).must_end(time.monotonic() + 60)
     died = worker.death_report(-9, 1, blameless=False)
     assert (died.overdue, died.running) == ({"first": [A]}, {})
 
@@ -72,7 +75,7 @@ def test_to_exit_well_while_a_command_runs_is_a_death_too() -> None:
     worker = make_worker()
     assert worker.death_report(0, 1, blameless=False).reason == ""
     worker = make_worker()
-    worker.board.pads[0].start(0, A)
+    begin(worker, A)
     died = worker.death_report(0, 1, blameless=False)
     assert (died.running, died.reason.split(";")[0]) == ({"first": [A]}, "Its process exited with code 0")
 
@@ -81,7 +84,7 @@ def test_what_we_end_charges_no_message() -> None:
     """Recycled, or a bystander of a command that was past its time limit and has ended meanwhile."""
     recycled, bystander = make_worker(), make_worker()
     for worker in (recycled, bystander):
-        worker.board.pads[0].start(0, A)
+        begin(worker, A)
     recycled.board.leave()
     bystander.kill_at = time.monotonic()
     assert recycled.death_report(0, 1, blameless=False).running == {}
@@ -92,7 +95,7 @@ def test_what_we_end_charges_no_message() -> None:
 
 def test_what_dies_of_its_command_while_we_wait_for_it_to_end_is_charged() -> None:
     worker = make_worker()
-    worker.board.pads[0].start(0, A)
+    begin(worker, A)
     worker.kill_at = time.monotonic() + 5
     assert worker.death_report(-signal.SIGSEGV, 1, blameless=False).running == {"first": [A]}
 

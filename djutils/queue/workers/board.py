@@ -1,9 +1,9 @@
 """What a worker process is doing, in memory that outlives it.
 
-The supervisor makes the boards before it forks anything, the worker's threads write to theirs, and
+The supervisor makes the boards before it forks anything, the worker process writes to its own, and
 the maintainer reads them. When the process has died the supervisor reads what was finished
-and what was running. Each word has one writer, so no lock is needed; earlier writes take effect
-with the last write of a sequence.
+and what was running. Each word has one writer at a time, so no lock is needed; the state of a slot is
+written last, and the rest of the slot counts from then on.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ from __future__ import annotations
 import mmap
 import struct
 import time
+from collections import deque
+from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
-RING = 1024
-"""Finished commands remembered per thread until their ack is confirmed."""
+UNCONFIRMED = 1024
+"""How many finished commands may wait for the backend to settle them, beside those that run."""
 
 _FREE, _RUNNING, _DONE, _ENDED = range(4)
-_SLOT = struct.Struct("=B32sdB")  # the number of the channel, the id, when it must have ended, the state
-_STATE = _SLOT.size - 1
-_DEADLINE = 33
-_COUNTERS = struct.Struct("=QQ")  # total finished, total confirmed
 _LINE = 64
 """Bytes that a processor writes at once: a value that is read while it is written must not span two of them."""
-# One slot more than the ring remembers: the slot of the next command.
-_AREA = -(-(_COUNTERS.size + (RING + 1) * _SLOT.size) // _LINE) * _LINE
+# A slot begins with the moment when its command must have ended; the number of the channel and the id follow.
+_SLOT = struct.Struct("@dB32s")
+_COUNTER = 8
 
 # For the board as a whole: which life of its seat this is, when its pump last reached the backend and
 # when it was last able to act, how many messages it has received, the word that recalls messages that
 # have not begun, and whether the process has ended by itself.
-_HEAD = struct.Struct("=QddQBB")
+_HEAD = struct.Struct("@QddQBB")
 _HEARD, _STIRRED, _TAKEN, _WORD, _LEFT = 8, 16, 24, 32, 33
 
+# Native ("@"): only these write the eight bytes at once.
 _write_slot = _SLOT.pack_into
-_write_count = struct.Struct("=Q").pack_into
-_write_deadline = struct.Struct("=d").pack_into
+_write_count = struct.Struct("@Q").pack_into
+_write_moment = struct.Struct("@d").pack_into
 
 
 class Entry(NamedTuple):
@@ -52,106 +53,57 @@ class Report(NamedTuple):
     running: dict[int, list[Entry]]
 
 
-class Pad:
-    """The part of a board that one thread writes: its running command, and a ring of finished ones."""
+class Slot:
+    """The record of one command, from just before it begins until the backend has its outcome."""
 
-    def __init__(self, memory: mmap.mmap, start: int) -> None:
+    __slots__ = ("_at", "_free", "_memory", "_state")
+
+    def __init__(self, memory: mmap.mmap, state: int, at: int, free: deque[Slot]) -> None:
         self._memory = memory
-        self._counters = start
-        self._slots = start + _COUNTERS.size
-        self._finished = 0
-        self._confirmed = 0
-        # Two counters: one thread records failures while another confirms.
-        self._failed = 0
-        self._passed = 0
-        self._at = self._slots
-
-    def clear(self) -> None:
-        """Clear everything before another process writes here."""
-        _COUNTERS.pack_into(self._memory, self._counters, 0, 0)
-        self._memory[self._slots + _STATE] = _FREE
+        self._state = state
+        self._at = at
+        self._free = free
 
     def start(self, channel: int, id: str) -> None:
         """Record that the command ``id`` begins."""
-        _write_slot(self._memory, self._at, channel, id.encode(), 0.0, _RUNNING)
+        _write_slot(self._memory, self._at, 0.0, channel, id.encode())
+        self._memory[self._state] = _RUNNING
 
     def must_end(self, deadline: float) -> None:
         """Record when the running command must have ended, by the monotonic clock."""
-        _write_deadline(self._memory, self._at + _DEADLINE, deadline)
-
-    def forget(self) -> None:
-        """Record that the command that was about to begin does not begin."""
-        self._memory[self._at + _STATE] = _FREE
+        _write_moment(self._memory, self._at, deadline)
 
     def finish(self, succeeded: bool) -> None:
         """Record that the running command has ended; if it succeeded, it must be acked."""
-        if not succeeded:
-            self._failed += 1
         # If the process dies before this line the command counts as running, after it as done.
-        self._memory[self._at + _STATE] = _DONE if succeeded else _ENDED
-        self._finished = finished = self._finished + 1
-        self._at = self._slots + finished % (RING + 1) * _SLOT.size
-        self._memory[self._at + _STATE] = _FREE
-        _write_count(self._memory, self._counters, finished)
+        self._memory[self._state] = _DONE if succeeded else _ENDED
 
-    def confirm(self, count: int) -> None:
-        """Remove the oldest ``count`` finished ones: the backend has their acks."""
-        if self._failed == self._passed:
-            self._confirmed += count
-        else:
-            self._pass_over_failures(count)
-        _write_count(self._memory, self._counters + 8, self._confirmed)
-
-    def _pass_over_failures(self, count: int) -> None:
-        while count and self._confirmed < self._finished:
-            state = self._memory[self._slots + self._confirmed % (RING + 1) * _SLOT.size + _STATE]
-            failed = state == _ENDED
-            self._passed += failed
-            count -= not failed
-            self._confirmed += 1
-
-    @property
-    def finished(self) -> int:
-        """How many commands have ended in this thread."""
-        return int(_COUNTERS.unpack_from(self._memory, self._counters)[0])
-
-    def running(self) -> Entry | None:
-        """Return the running command, if any."""
-        finished, _ = _COUNTERS.unpack_from(self._memory, self._counters)
-        at = self._slots + finished % (RING + 1) * _SLOT.size
-        _, id, deadline, state = _SLOT.unpack_from(self._memory, at)
-        return Entry(_text(id), deadline) if state == _RUNNING else None
-
-    def read(self) -> list[tuple[int, int, Entry]]:
-        """Return (state, channel, entry) of unconfirmed finished commands and of the running one."""
-        finished, confirmed = _COUNTERS.unpack_from(self._memory, self._counters)
-        oldest = max(confirmed, finished - RING)
-        found = []
-        for number in range(oldest, finished + 1):
-            at = self._slots + number % (RING + 1) * _SLOT.size
-            channel, id, deadline, state = _SLOT.unpack_from(self._memory, at)
-            if state != _FREE:
-                found.append((state, channel, Entry(_text(id), deadline)))
-        return found
-
-
-def _text(id: bytes) -> str:
-    return id.rstrip(b"\0").decode()
+    def clear(self) -> None:
+        """Make the slot free: the backend has the outcome, or the command does not begin."""
+        self._memory[self._state] = _FREE
+        self._free.append(self)
 
 
 class Board:
-    """One pad for each thread, and the state of the whole process.
+    """A slot for each command that may run in one process or wait to be settled, and the state of the process.
 
-    It uses ``memory`` from ``start`` on; without it the board allocates its own memory.
+    It uses ``memory`` from ``start`` on; without it the board allocates its own memory. ``threads`` is
+    how many threads run commands.
     """
 
     def __init__(self, threads: int, memory: mmap.mmap | None = None, start: int = 0) -> None:
         self._memory = memory or mmap.mmap(-1, size_of(threads))
         self._start = start
-        self.recall_word = memoryview(self._memory)[start + _WORD : start + _LEFT]
+        view = memoryview(self._memory)
+        self.recall_word = view[start + _WORD : start + _LEFT]
         """``word`` as a sequence of one, for fast access before each command."""
-        first = start + _LINE
-        self.pads = [Pad(self._memory, first + number * _AREA) for number in range(threads)]
+        counters = start + _LINE
+        self.ended_in = view[counters : counters + threads * _COUNTER].cast("Q")
+        """How many commands have ended in each thread; each is written by its thread."""
+        self._first_state = counters + _lines(threads * _COUNTER)
+        slots = threads + UNCONFIRMED
+        self._states = view[self._first_state : self._first_state + slots]
+        self._first_slot = self._first_state + _lines(slots)
 
     # Written by the supervisor.
 
@@ -159,20 +111,29 @@ class Board:
         """Clear the board for another process; return the number of its life."""
         # The recall word stays as it is: it belongs to the maintainer.
         life, *_, word, _ = _HEAD.unpack_from(self._memory, self._start)
-        for pad in self.pads:
-            pad.clear()
+        self._states[:] = bytes(len(self._states))
+        for thread in range(len(self.ended_in)):
+            self.ended_in[thread] = 0
         _HEAD.pack_into(self._memory, self._start, life + 1, 0.0, 0.0, 0, word, 0)
         return int(life) + 1
 
     # Written by the worker process.
 
+    @cached_property
+    def free(self) -> deque[Slot]:
+        """The free slots: a runner takes one from the left, and ``Slot.clear()`` returns it."""
+        free: deque[Slot] = deque()
+        for number in range(len(self._states)):
+            free.append(Slot(self._memory, self._first_state + number, self._slot(number), free))
+        return free
+
     def hear(self) -> None:
         """Record that the backend has just replied."""
-        _write_deadline(self._memory, self._start + _HEARD, time.monotonic())
+        _write_moment(self._memory, self._start + _HEARD, time.monotonic())
 
     def stir(self) -> None:
         """Record that the pump, or the thread that stands in for it, is able to give back waiting messages."""
-        _write_deadline(self._memory, self._start + _STIRRED, time.monotonic())
+        _write_moment(self._memory, self._start + _STIRRED, time.monotonic())
 
     def take(self, count: int) -> None:
         """Record that ``count`` messages were received or requested so far, not counting those given back."""
@@ -222,43 +183,60 @@ class Board:
     @property
     def busy(self) -> bool:
         """Whether a command is running."""
-        return any(pad.running() for pad in self.pads)
+        return _RUNNING in self._states.tobytes()
 
     @property
     def ended(self) -> int:
         """How many commands have ended in this life."""
-        return sum(pad.finished for pad in self.pads)
+        return sum(self.ended_in)
 
     @property
     def unbegun(self) -> int:
         """The most messages that may be waiting here without having begun."""
         taken = _HEAD.unpack_from(self._memory, self._start)[3]
-        return int(taken) - self.ended - len(self.running())
+        return int(taken) - self.ended - self._states.tobytes().count(_RUNNING)
 
     def running(self) -> list[Entry]:
         """Return the running commands."""
-        return [entry for pad in self.pads if (entry := pad.running())]
+        return [entry for _, entry in self._read(_RUNNING)]
 
     def begun(self) -> set[str]:
         """Return the ids of running commands, and of ended ones that may not be settled yet."""
-        return {entry.id for pad in self.pads for _, _, entry in pad.read()}
+        # Running first: a command that ends meanwhile is found under its next state.
+        return {entry.id for state in (_RUNNING, _DONE, _ENDED) for _, entry in self._read(state)}
 
     def report(self) -> Report:
-        """Return the finished but unconfirmed commands, and the running ones."""
+        """Return the finished but unsettled commands, and the running ones."""
         report = Report({}, {})
-        for pad in self.pads:
-            for state, channel, entry in pad.read():
-                if state == _DONE:
-                    report.done.setdefault(channel, []).append(entry.id)
-                elif state == _RUNNING:
-                    report.running.setdefault(channel, []).append(entry)
+        for channel, entry in self._read(_DONE):
+            report.done.setdefault(channel, []).append(entry.id)
+        for channel, entry in self._read(_RUNNING):
+            report.running.setdefault(channel, []).append(entry)
         return report
 
     def overdue(self, now: float) -> bool:
         """Return whether a running command should have ended before ``now``."""
         return any(0.0 < entry.deadline <= now for entry in self.running())
 
+    def _slot(self, number: int) -> int:
+        return self._first_slot + number * _LINE
+
+    def _read(self, state: int) -> Iterator[tuple[int, Entry]]:
+        """Yield the channel and the command of each slot in ``state``."""
+        states = self._states.tobytes()
+        number = states.find(state)
+        while number >= 0:
+            deadline, channel, id = _SLOT.unpack_from(self._memory, self._slot(number))
+            yield channel, Entry(id.rstrip(b"\0").decode(), deadline)
+            number = states.find(state, number + 1)
+
+
+def _lines(size: int) -> int:
+    """Return ``size`` rounded up to whole lines."""
+    return -(-size // _LINE) * _LINE
+
 
 def size_of(threads: int) -> int:
     """Return how many bytes a board needs."""
-    return _LINE + threads * _AREA
+    slots = threads + UNCONFIRMED
+    return _LINE + _lines(threads * _COUNTER) + _lines(slots) + slots * _LINE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, assert_never
 
@@ -11,7 +10,7 @@ from djutils.queue.backends.channel import Channel
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import RELEASED, Action, Delivery
 
-from .board import Board
+from .board import Slot
 from .runner import Finished
 from .settling import Settling
 
@@ -32,7 +31,7 @@ class Feed:
     in, which must come before any other call of the channel.
     """
 
-    def __init__(self, number: int, channel: Channel, board: Board) -> None:
+    def __init__(self, number: int, channel: Channel) -> None:
         self.number = number
         """Its position among the queues of this consumer."""
         self.turn = 0.0
@@ -46,9 +45,8 @@ class Feed:
         """Successful deliveries, to be acked with the next ``receive``."""
         self.held: set[str] = set()
         """Every id that was received and is not settled yet."""
-        self._board = board
         self._settling = Settling()
-        self._acking: dict[str, Finished] = {}
+        self._slots: dict[str, Slot] = {}  # of ended deliveries that ``_settling`` has
         self._doubts_acks = False
         self._prefetch: _Prefetch | None = None
 
@@ -76,9 +74,9 @@ class Feed:
                 case Action.ACK:
                     pass
                 case Action.SETTLED:
-                    self.held.discard(one.delivery.id)
+                    self._settled([one])
                 case Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
-                    self._settling.waiting.append((one.delivery, one.outcome))
+                    self._pass_on(one)
                 case _:
                     assert_never(one.outcome.action)
 
@@ -89,8 +87,8 @@ class Feed:
     def settle(self) -> None:
         """Settle everything but acks; acks as well if the last ``receive`` failed, as one of them may be the cause."""
         if self._doubts_acks:
-            self._acking.update((one.delivery.id, one) for one in self.done)
-            self._settling.waiting += [(one.delivery, one.outcome) for one in self.done]
+            for one in self.done:
+                self._pass_on(one)
             self.done.clear()
             self._doubts_acks = False
         if not (self._settling.waiting or self._settling.refused):
@@ -100,7 +98,9 @@ class Feed:
         finally:
             settled, self._settling.settled = self._settling.settled, []
             self.held.difference_update(settled)
-            self._forget([self._acking.pop(id) for id in settled if id in self._acking])
+            for id in settled:
+                if id in self._slots:
+                    self._slots.pop(id).clear()
 
     def receive(self, room: int, wait: float = 0.0) -> list[Delivery]:
         """Ack finished deliveries and return up to ``room`` new ones, waiting up to ``wait`` seconds."""
@@ -154,8 +154,7 @@ class Feed:
         self, deliveries: list[Delivery], wanted: int, done: Sequence[Finished], asked_at: float
     ) -> list[Delivery]:
         self.asked_at = asked_at
-        self.held.difference_update(_ids(done))
-        self._forget(done)
+        self._settled(done)
         self.held.update([delivery.id for delivery in deliveries])
         if wanted:
             self.has_plenty = len(deliveries) >= wanted
@@ -171,11 +170,14 @@ class Feed:
         """Leave: give back what is held; charge what the store refused to settle, so that it is not retried forever."""
         self.channel.close(self._settling.finally_refused(self.channel))
 
-    def _forget(self, done: Sequence[Finished]) -> None:
-        pads = self._board.pads
-        threads = Counter(one.thread for one in done) if pads[1:] else {0: len(done)}
-        for thread, count in threads.items():
-            pads[thread].confirm(count)
+    def _pass_on(self, one: Finished) -> None:
+        self._slots[one.delivery.id] = one.slot
+        self._settling.waiting.append((one.delivery, one.outcome))
+
+    def _settled(self, done: Sequence[Finished]) -> None:
+        self.held.difference_update(_ids(done))
+        for one in done:
+            one.slot.clear()
 
 
 def _ids(done: Sequence[Finished]) -> list[str]:

@@ -12,7 +12,6 @@ from operator import attrgetter
 
 from djutils.queue.backends.channel import Channel
 
-from .board import Board
 from .feed import Feed
 from .runner import Finished, Waiting
 
@@ -22,8 +21,8 @@ _by_turn = attrgetter("turn")
 class Feeds:
     """The feeds of one worker process. ``weights`` are those of ``channels``; empty: in the given order."""
 
-    def __init__(self, channels: Sequence[Channel], board: Board, weights: Sequence[int] = ()) -> None:
-        self._feeds = [Feed(number, channel, board) for number, channel in enumerate(channels)]
+    def __init__(self, channels: Sequence[Channel], weights: Sequence[int] = ()) -> None:
+        self._feeds = [Feed(number, channel) for number, channel in enumerate(channels)]
         self._weights = weights
         self._now = 0.0
         # One connection hears of the messages of every queue in the same place.

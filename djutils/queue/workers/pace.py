@@ -52,7 +52,7 @@ class Pace:
             return 0
         most = max(runner.count, min(runner.batches * channel.batch, self._budget()))
         runner.low = max(runner.count, most - channel.batch)
-        room = min(channel.batch, most - len(runner.buffer))
+        room = min(channel.batch, most - len(runner.buffer), runner.room)
         if self._options.max_commands:
             room = min(room, self._options.max_commands - received)
         return max(0, room)
@@ -64,7 +64,7 @@ class Pace:
         """
         if self._runner.cost * len(self._runner.buffer) > BUDGET:
             return 0
-        return min(feed.channel.batch, self._budget() // 2)
+        return min(feed.channel.batch, self._budget() // 2, self._runner.room)
 
     def _budget(self) -> int:
         """Return an estimate of how many commands all threads together run in ``BUDGET`` seconds."""

@@ -40,7 +40,7 @@ class Pump:
         self.broken = False
         """Whether an internal error has ended it, or will."""
         self._board = board
-        self._feeds = Feeds(channels, board, options.weights)
+        self._feeds = Feeds(channels, options.weights)
         self._runner = runner
         self._options = options
         self._suspects = Suspects(runner)

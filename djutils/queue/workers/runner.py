@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from djutils.queue.executor import Executor
 from djutils.queue.message import Action, Delivery, Outcome, make
 
-from .board import Board
+from .board import Board, Slot
 
 logger = logging.getLogger("djutils.queue.workers.runner")
 
@@ -23,10 +23,11 @@ logger = logging.getLogger("djutils.queue.workers.runner")
 class Finished(NamedTuple):
     """A delivery that was run, and its outcome."""
 
-    thread: int
     channel: int
     delivery: Delivery
     outcome: Outcome
+    slot: Slot
+    """Its record on the board, to be cleared when the outcome is settled."""
 
 
 Waiting = tuple[int, Delivery]
@@ -63,7 +64,8 @@ class Runner(ABC):
         self._fresh_until = float("inf")
         self._asked_long = False
         self._executors = executors
-        self._pads = board.pads
+        self._free = board.free
+        self._ended_in = board.ended_in
         self._recall_word = board.recall_word
         self._accepted = board.word
         self._is_ours = True
@@ -77,6 +79,11 @@ class Runner(ABC):
     def busy(self) -> bool:
         """Whether anything is running or waiting to run."""
         return bool(self.buffer) or self.idle < self.count
+
+    @property
+    def room(self) -> int:
+        """How many more messages may be put here: each needs a slot on the board before it begins."""
+        return len(self._free) - len(self.buffer)
 
     @property
     def alive(self) -> bool:
@@ -150,24 +157,25 @@ class Runner(ABC):
 
         ``accepted`` is the recall word that was read before ``waiting`` was taken; it must not have changed.
         """
-        pad = self._pads[number]
         channel, delivery = waiting
         self.moved_at = now
-        pad.start(channel, delivery.id)
+        slot = self._free.popleft()
+        slot.start(channel, delivery.id)
         # In this order: the maintainer sets the word first and then reads what is running. A message that
         # was taken before a recall that is over by now may be running elsewhere.
         if self._recall_word[0] != accepted:
-            pad.forget()
+            slot.clear()
             self.returned.append(waiting)
             return None
         try:
-            outcome = self._executors[channel].execute(delivery, pad)
+            outcome = self._executors[channel].execute(delivery, slot)
         except BaseException:  # an error in djutils or in the settings, not in the command
             logger.exception("%s could not be run; released for %.0f s.", delivery.id, _AFTER_A_FAULT)
             outcome = Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
         if not self._is_ours:
             os._exit(0)  # a child that the command forked and that returned here: the work is not its own
         # On the board first: if this process dies before the ack, the maintainer acks for it.
-        pad.finish(outcome.action is Action.ACK)
-        self.finished.append(make(Finished, (number, channel, delivery, outcome)))
+        slot.finish(outcome.action is Action.ACK)
+        self._ended_in[number] += 1
+        self.finished.append(make(Finished, (channel, delivery, outcome, slot)))
         return outcome

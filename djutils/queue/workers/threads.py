@@ -92,7 +92,6 @@ class Threads(Runner):
             logger.exception(
                 "A thread of this worker process has died; its message is given back without a charge."
             )
-            self._pads[number].forget()
             with self._changed:
                 self._lost += 1
             self._wake()
