@@ -17,6 +17,7 @@ from django.core.management import load_command_class
 from django.dispatch import Signal
 
 from djutils.queue import exceptions, retry, signals
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin.options import ACTIONS, parse
 from djutils.queue.chain import CALLED, DECLARED
 from djutils.queue.conf import NAMES, QueueSettings
@@ -140,6 +141,22 @@ def test_every_word_of_the_code_is_in_the_glossary(reference: dict[str, str]) ->
     )
 
     assert set(words.split("|")) == set(re.findall(rf"^({words})$", reference["glossary"], re.MULTILINE))
+
+
+def test_the_page_about_backends_says_of_every_method_who_calls_it() -> None:
+    page = (DOCS / "reference" / "backends.rst").read_text(encoding="utf-8")
+    table = page.partition(":class: who-calls-what")[2].partition("\n\nStores\n")[0]
+
+    rows = re.findall(r"^    \* - (``.*)$", table, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"``(\w+)(?:\(\))?``", row)]
+
+    methods = {
+        name
+        for name in dir(LeasedQueue)
+        if not name.startswith("_")
+        and (callable(value := getattr(LeasedQueue, name)) or isinstance(value, property))
+    }
+    assert sorted(told) == sorted({*methods, "len"})
 
 
 def test_the_drawing_of_the_way_names_what_is_there() -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
 
 import pytest
 
 from djutils.queue import codec
 from djutils.queue.backends.base import new_owner
-from djutils.queue.backends.channel import LeasedChannel
+from djutils.queue.backends.border import nothing
+from djutils.queue.backends.channel import LeasedChannel, Settled
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.backends.popping import PopChannel
 from djutils.queue.exceptions import BackendUnavailable, OwnerLost
 from djutils.queue.message import ACKED, RELEASED, Action, Delivery, Outcome, new_id
+from djutils.queue.workers.dead_worker import DeadWorker
+from djutils.queue.workers.worker import Died
 
 from .commands_for_tests import record
-from .helpers import FailingRead, FlakyQueue, ListQueue, make_delivery, make_envelope
+from .helpers import FailingRead, FlakyQueue, ListQueue, make_delivery, make_envelope, until
+from .rig import MakeRig
 
 RETRY = Outcome(Action.RETRY, delay=0.0, error="ValueError: no\n\nTraceback")
 REJECT = Outcome(Action.REJECT, error="ValueError: no\n\nTraceback")
@@ -46,6 +51,48 @@ def test_the_queue_says_through_which_channel_it_is_read(four_methods: ListQueue
     assert four_methods.guarantee.startswith("at most once under a kill")
     assert (leased.prefetches, popped.prefetches) == (True, False)
     assert (leased.name, popped.name) == ("unit", four_methods.name)
+
+
+class Counted(LeasedChannel):
+    """A project's own way of receiving."""
+
+    received: ClassVar[list[str]] = []
+    settled: ClassVar[list[str]] = []
+
+    def settle(self, settled: list[Settled]) -> None:
+        self.settled += [delivery.id for delivery, _ in settled]
+        super().settle(settled)
+
+    def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
+        deliveries = super().receive(count, done, wait)
+        self.received += [delivery.id for delivery in deliveries]
+        return deliveries
+
+
+class CountedQueue(MemoryQueue):
+    """A project's own backend."""
+
+    def channel(self, owner: int, heard: Callable[[], object] = nothing) -> Counted:
+        return Counted(self, owner, heard)
+
+
+def test_a_queue_is_read_through_its_own_channel_also_for_a_worker_that_died(
+    memory: MemoryQueue, ran: list[Any], rig: MakeRig
+) -> None:
+    queue = CountedQueue(memory.name)
+    sent = [record(number).id for number in range(3)]
+    worker = rig(queue)
+    until(lambda: len(ran) == 3)
+    worker.end()
+    assert Counted.received == sent
+
+    left = record(3).id
+    dead = new_owner()
+    queue.enroll(dead)
+    queue.receive(dead, 1)
+    died = Died({queue.name: dead}, {queue.name: [left]}, {}, {}, "killed")
+    DeadWorker(died, queue.name).settle(queue)
+    assert Counted.settled == [left]
 
 
 # Leased

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from djutils.checks import check_backend, check_names, check_values
 from djutils.queue import conf
 from djutils.queue.backends import queues
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.bin import status
 from djutils.queue.bin.introduction import have_leases, introduce
 from djutils.queue.bin.options import Options
 from djutils.queue.exceptions import ConfigurationError, QueueException
@@ -127,3 +129,24 @@ def test_a_consumer_says_where_each_of_its_queues_is(
     assert "Queues: side; ListQueue: at most once under a kill" in log.text
     assert not have_leases(consumer.queues)
     assert have_leases(["third"])
+
+
+class TwiceAtMost(MemoryQueue):
+    """A project's own backend, which promises less."""
+
+    guarantee = "twice at most"
+
+
+def test_a_backend_says_what_it_guarantees_at_the_start_and_in_the_status(
+    memory: MemoryQueue, settings: Settings, log: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    settings.QUEUE_BACKEND = f"{__name__}.TwiceAtMost"
+    settings.QUEUES = {"side": {"BACKEND": "tests.unit.helpers.ListQueue"}}
+    consumer = ConsumerOptions(queues=("own", "side"))
+
+    introduce(consumer, Options("run", consumer), ())
+    (side,) = status.report(None, tmp_path / "none.pid", ["side"], 0.0)["queues"]
+
+    assert "Queues: own; TwiceAtMost: twice at most." in log.text
+    assert side["guarantee"].startswith("at most once under a kill")
+    assert TwiceAtMost.guarantee != MemoryQueue.guarantee == "at least once"
