@@ -66,12 +66,11 @@ class LendingFileQueue(LeasedQueue):  # QUEUE_CONNECTION is the name of a file
             return sql(f"UPDATE message SET owner = NULL {mine}", self.name, owner).rowcount
 
     def receive(self, owner, count, done=(), wait=0.0):
-        enrolled = "SELECT 1 FROM worker WHERE queue = ? AND owner = ?"
         ack = "DELETE FROM message WHERE queue = ? AND owner = ? AND id = ?"
         waits = "queue = ? AND owner IS NULL AND died IS NULL AND due <= ?"
         first = f"SELECT {DELIVERY} FROM message WHERE {waits} ORDER BY priority DESC, number LIMIT ?"
         with self._transaction() as sql:
-            if not sql(enrolled, self.name, owner).fetchall():
+            if not sql("SELECT 1 FROM worker WHERE queue = ? AND owner = ?", self.name, owner).fetchall():
                 raise OwnerLost
             late = frozenset(id for id in set(done) if not sql(ack, self.name, owner, id).rowcount)
             lent = [Delivery(*row) for row in sql(first, self.name, time.time(), count)]
@@ -113,9 +112,12 @@ class LendingFileQueue(LeasedQueue):  # QUEUE_CONNECTION is the name of a file
         return Stats(*(counts.get(number, 0) for number in range(4)))
 
     def dead_letters(self, ids=None, count=100):
-        newest = f"SELECT {LETTER} FROM message WHERE queue = ? AND died IS NOT NULL ORDER BY died DESC, number DESC"
         with self._transaction() as sql:
-            rows = [row for row in sql(newest, self.name) if ids is None or row[0] in ids][:count]
+            return self._dead(sql, ids)[:count]
+
+    def _dead(self, sql, ids):
+        newest = f"SELECT {LETTER} FROM message WHERE queue = ? AND died IS NOT NULL ORDER BY died DESC, number DESC"
+        rows = [row for row in sql(newest, self.name) if ids is None or row[0] in ids]
         return [DeadLetter(*row)._replace(died=datetime.fromtimestamp(row[3], UTC)) for row in rows]
 
     def replay(self, ids=None):
@@ -126,11 +128,9 @@ class LendingFileQueue(LeasedQueue):  # QUEUE_CONNECTION is the name of a file
         return self._change_dead("DELETE FROM message", ids, before)
 
     def _change_dead(self, change, ids, before):
-        letters = self.dead_letters(ids, self.stats().dead)
-        chosen = [letter.id for letter in letters if before is None or letter.died < before]
-        change += " WHERE queue = ? AND id = ? AND died IS NOT NULL"
         with self._transaction() as sql:
-            return sum(sql(change, self.name, id).rowcount for id in chosen)
+            chosen = [one.id for one in self._dead(sql, ids) if before is None or one.died < before]
+            return sum(sql(f"{change} WHERE queue = ? AND id = ?", self.name, id).rowcount for id in chosen)
 
     @contextmanager
     def _transaction(self):
