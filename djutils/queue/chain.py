@@ -18,7 +18,7 @@ from .conf import settings
 from .exceptions import ConfigurationError
 from .message import Message
 from .middleware.atomic import Atomic, AtomicOptions
-from .middleware.base import Layer, Middleware, defines, layer_of
+from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 
 
@@ -34,6 +34,8 @@ class Chain(NamedTuple):
 
     sent: tuple[Middleware, ...]
     layers: tuple[Layer, ...]
+    awaited_layers: tuple[Layer, ...]
+    """The same around a command that is awaited."""
 
 
 @cache
@@ -60,6 +62,7 @@ def _make_chain(command_class: type[Command]) -> Chain:
     chain = _chains[command_class] = Chain(
         tuple(one for one in own if defines(one, "sent")),
         tuple(layer_of(one) for one in own if defines(one, "run")),
+        tuple(awaited_layer_of(one) for one in own if defines(one, "run")),
     )
     return chain
 

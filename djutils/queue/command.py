@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -44,6 +44,14 @@ class Command:
     def execute(self) -> Any:
         """Do the work on ``self.data``."""
         raise NotImplementedError(f"{type(self).__name__} must define execute().")
+
+    aexecute: ClassVar[Callable[[Any], Awaitable[Any]] | None] = None
+    """The same as ``execute()``, to be awaited; None for a command that is not asynchronous."""
+
+    @classmethod
+    def is_awaited(cls) -> bool:
+        """Return whether it runs in an event loop, where there is one: a transaction cannot be held there."""
+        return cls.aexecute is not None and not cls.atomic
 
     @classmethod
     def source(cls) -> str:

@@ -33,6 +33,8 @@ class Running(NamedTuple):
     lease: Lease | None = None
     """None where there is no lease: in eager mode, and on a queue with four methods."""
     watchdog: Watchdog | None = None
+    awaited: bool = False
+    """Whether it is a coroutine in a worker's event loop, beside others in the same thread."""
 
 
 running: ContextVar[Running | None] = ContextVar("djutils_running", default=None)

@@ -215,10 +215,15 @@ def _make_class(
         args, kwargs = self.data or ((), {})
         return runs(*args, **kwargs)
 
+    async def aexecute(self: Command) -> Any:
+        args, kwargs = self.data or ((), {})
+        return await function(*args, **kwargs)
+
     members = {
         "name": f"{function.__module__}.{function.__qualname__}",
         "function": staticmethod(function),
         "execute": execute,
+        "aexecute": aexecute if inspect.iscoroutinefunction(function) else None,
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,
         "__doc__": function.__doc__,

@@ -8,9 +8,10 @@ from functools import partial
 from .command import Command
 from .event_loops import apart
 from .exceptions import InvalidMessage, Postpone, TooDangerous
-from .executor import Executor, describe
+from .executor import Executor
 from .message import Action, Delivery, Message, Outcome
 from .retry import RetryPolicy
+from .verdict import describe
 
 
 class DirectExecutor(Executor):

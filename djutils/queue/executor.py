@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from contextvars import Context
+from contextvars import Context, Token
 from operator import methodcaller
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-from django.dispatch import Signal
+from asgiref.sync import sync_to_async
 from django.urls import get_script_prefix, set_script_prefix
 
 from .chain import chain_of, every_middleware
@@ -20,21 +18,15 @@ from .command import Command
 from .conf import settings
 from .current import Lease, Running, Watchdog, running
 from .exceptions import (
-    Drop,
-    ForeignMessage,
     InvalidMessage,
     NotUnderstood,
-    OwnerLost,
-    Postpone,
-    Reject,
-    Retry,
     TooDangerous,
     UnknownCommand,
 )
 from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome, make
 from .middleware.base import Layer, Run, compose, defines
 from .registry import CommandRegistry, registry
-from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay, reason_to_refuse
+from .retry import UNKNOWN, reason_to_refuse
 from .signals import (
     command_died,
     command_dropped,
@@ -43,12 +35,20 @@ from .signals import (
     command_started,
     command_succeeded,
 )
+from .verdict import Verdict, send_signal
+
+T = TypeVar("T")
 
 logger = logging.getLogger("djutils.queue.executor")
 
-_ERROR_SIZE = 16 * 1024
-_SOONEST = 1.0
-"""Seconds that a command is postponed at least."""
+_SIGNALS = (
+    command_started,
+    command_succeeded,
+    command_retried,
+    command_postponed,
+    command_dropped,
+    command_died,
+)
 _OTHER_ID = (
     "It is stored under an id that is not its own, {}: it was copied or moved by hand. If that one did not "
     "run, enqueue it again."
@@ -60,7 +60,13 @@ def log_success(message: Message, duration: float) -> None:
     logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
 
 
-class Executor:
+class Opened(Delivery):
+    """A delivery whose message is decoded already."""
+
+    message: Message
+
+
+class Executor(Verdict):
     """Runs deliveries of the queue ``queue_name`` and decides their outcome.
 
     It settles nothing itself: its caller carries the ``Outcome`` to the backend. ``lease`` names the
@@ -78,15 +84,19 @@ class Executor:
         registry: CommandRegistry = registry,
         lease: Lease | None = None,
         log_success: Callable[[Message, float], None] = log_success,
+        awaited_layers: Sequence[Layer] = (),
     ) -> None:
+        super().__init__(lease)
         self._queue_name = queue_name
         self._layers = layers
+        self._awaited_layers = awaited_layers
         self._registry = registry
-        self._lease = lease
         self._log_success = log_success
-        prefix = get_script_prefix()
-        self._script_prefix = prefix if prefix != "/" else ""
+        self._script_prefix = get_script_prefix()
+        # A call that is not made: most sites have no prefix.
+        self._enter = running.set if self._script_prefix == "/" else self._enter_with_prefix
         self._runs: dict[type[Command], Run] = {}
+        self._awaited_runs: dict[type[Command], Run] = {}
         self._told = [one for one in every_middleware() if defines(one, "settled")]
 
     def execute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
@@ -94,8 +104,46 @@ class Executor:
 
         ``watchdog`` is where the running thread records when the command must have ended.
         """
+        admitted = self._admit(delivery)
+        if isinstance(admitted, Outcome):
+            return admitted
+        command_class, message = admitted
+        outcome = Context().run(self._attempt, command_class, message, delivery, watchdog)
+        return self._tell(command_class, message, outcome) if self._told else outcome
+
+    async def aexecute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
+        """As ``execute``, for a command that is awaited; to be called in its own, empty context.
+
+        What receivers of signals and ``settled()`` do happens in the thread of ``sync_to_async``: they may
+        use the database, and take their time.
+        """
+        admitted = await _aside(self._admit, delivery)
+        if isinstance(admitted, Outcome):
+            return admitted
+        command_class, message = admitted
+        outcome = await self._attempt_awaited(command_class, message, delivery, watchdog)
+        if self._told:
+            return await sync_to_async(self._tell)(command_class, message, outcome)
+        return outcome
+
+    def open(self, delivery: Delivery) -> tuple[Delivery, bool]:
+        """Return ``delivery`` with its message, so that it is decoded once, and whether its command is awaited."""
         try:
             message = decode(delivery.data, self._queue_name)
+            awaited = self._registry.get_class(message.command).is_awaited()
+        except (InvalidMessage, UnknownCommand):
+            return delivery, False
+        opened = make(Opened, delivery)
+        opened.message = message
+        return opened, awaited
+
+    def _admit(self, delivery: Delivery) -> tuple[type[Command], Message] | Outcome:
+        """Return what is to be run, or the outcome of a delivery that must not run."""
+        try:
+            if type(delivery) is Opened:
+                message = delivery.message
+            else:
+                message = decode(delivery.data, self._queue_name)
         except InvalidMessage as error:
             return self._turn_away(delivery, error)
         if self._lease and message.id != delivery.id:
@@ -114,8 +162,7 @@ class Executor:
                 text = f"{why}\n\n{delivery.error}".rstrip()
                 outcome = self._refuse(command_class, message, TooDangerous(why), text)
                 return self._tell(command_class, message, outcome)
-        outcome = Context().run(self._attempt, command_class, message, delivery, watchdog)
-        return self._tell(command_class, message, outcome) if self._told else outcome
+        return command_class, message
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:
         """Return the outcome of a delivery whose process had to be killed because of ``error``."""
@@ -128,29 +175,41 @@ class Executor:
         """Return the seconds until a message is due; 0 for a leased one, which is due by the backend's clock."""
         return 0.0 if self._lease or message.eta is None else message.eta - time.time()
 
-    def _enter(self, run: Running) -> None:
-        running.set(run)
-        if self._script_prefix:
-            set_script_prefix(self._script_prefix)
+    def _enter_with_prefix(self, run: Running) -> Token[Running | None]:
+        set_script_prefix(self._script_prefix)
+        return running.set(run)
 
     def _attempt(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
     ) -> Outcome:
-        self._enter(make(Running, (message, delivery, self._lease, watchdog)))
+        self._enter(make(Running, (message, delivery, self._lease, watchdog, False)))
         started = time.perf_counter()
         try:
             command = command_class(load(message.body))
             if command_started.receivers:
                 send_signal(command_started, command_class, message=message)
             result = (self._runs.get(command_class) or self._run_of(command_class))(command)
-        except OwnerLost as error:
-            return self._taken_back(message, error)
-        except Postpone as told:
-            return self._postpone(command_class, message, delivery, told)
-        except Drop as told:
-            return self._drop(command_class, message, told)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
-            return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+            return self._ended_by(error, command_class, message, delivery)
+        return self._succeeded(command_class, message, started, result)
+
+    async def _attempt_awaited(
+        self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
+    ) -> Outcome:
+        self._enter(make(Running, (message, delivery, self._lease, watchdog, True)))
+        started = time.perf_counter()
+        try:
+            command = command_class(load(message.body))
+            await _aside(send_signal, command_started, command_class, message=message)
+            run = self._awaited_runs.get(command_class) or self._awaited_run_of(command_class)
+            result = await run(command)
+        except BaseException as error:  # noqa: BLE001  as above; also a CancelledError that the command raised
+            return await _aside(self._ended_by, error, command_class, message, delivery)
+        return await _aside(self._succeeded, command_class, message, started, result)
+
+    def _succeeded(
+        self, command_class: type[Command], message: Message, started: float, result: object
+    ) -> Outcome:
         duration = time.perf_counter() - started
         if logger.isEnabledFor(logging.INFO):
             self._log_success(message, duration)
@@ -164,6 +223,11 @@ class Executor:
         run = self._runs[command_class] = compose(layers, methodcaller("execute"))
         return run
 
+    def _awaited_run_of(self, command_class: type[Command]) -> Run:
+        layers = (*self._awaited_layers, *chain_of(command_class).awaited_layers)
+        run = self._awaited_runs[command_class] = compose(layers, methodcaller("aexecute"))
+        return run
+
     def _tell(self, command_class: type[Command], message: Message, outcome: Outcome) -> Outcome:
         """Tell the middleware of ``outcome`` and return it, whatever they do."""
         for one in self._told:
@@ -174,71 +238,12 @@ class Executor:
                 logger.exception("%s.settled() failed for %s.", type(one).__qualname__, message.id)
         return outcome
 
-    def _taken_back(self, message: Message, error: BaseException) -> Outcome:
-        logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
-        return SETTLED
 
-    def _postpone(
-        self, command_class: type[Command], message: Message, delivery: Delivery, told: Postpone
-    ) -> Outcome:
-        try:
-            # With no delay at all it would be lent again at once, and do nothing else.
-            delay = max(_SOONEST, as_delay(told.delay))
-        except (TypeError, ValueError) as error:
-            return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
-        logger.info("%s %s postponed by %.1f s: %s", message.id, message.command, delay, told)
-        send_signal(command_postponed, command_class, message=message, exception=told, delay=delay)
-        return Outcome(Action.RELEASE, delay=delay)
-
-    def _drop(self, command_class: type[Command], message: Message, told: Drop) -> Outcome:
-        logger.info("%s %s dropped: %s", message.id, message.command, told)
-        send_signal(command_dropped, command_class, message=message, exception=told)
-        return Outcome(Action.DROP, error=str(told))
-
-    def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
-        """Return the outcome of bytes that are not a command of this site, or were signed with a foreign key."""
-        # A queue with four methods can neither delay it nor count how often it was offered.
-        if isinstance(error, ForeignMessage) and self._lease:
-            delay = UNKNOWN.delay_after(1 + delivery.offers)
-            if delay is not None:
-                logger.warning("%s offered again in %.1f s: %s", delivery.id, delay, error)
-                return Outcome(Action.RETRY, delay=delay, error=describe(error), charge=0)
-        logger.error("%s rejected: %s", delivery.id, error)
-        return Outcome(Action.REJECT, error=describe(error), charge=0)
-
-    def _refuse(
-        self, command_class: type[Command], message: Message, error: TooDangerous, text: str
-    ) -> Outcome:
-        logger.error("%s %s rejected: %s", message.id, message.command, error)
-        return self._reject(command_class, message, error, text, charge=0)
-
-    def _reject(
-        self, command_class: type[Command], message: Message, error: BaseException, text: str, charge: int
-    ) -> Outcome:
-        send_signal(command_died, command_class, message=message, exception=error)
-        return Outcome(Action.REJECT, error=text, charge=charge)
-
-    def _fail(
-        self,
-        command_class: type[Command],
-        policy: RetryPolicy,
-        message: Message,
-        delivery: Delivery,
-        error: BaseException,
-        charge: int = 1,
-    ) -> Outcome:
-        attempt = message.attempt + (delivery.attempts if charge else delivery.offers)
-        delay = _delay(policy, attempt, error)
-        text = describe(error)
-        reason = text.partition("\n")[0]
-        told = None if isinstance(error, Reject | Retry) else (type(error), error, _users_part(error))
-        name = f"{message.id} {message.command}"
-        if delay is None:
-            logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
-            return self._reject(command_class, message, error, text, charge)
-        logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
-        send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
-        return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
+async def _aside(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Return what ``function`` returns; if a signal has receivers, it is called in the thread of ``sync_to_async``."""
+    if any(signal.receivers for signal in _SIGNALS):
+        return await sync_to_async(function)(*args, **kwargs)
+    return function(*args, **kwargs)
 
 
 def _refuse_not_understood(message: Message) -> None:
@@ -249,43 +254,3 @@ def _refuse_not_understood(message: Message) -> None:
             f"It must not be run without {names!r}, which this djutils does not know. A consumer of a newer "
             f"release can run it: upgrade this one."
         )
-
-
-def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:
-    """Return the seconds until the next attempt; None if there is none."""
-    if isinstance(error, Reject):
-        return None
-    try:
-        delay = policy.delay_after(attempt)
-        if isinstance(error, Retry) and error.delay is not None and delay is not None:
-            return as_delay(error.delay)
-    except Exception:  # a backoff may raise or return anything
-        logger.exception("The backoff or delay is invalid; the default is used.")
-        return DEFAULT.delay_after(attempt)
-    return delay
-
-
-def send_signal(signal: Signal, sender: type[Command], **facts: Any) -> None:
-    """Send ``signal`` to its receivers, if there are any; exceptions of receivers are logged."""
-    if signal.receivers:
-        signal.send_robust(sender=sender, **facts)
-
-
-def _users_part(error: BaseException) -> TracebackType | None:
-    """Return the traceback from where the command's own code begins; all of it if that was never reached."""
-    part = error.__traceback__
-    while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith("djutils.queue."):
-        part = part.tb_next
-    return part or error.__traceback__
-
-
-def describe(error: BaseException) -> str:
-    """Return one line with the exception, then its traceback; at most 16 KiB."""
-    headline = traceback.TracebackException(type(error), error, None)
-    headline.__notes__ = None
-    *_, last = headline.format_exception_only()
-    summary = last.strip().partition("\n")[0]
-    text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
-    if len(text) > _ERROR_SIZE:
-        text = f"[...]\n{text[-_ERROR_SIZE:]}"
-    return f"{summary[:500]}\n\n{text}"

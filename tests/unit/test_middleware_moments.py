@@ -240,7 +240,7 @@ def test_a_middleware_says_which_commands_it_acts_on(use: Any, ran: list[Any]) -
 
 
 def test_without_one_nothing_is_between() -> None:
-    assert chain_of(record.command_class) == ((), ())
+    assert chain_of(record.command_class) == ((), (), ())
 
 
 # Options

@@ -12,7 +12,7 @@ from djutils.queue.current import running
 from djutils.queue.message import Message, Outcome
 
 Run = Callable[[Command], Any]
-"""Runs a command and returns what it returned."""
+"""Runs a command and returns what it returned; in an event loop, an awaitable of that."""
 
 Layer = Callable[[Command, Run], Any]
 """Does something around ``run(command)`` and returns what that returned."""
@@ -70,6 +70,18 @@ def layer_of(middleware: Middleware) -> Layer:
         message = running.get().message  # type: ignore[union-attr]  # the executor has entered it
         with around(command, message):
             return run(command)
+
+    return layer
+
+
+def awaited_layer_of(middleware: Middleware) -> Layer:
+    """Return the run moment of ``middleware`` as a layer around a run that is awaited."""
+    around = contextmanager(middleware.run)
+
+    async def layer(command: Command, run: Run) -> Any:
+        message = running.get().message  # type: ignore[union-attr]  # the executor has entered it
+        with around(command, message):
+            return await run(command)
 
     return layer
 

@@ -1,12 +1,13 @@
 """``@queue_command(time_limit=...)``: a command that takes too long gets an exception, and is then killed.
 
 After the soft limit ``TimeLimitExceeded`` is raised in the thread that runs the command, as soon as
-it executes Python code again: a call into C that never returns is not interrupted. The hard
-limit covers that case: the supervisor kills the process.
+it executes Python code again: a call into C that never returns is not interrupted. A coroutine is cancelled
+instead, at its next ``await``. The hard limit covers what neither reaches: the supervisor kills the process.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import threading
 import time
@@ -38,7 +39,7 @@ class _Alarm:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._over = False
-        self._rung = False
+        self.rung = False
         self._timer = threading.Timer(seconds, self._ring)
         self._timer.daemon = True
         self._timer.start()
@@ -46,7 +47,7 @@ class _Alarm:
     def _ring(self) -> None:
         with self._lock:
             if not self._over:
-                self._rung = True
+                self.rung = True
                 _raise_in(ctypes.c_ulong(self._thread), ctypes.py_object(TimeLimitExceeded))
 
     def call_off(self) -> None:
@@ -54,8 +55,27 @@ class _Alarm:
         self._timer.cancel()
         with self._lock:
             self._over = True
-            if self._rung:
+            if self.rung:
                 _raise_in(ctypes.c_ulong(self._thread), None)
+
+
+class _Cancellation:
+    """As ``_Alarm`` for a coroutine, beside which others run in the same thread: cancels it and no other."""
+
+    def __init__(self, seconds: float) -> None:
+        self._current: Any = asyncio.current_task()
+        self.rung = False
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self.rung = True
+        self._current.cancel()
+
+    def call_off(self) -> None:
+        """Cancel the alarm; if it has rung, it no longer counts as a request to end."""
+        self._timer.cancel()
+        if self.rung:
+            self._current.uncancel()
 
 
 class TimeLimitOptions(TypedDict, total=False):
@@ -80,11 +100,14 @@ class TimeLimit(Middleware):
         now = running.get()
         if now and now.watchdog:
             now.watchdog.must_end(time.monotonic() + hard)
-        alarm = _Alarm(soft)
+        alarm = _Cancellation(soft) if now and now.awaited else _Alarm(soft)
         try:
             try:
                 yield
             finally:
                 alarm.call_off()
-        except TimeLimitExceeded:
+        except (TimeLimitExceeded, asyncio.CancelledError) as error:
+            # A command may also be cancelled by itself.
+            if isinstance(error, asyncio.CancelledError) and not alarm.rung:
+                raise
             raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from None

@@ -1,0 +1,150 @@
+"""What becomes of a delivery whose command did not succeed, or was not run at all."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from types import TracebackType
+from typing import Any
+
+from django.dispatch import Signal
+
+from .command import Command
+from .current import Lease
+from .exceptions import Drop, ForeignMessage, InvalidMessage, OwnerLost, Postpone, Reject, Retry, TooDangerous
+from .message import SETTLED, Action, Delivery, Message, Outcome
+from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay
+from .signals import command_died, command_dropped, command_postponed, command_retried
+
+logger = logging.getLogger("djutils.queue.executor")
+
+_ERROR_SIZE = 16 * 1024
+_SOONEST = 1.0
+"""Seconds that a command is postponed at least."""
+
+
+class Verdict:
+    """Decides the outcome, logs it and sends the signal: the part of an ``Executor`` that runs nothing."""
+
+    def __init__(self, lease: Lease | None) -> None:
+        self._lease = lease
+
+    def _ended_by(
+        self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
+    ) -> Outcome:
+        """Return the outcome of a run that ended with ``error``."""
+        match error:
+            case OwnerLost():
+                return self._taken_back(message, error)
+            case Postpone():
+                return self._postpone(command_class, message, delivery, error)
+            case Drop():
+                return self._drop(command_class, message, error)
+            case _:
+                return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+
+    def _taken_back(self, message: Message, error: BaseException) -> Outcome:
+        logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
+        return SETTLED
+
+    def _postpone(
+        self, command_class: type[Command], message: Message, delivery: Delivery, told: Postpone
+    ) -> Outcome:
+        try:
+            # With no delay at all it would be lent again at once, and do nothing else.
+            delay = max(_SOONEST, as_delay(told.delay))
+        except (TypeError, ValueError) as error:
+            return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+        logger.info("%s %s postponed by %.1f s: %s", message.id, message.command, delay, told)
+        send_signal(command_postponed, command_class, message=message, exception=told, delay=delay)
+        return Outcome(Action.RELEASE, delay=delay)
+
+    def _drop(self, command_class: type[Command], message: Message, told: Drop) -> Outcome:
+        logger.info("%s %s dropped: %s", message.id, message.command, told)
+        send_signal(command_dropped, command_class, message=message, exception=told)
+        return Outcome(Action.DROP, error=str(told))
+
+    def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
+        """Return the outcome of bytes that are not a command of this site, or were signed with a foreign key."""
+        # A queue with four methods can neither delay it nor count how often it was offered.
+        if isinstance(error, ForeignMessage) and self._lease:
+            delay = UNKNOWN.delay_after(1 + delivery.offers)
+            if delay is not None:
+                logger.warning("%s offered again in %.1f s: %s", delivery.id, delay, error)
+                return Outcome(Action.RETRY, delay=delay, error=describe(error), charge=0)
+        logger.error("%s rejected: %s", delivery.id, error)
+        return Outcome(Action.REJECT, error=describe(error), charge=0)
+
+    def _refuse(
+        self, command_class: type[Command], message: Message, error: TooDangerous, text: str
+    ) -> Outcome:
+        logger.error("%s %s rejected: %s", message.id, message.command, error)
+        return self._reject(command_class, message, error, text, charge=0)
+
+    def _reject(
+        self, command_class: type[Command], message: Message, error: BaseException, text: str, charge: int
+    ) -> Outcome:
+        send_signal(command_died, command_class, message=message, exception=error)
+        return Outcome(Action.REJECT, error=text, charge=charge)
+
+    def _fail(
+        self,
+        command_class: type[Command],
+        policy: RetryPolicy,
+        message: Message,
+        delivery: Delivery,
+        error: BaseException,
+        charge: int = 1,
+    ) -> Outcome:
+        attempt = message.attempt + (delivery.attempts if charge else delivery.offers)
+        delay = _delay(policy, attempt, error)
+        text = describe(error)
+        reason = text.partition("\n")[0]
+        told = None if isinstance(error, Reject | Retry) else (type(error), error, _users_part(error))
+        name = f"{message.id} {message.command}"
+        if delay is None:
+            logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
+            return self._reject(command_class, message, error, text, charge)
+        logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
+        send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
+        return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
+
+
+def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:
+    """Return the seconds until the next attempt; None if there is none."""
+    if isinstance(error, Reject):
+        return None
+    try:
+        delay = policy.delay_after(attempt)
+        if isinstance(error, Retry) and error.delay is not None and delay is not None:
+            return as_delay(error.delay)
+    except Exception:  # a backoff may raise or return anything
+        logger.exception("The backoff or delay is invalid; the default is used.")
+        return DEFAULT.delay_after(attempt)
+    return delay
+
+
+def send_signal(signal: Signal, sender: type[Command], **facts: Any) -> None:
+    """Send ``signal`` to its receivers, if there are any; exceptions of receivers are logged."""
+    if signal.receivers:
+        signal.send_robust(sender=sender, **facts)
+
+
+def _users_part(error: BaseException) -> TracebackType | None:
+    """Return the traceback from where the command's own code begins; all of it if that was never reached."""
+    part = error.__traceback__
+    while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith("djutils.queue."):
+        part = part.tb_next
+    return part or error.__traceback__
+
+
+def describe(error: BaseException) -> str:
+    """Return one line with the exception, then its traceback; at most 16 KiB."""
+    headline = traceback.TracebackException(type(error), error, None)
+    headline.__notes__ = None
+    *_, last = headline.format_exception_only()
+    summary = last.strip().partition("\n")[0]
+    text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
+    if len(text) > _ERROR_SIZE:
+        text = f"[...]\n{text[-_ERROR_SIZE:]}"
+    return f"{summary[:500]}\n\n{text}"
