@@ -31,6 +31,7 @@ import json
 import pickle
 import struct
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from math import isnan, nan
 from typing import Any
@@ -52,11 +53,6 @@ _NEWER = "upgrade this consumer, then replay the message."
 
 _pack_facts = _FACTS.pack
 _unpack_facts = _FACTS.unpack_from
-
-
-@lru_cache(maxsize=1024)
-def _header(command: str, queue: str) -> bytes:
-    return _to_json({"command": command, "queue": queue})
 
 
 def _header_with(command: str, queue: str, extras: bytes) -> bytes:
@@ -84,15 +80,25 @@ def _to_json(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
+def encoder(command: str, queue: str) -> Callable[[Message], bytes]:
+    """Return ``encode`` for the messages of one command on one queue: their header and their key are the same."""
+    key, usual = site_keys().signing, _to_json({"command": command, "queue": queue})
+    start, sign = _PREFIX + key.id, key.sign
+
+    def encode(message: Message) -> bytes:
+        id, _, _, created, body, eta, priority, attempt, extras = message
+        header = _header_with(command, queue, extras) if extras else usual
+        due = nan if eta is None else eta
+        facts = _pack_facts(bytes.fromhex(id), created, due, priority, attempt, len(header))
+        signed = b"".join((start, facts, header, body))
+        return signed + sign(signed)
+
+    return encode
+
+
 def encode(message: Message) -> bytes:
     """Return ``message`` as signed bytes; raise ``MessageTooLarge`` if its header has more than 65,535 bytes."""
-    id, command, queue, created, body, eta, priority, attempt, extras = message
-    header = _header_with(command, queue, extras) if extras else _header(command, queue)
-    key = site_keys().signing
-    eta = nan if eta is None else eta
-    facts = _pack_facts(bytes.fromhex(id), created, eta, priority, attempt, len(header))
-    signed = b"".join((_PREFIX, key.id, facts, header, body))
-    return signed + key.sign(signed)
+    return encoder(message.command, message.queue)(message)
 
 
 def decode(data: bytes, queue: str) -> Message:

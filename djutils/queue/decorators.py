@@ -36,18 +36,16 @@ class Parameters:
         self._signature = signature_of(function, follow_wrapped=False)
         kinds = [(one.kind, one.default is one.empty) for one in self._signature.parameters.values()]
         plain = [needed for kind, needed in kinds if kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        self._least: float = sum(plain)
-        self._most: float = len(plain)
+        self.least: float = sum(plain)
+        """So many positional arguments, up to ``most``, fit without keywords."""
+        self.most: float = len(plain)
         if any(kind is inspect.Parameter.VAR_POSITIONAL for kind, _ in kinds):
-            self._most = inf
+            self.most = inf
         if any(kind is inspect.Parameter.KEYWORD_ONLY and needed for kind, needed in kinds):
-            self._least = inf
+            self.least = inf
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise ``WrongArguments`` if the arguments do not match."""
-        # Most calls have only positional arguments, which need only be counted.
-        if not kwargs and self._least <= len(args) <= self._most:
-            return
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -105,7 +103,9 @@ class CommandFunction(Generic[P, R]):
 
         Raises ``WrongArguments`` if the function cannot be called like this.
         """
-        self._parameters.check(args, kwargs)
+        # Most calls have only positional arguments, which need only be counted.
+        if kwargs or not self._parameters.least <= len(args) <= self._parameters.most:
+            self._parameters.check(args, kwargs)
         command = self.command_class((args, kwargs))
         for option, value in self._options.items():
             setattr(command, option, value)

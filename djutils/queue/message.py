@@ -225,10 +225,11 @@ def new_id(milliseconds: int | None = None) -> str:
 
     Without ``milliseconds`` it sorts with a resolution of a quarter of a microsecond (6.2, method 3).
     """
-    fraction = _random.getrandbits(12)
     if milliseconds is None:
         milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
         fraction = nanoseconds * 4096 // 1_000_000
+    else:
+        fraction = _random.getrandbits(12)
     # The version follows the milliseconds; the variant is at the start of the second half.
     return _pack_halves(milliseconds << 16 | 7 << 12 | fraction, 1 << 63 | _random.getrandbits(62)).hex()
 

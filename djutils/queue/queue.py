@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import _get_running_loop
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterable
 from datetime import UTC, datetime
@@ -85,7 +86,7 @@ class Invoker:
     @property
     def queue(self) -> BaseQueue:
         """The queue for commands that do not name one."""
-        return queues[settings.queue_name] if self._queue is None else self._queue
+        return self._queue_named(None)
 
     def enqueue(self, command: Command) -> Result:
         """Send ``command`` and return a handle at once.
@@ -96,11 +97,12 @@ class Invoker:
         that calls this on a queue in a database, or ``BackendError`` if the backend fails; then nothing
         was sent, except that after ``BackendUnavailable`` it may have been.
         """
-        queue = self._queue_of(command)
+        queue = self._queue_named(command.queue_name)
         if settings.QUEUE_EAGER:
             return _run_here(pack(command, queue, runs_here=True))
         try:
-            check_caller(queue)
+            if _get_running_loop() is not None:
+                check_caller(queue)
             parcel = pack(command, queue)
             send(queue, [parcel])
         except (SynchronousOnlyOperation, NotPicklable) as error:
@@ -121,18 +123,21 @@ class Invoker:
         As ``enqueue``. When one of them cannot be sent at all, none is; after ``BackendError`` some
         may have been.
         """
-        chosen = ((command, self._queue_of(command)) for command in commands)
         if settings.QUEUE_EAGER:
-            parcels = [pack(command, queue, runs_here=True) for command, queue in chosen]
+            parcels = [pack(one, self._queue_named(one.queue_name), runs_here=True) for one in commands]
             return [_run_here(parcel) for parcel in parcels]
-        results: list[Result] = []
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
+        results: list[Result] = []
+        queue, name = None, None
         try:
-            for command, queue in chosen:
-                check_caller(queue)
+            for command in commands:
+                if queue is None or command.queue_name != name:
+                    name = command.queue_name
+                    queue = self._queue_named(name)
+                    check_caller(queue)
                 parcel = pack(command, queue)
                 by_queue[queue].append(parcel)
-                results.append(_result(parcel.message))
+                results.append(make(Result, parcel.message[:3]))
             for queue, packed in by_queue.items():
                 send(queue, packed)
         except (SynchronousOnlyOperation, NotPicklable) as error:
@@ -206,8 +211,11 @@ class Invoker:
     def __bool__(self) -> bool:
         return True
 
-    def _queue_of(self, command: Command) -> BaseQueue:
-        return queues[command.queue_name] if command.queue_name else self.queue
+    def _queue_named(self, name: str | None) -> BaseQueue:
+        """Return the queue that a command names; the invoker's own, or the project's default, if it names none."""
+        if name or self._queue is None:
+            return queues[name or settings.queue_name]
+        return self._queue
 
 
 def _result(message: Message) -> Result:

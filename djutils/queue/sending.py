@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
+from django.core.signals import setting_changed
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -21,6 +22,7 @@ from .conf import settings
 from .event_loops import apart
 from .exceptions import EnqueueError, MessageTooLarge, TimeLimitExceeded, UnsupportedOption
 from .message import Envelope, Message, make
+from .middleware.base import Middleware
 from .registry import registry
 from .signals import command_enqueued, command_lost
 
@@ -41,6 +43,8 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
     What ``runs_here``, in eager mode, no consumer has to find, and it may be atomic although a MemoryQueue,
     which tests put in the place of the project's own, is in no database.
     """
+    command_class = type(command)
+    sent, encode, limit = _constants(command_class, queue.name)  # type: ignore[arg-type]  # a class is hashable
     if command.priority and not queue.supports_priority:
         raise UnsupportedOption(
             f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
@@ -48,23 +52,38 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
         )
     if command.atomic and not (runs_here and isinstance(queue, MemoryQueue)):
         _refuse_elsewhere(command, queue)
-    if not runs_here and type(command) not in registry.findable:
-        registry.refuse_unfindable(type(command), queue)
+    if not runs_here and command_class not in registry.findable:
+        registry.refuse_unfindable(command_class, queue)
     own = vars(command)
-    if not own.keys().isdisjoint(CALLED):
+    if len(own) > 1 or "data" not in own:  # it may have options
         given = {name: own[name] for name in CALLED if own.get(name) is not None}
         check_options(given, CALLED, f"this '{command.name}'")
     message = registry.get_message_for_command(command, queue.name)
-    if sent := chain_of(type(command)).sent:
+    if sent:
         message = pass_through(sent, command, message)
-    data = codec.encode(message)
-    limit = settings.QUEUE_MAX_MESSAGE_SIZE
+    data = encode(message)
     if len(data) > limit:
         raise MessageTooLarge(
             f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
             f"{limit}; nothing was sent. Store the data and pass a reference to it."
         )
-    return seal(message, data, type(command))
+    return seal(message, data, command_class)
+
+
+@lru_cache(maxsize=1024)
+def _constants(
+    command_class: type[Command], queue: str
+) -> tuple[tuple[Middleware, ...], Callable[[Message], bytes], int]:
+    """Return what is the same for all calls of a command on a queue: its middleware, its encoder, and the size limit."""
+    encode = codec.encoder(command_class.name, queue)
+    return chain_of(command_class).sent, encode, settings.QUEUE_MAX_MESSAGE_SIZE
+
+
+def _forget(**kwargs: Any) -> None:
+    _constants.cache_clear()
+
+
+setting_changed.connect(_forget)
 
 
 def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
@@ -196,12 +215,13 @@ def _open_transactions(own: str | None) -> list[str]:
 
     Raises ``EnqueueError`` for a transaction that Django does not manage: no hook is called when it commits.
     """
-    if connections.settings.keys() <= {own}:
-        return []
     opened = []
-    # Only connections in use: the driver of another one need not even be installed here.
-    for connection in connections.all(initialized_only=True):
-        if connection.alias == own:
+    # What connections.all(initialized_only=True) looks up twice. Only connections in use: the driver of another
+    # one need not even be installed here.
+    in_use = connections._connections  # type: ignore[attr-defined]
+    for alias in connections.settings:
+        connection = None if alias == own else getattr(in_use, alias, None)
+        if connection is None:
             continue
         if _is_managed_by_hand(connection):
             raise EnqueueError(

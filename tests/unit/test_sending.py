@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
+from djutils.queue import codec
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.exceptions import InvalidCommand, MessageTooLarge, UnsupportedOption
+from djutils.queue.exceptions import ForeignMessage, InvalidCommand, MessageTooLarge, UnsupportedOption
 from djutils.queue.sending import pack, send_once
 
 from .commands_for_tests import Greeting, elsewhere, note_atomically, record
@@ -39,6 +40,19 @@ def test_what_cannot_be_sent_is_refused_when_it_is_packed(
     wrong.priority = 1000
     with pytest.raises(InvalidCommand, match="priority=1000 of this"):
         pack(wrong, memory)
+    del wrong.data  # a subclass may have it as a property
+    with pytest.raises(InvalidCommand, match="priority=1000 of this"):
+        pack(wrong, memory)
     settings.QUEUE_MAX_MESSAGE_SIZE = 10
     with pytest.raises(MessageTooLarge):
         pack(record.command("x"), memory)
+
+
+def test_a_changed_key_signs_the_next_call(memory: MemoryQueue, settings: Settings) -> None:
+    before = pack(record.command("x"), memory).envelope.data
+    settings.QUEUE_SIGNING_KEYS = ["the next key of this site, as long as Django asks for"]
+    after = pack(record.command("x"), memory).envelope.data
+
+    assert codec.decode(after, memory.name).command == record.command_class.name
+    with pytest.raises(ForeignMessage):
+        codec.decode(before, memory.name)
