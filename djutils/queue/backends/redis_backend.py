@@ -95,7 +95,7 @@ class RedisQueue(LeasedQueue):
     # Sending
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
-        for part in _parts(envelopes):
+        for part in [envelopes] if len(envelopes) == 1 else _parts(envelopes):
             plain = {id: data for id, data, delay, priority in part if delay <= 0 and not priority}
             if len(plain) == len(part):
                 self.server.run("push", self._keys_of_push, [*chain.from_iterable(plain.items())])

@@ -153,12 +153,11 @@ class RedisClient:
 
     def run(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Any:
         """Return what ``lua/<script>.lua`` returns for ``keys`` and ``args``."""
-        return self.start(script, keys, args)()
+        return self._answer(self._send(self._request(script, keys, args)), script, keys, args)
 
     def start(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> Callable[[], Any]:
         """Start ``lua/<script>.lua`` and return a function that waits for its result."""
-        connection = self._send(_head(self.script(script).sha, keys, len(args)) + _bulks(args))
-        return partial(self._answer, connection, script, keys, args)
+        return partial(self._answer, self._send(self._request(script, keys, args)), script, keys, args)
 
     def wait(self, markers: Sequence[str], seconds: float) -> None:
         """Sleep until there is something in one of the sorted sets ``markers``, for at most ``seconds``."""
@@ -171,10 +170,12 @@ class RedisClient:
 
         Return the marker that ended the wait, if one did, and the reply.
         """
-        call = _head(self.script(script).sha, keys, len(args)) + _bulks(args)
-        connection = self._send(self._sleep(markers, seconds) + call)
+        connection = self._send(self._sleep(markers, seconds) + self._request(script, keys, args))
         popped = self._hear(connection)
         return popped and popped[0].decode(), self._answer(connection, script, keys, args)
+
+    def _request(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> bytes:
+        return _head(self.script(script).sha, keys, len(args)) + _bulks(args)
 
     def script(self, name: str) -> Script:
         """Return the script ``lua/<name>.lua``."""
