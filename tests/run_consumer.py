@@ -20,6 +20,7 @@ def options() -> ConsumerOptions:
     parser.add_argument("-q", dest="queues", action="append", default=[])
     parser.add_argument("-w", dest="processes", type=int, default=1)
     parser.add_argument("-t", dest="threads", type=int, default=1)
+    parser.add_argument("--coroutines", type=int, default=0)
     parser.add_argument("-n", dest="periodic", action="store_false")
     parser.add_argument("--lease", type=float, default=30.0)
     parser.add_argument("--grace", type=float, default=25.0)

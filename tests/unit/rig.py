@@ -9,6 +9,7 @@ from typing import Any
 from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.backends.channel import Channel
 from djutils.queue.executor import Executor
+from djutils.queue.middleware.database import shared_connections
 from djutils.queue.workers.board import Board
 from djutils.queue.workers.options import ConsumerOptions
 from djutils.queue.workers.process import make_pump
@@ -19,17 +20,17 @@ from .helpers import FlakyQueue, make_envelope, until
 class Rig:
     """One worker process without the process."""
 
-    def __init__(self, *queues: BaseQueue, threads: int = 1, **options: Any) -> None:
+    def __init__(self, *queues: BaseQueue, threads: int = 1, coroutines: int = 0, **options: Any) -> None:
         self.owner = new_owner()
-        self.board = Board(threads)
-        executors = [Executor(queue.name) for queue in queues]
+        self.board = Board(threads, coroutines)
+        executors = [Executor(queue.name, awaited_layers=(shared_connections,)) for queue in queues]
         names = tuple(queue.name for queue in queues)
         given: dict[str, Any] = {"delay": 0.005, "max_delay": 0.02} | options
 
         def make_channels() -> list[Channel]:
             return [queue.channel(self.owner) for queue in queues]
 
-        chosen = ConsumerOptions(names, threads=threads, **given)
+        chosen = ConsumerOptions(names, threads=threads, coroutines=coroutines, **given)
         self.pump, self.threads = make_pump(chosen, executors, self.board, make_channels)
         self.ready = threading.Event()
         self.error: BaseException | None = None

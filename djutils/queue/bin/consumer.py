@@ -284,6 +284,7 @@ class QueueDaemon:
             queues=consumer.queues,
             processes=consumer.processes,
             threads=consumer.threads,
+            coroutines=consumer.coroutines,
             grace=consumer.grace,
             workers=[],
             options=self._words(logfile),

@@ -107,7 +107,9 @@ def recorded_words(info: Mapping[str, Any]) -> list[str]:
     queues = info.get("queues")
     found = [f"--queue={name}" for name in queues] if isinstance(queues, list) else []
     return found + [
-        f"{_WORDS[name]}={info[name]}" for name in ("processes", "threads", "grace") if name in info
+        f"{_WORDS[name]}={info[name]}"
+        for name in ("processes", "threads", "coroutines", "grace")
+        if name in info
     ]
 
 
@@ -148,6 +150,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add("-w", "--processes", type=count, help=f"worker processes ({how.processes})")
     add("-t", "--threads", type=count, help=f"threads in each process ({how.threads})")
+    add("--coroutines", type=natural, metavar="N", help=f"{_HELP_COROUTINES} ({how.coroutines})")
     add("-d", "--delay", type=seconds, help=f"seconds to wait when a queue is empty ({how.delay})")
     add("-b", "--backoff", type=factor, help=f"what each further wait is multiplied by ({how.backoff})")
     add("-m", "--max-delay", type=seconds, help=f"the longest wait in seconds ({how.max_delay})")
@@ -172,6 +175,7 @@ _HELP_QUEUE = (
     "a queue to empty, NAME or NAME:WEIGHT, where * and ? in NAME stand for several; may be given several times "
     "(the project's default queue)"
 )
+_HELP_COROUTINES = "async def commands that run at the same time in each process, beside its threads"
 _HELP_NO_PERIODIC = "leave out periodic commands"
 _HELP_GRACE = "how long running commands may go on after a request to stop"
 _HELP_LEASE = "how long another consumer must be silent before its messages are reassigned"
@@ -189,6 +193,7 @@ _WORDS = {
     "queues": "--queue",
     "processes": "--processes",
     "threads": "--threads",
+    "coroutines": "--coroutines",
     "delay": "--delay",
     "backoff": "--backoff",
     "max_delay": "--max-delay",

@@ -2,7 +2,7 @@
 
 The pidfile holds the process id and a newline, as every tool expects. The state file,
 ``<pidfile>.state``, is JSON: ``pid``, ``birth``, ``started`` (seconds since the epoch), ``queues``,
-``processes``, ``threads``, ``workers`` (their pids) and whatever else ``stop`` and ``restart`` need.
+``processes``, ``threads``, ``coroutines``, ``workers`` (their pids) and whatever else ``stop`` and ``restart`` need.
 
 The lock on the state file is authoritative: only its owner and root can open the file, so no other user can
 hold that lock. The pidfile is also locked. That lock counts where there is no usable state file: it

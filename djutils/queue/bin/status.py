@@ -46,6 +46,7 @@ def report(holder: Holder | None, path: Path, names: Sequence[str], watch: float
         "workers": info.get("workers") if alive else None,
         "processes": info.get("processes"),
         "threads": info.get("threads"),
+        "coroutines": info.get("coroutines"),
     }
     if watch is None:
         watch = 0.0 if alive else WATCHED
@@ -156,9 +157,10 @@ def _of_consumer(told: Report) -> str:
         return f"Running: process {told['pid']}. Its state file is missing, or only its user may read it."
     workers = ", ".join(map(str, told["workers"])) or "none at the moment"
     places = [told[what] if told[what] is not None else "?" for what in ("processes", "threads")]
+    beside = f" and {told['coroutines']} coroutines" if told["coroutines"] else ""
     return (
         f"Running: process {told['pid']}, up {_duration(told['uptime'])}\n"
-        f"  workers  {workers} ({places[0]} processes x {places[1]} threads)"
+        f"  workers  {workers} ({places[0]} processes x {places[1]} threads{beside})"
     )
 
 

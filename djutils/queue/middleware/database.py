@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -32,7 +33,15 @@ class _Opened(threading.local):
         self.checked = 0.0
 
 
+class _Shared:
+    """The connections of the thread of ``sync_to_async``, once they are known, and when they were last checked."""
+
+    connections: dict[int, BaseDatabaseWrapper] | None = None
+    checked = 0.0
+
+
 _opened = _Opened()
+_shared = _Shared()
 
 
 def _note_connection(*, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
@@ -66,7 +75,36 @@ def database_connections(command: Command, run: Run) -> Any:
         return run(command)
     finally:
         if _opened.connections:
-            _tidy(command)
+            _tidy(command.name)
+
+
+async def shared_connections(command: Command, run: Run) -> Any:
+    """As ``database_connections`` for a command that is awaited.
+
+    All of them use the connections of one thread, that of ``sync_to_async``, and one may end while others are
+    using them. So that thread is visited only when a check is due, or a connection seems to need it.
+    """
+    if _shared.connections is None:
+        _shared.connections = await sync_to_async(_of_this_thread)()
+    now = time.monotonic()
+    if _shared.connections and now - _shared.checked > _CHECK_AFTER:
+        _shared.checked = now
+        await sync_to_async(_look)()
+    try:
+        return await run(command)
+    finally:
+        if any(map(_needs_care, list(_shared.connections.values()))):
+            await sync_to_async(_tidy)("A coroutine")
+
+
+def _of_this_thread() -> dict[int, BaseDatabaseWrapper]:
+    return _opened.connections
+
+
+def _needs_care(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether ``_tidy`` may have to do something; asked in another thread, while it may be in use."""
+    left = connection.in_atomic_block or connection.errors_occurred or not connection.autocommit
+    return left or _is_pooled(connection.settings_dict)
 
 
 def _look() -> None:
@@ -81,12 +119,10 @@ def _look() -> None:
             connection.close_if_unusable_or_obsolete()
 
 
-def _tidy(command: Command) -> None:
+def _tidy(name: str) -> None:
     for key, connection in list(_opened.connections.items()):
         if connection.in_atomic_block:
-            logger.warning(
-                "%s left a transaction open on '%s'; it is rolled back.", command.name, connection.alias
-            )
+            logger.warning("%s left a transaction open on '%s'; it is rolled back.", name, connection.alias)
             _forget(connection)
         elif connection.connection is not None:  # querying a closed connection would open it again
             _let_rest(connection)

@@ -88,20 +88,21 @@ class Board:
     """A slot for each command that may run in one process or wait to be settled, and the state of the process.
 
     It uses ``memory`` from ``start`` on; without it the board allocates its own memory. ``threads`` is
-    how many threads run commands.
+    how many threads run commands, ``coroutines`` how many run beside each other in one more.
     """
 
-    def __init__(self, threads: int, memory: mmap.mmap | None = None, start: int = 0) -> None:
-        self._memory = memory or mmap.mmap(-1, size_of(threads))
+    def __init__(
+        self, threads: int, coroutines: int = 0, memory: mmap.mmap | None = None, start: int = 0
+    ) -> None:
+        self._memory = memory or mmap.mmap(-1, size_of(threads, coroutines))
         self._start = start
         view = memoryview(self._memory)
         self.recall_word = view[start + _WORD : start + _LEFT]
         """``word`` as a sequence of one, for fast access before each command."""
-        counters = start + _LINE
+        counters, threads, slots = start + _LINE, *_needed(threads, coroutines)
         self.ended_in = view[counters : counters + threads * _COUNTER].cast("Q")
         """How many commands have ended in each thread; each is written by its thread."""
         self._first_state = counters + _lines(threads * _COUNTER)
-        slots = threads + UNCONFIRMED
         self._states = view[self._first_state : self._first_state + slots]
         self._first_slot = self._first_state + _lines(slots)
 
@@ -236,7 +237,12 @@ def _lines(size: int) -> int:
     return -(-size // _LINE) * _LINE
 
 
-def size_of(threads: int) -> int:
+def _needed(threads: int, coroutines: int) -> tuple[int, int]:
+    """Return how many counters and how many slots a board needs."""
+    return threads + bool(coroutines), threads + coroutines + UNCONFIRMED
+
+
+def size_of(threads: int, coroutines: int = 0) -> int:
     """Return how many bytes a board needs."""
-    slots = threads + UNCONFIRMED
+    threads, slots = _needed(threads, coroutines)
     return _LINE + _lines(threads * _COUNTER) + _lines(slots) + slots * _LINE

@@ -11,7 +11,7 @@ from djutils.queue.exceptions import BackendError
 from djutils.queue.message import RELEASED, Action, Delivery
 
 from .board import Slot
-from .runner import Finished
+from .runner import ACK, Finished
 from .settling import Settling
 
 
@@ -67,7 +67,7 @@ class Feed:
 
     def note(self, ended: Sequence[Finished]) -> None:
         """Sort ended deliveries by how they must be settled."""
-        succeeded = [one for one in ended if one.outcome.action is Action.ACK]
+        succeeded = [one for one in ended if one.outcome.action is ACK]
         self.done += succeeded
         for one in ended if len(succeeded) < len(ended) else ():
             match one.outcome.action:

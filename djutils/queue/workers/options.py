@@ -19,7 +19,9 @@ class ConsumerOptions:
     processes: int = 1
     """Worker processes."""
     threads: int = 1
-    """Commands that run at the same time in each process."""
+    """Commands that run at the same time in each process, apart from coroutines."""
+    coroutines: int = 0
+    """``async def`` commands that run at the same time in each process, in one event loop; 0: in threads."""
     delay: float = 0.02
     """The first wait when a queue is empty."""
     backoff: float = 1.15
@@ -36,6 +38,11 @@ class ConsumerOptions:
     """The resident size in MiB above which a worker process is replaced; 0: never."""
     lease: float = 30.0
     """How long a beat counter must not advance before its owner counts as dead."""
+
+    @property
+    def at_once(self) -> int:
+        """How many commands run at the same time in each process."""
+        return self.threads + self.coroutines
 
     @property
     def beat_every(self) -> float:

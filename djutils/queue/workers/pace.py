@@ -33,7 +33,7 @@ class Pace:
 
     def wait(self, feed: Feed) -> float:
         """Return how long the backend may wait for a message by itself."""
-        if not feed.channel.blocking or self._runner.buffer:
+        if not feed.channel.blocking or self._runner.waiting:
             return 0.0
         wait = self.pause()
         return min(wait, _SHORT_WAIT) if self._runner.idle < self._runner.count else wait
@@ -47,12 +47,12 @@ class Pace:
         if feed.is_clogged:
             return 0
         if not channel.prefetches:
-            return max(0, runner.idle - len(runner.buffer))
-        if not runner.idle and time.monotonic() - runner.moved_at > BUDGET:
+            return max(0, min(side.idle - side.waiting for side in runner.sides))
+        rooms = [(side, _room_on(side, channel.batch)) for side in runner.sides]
+        # Which side the next messages are for is not known: a side that is full may be lent one that it gives back.
+        if any(side.waiting and room <= 0 for side, room in rooms) or all(room <= 0 for _, room in rooms):
             return 0
-        most = max(runner.count, min(runner.batches * channel.batch, self._budget()))
-        runner.low = max(runner.count, most - channel.batch)
-        room = min(channel.batch, most - len(runner.buffer), runner.room)
+        room = min(channel.batch, runner.room, *(int(max(1, room) / side.share) for side, room in rooms))
         if self._options.max_commands:
             room = min(room, self._options.max_commands - received)
         return max(0, room)
@@ -62,10 +62,21 @@ class Pace:
 
         So no message waits longer than it would without prefetching. 0 if these already take too long.
         """
-        if self._runner.cost * len(self._runner.buffer) > BUDGET:
+        runner = self._runner
+        if runner.cost * runner.waiting > BUDGET:
             return 0
-        return min(feed.channel.batch, self._budget() // 2, self._runner.room)
+        return min(feed.channel.batch, _budget(runner) // 2, runner.room)
 
-    def _budget(self) -> int:
-        """Return an estimate of how many commands all threads together run in ``BUDGET`` seconds."""
-        return int(self._runner.count * BUDGET / max(self._runner.cost, 1e-6))
+
+def _room_on(side: Runner, batch: int) -> int:
+    """Return how many more messages ``side`` should hold; 0 while all that it runs are stuck."""
+    if not side.idle and time.monotonic() - side.moved_at > BUDGET:
+        return 0
+    most = max(side.least, min(side.batches * batch, _budget(side)))
+    side.low = max(side.least, most - batch)
+    return most - side.waiting
+
+
+def _budget(side: Runner) -> int:
+    """Return an estimate of how many commands all threads of ``side`` together run in ``BUDGET`` seconds."""
+    return int(side.count * BUDGET / max(side.cost, 1e-6))

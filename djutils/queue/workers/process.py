@@ -19,11 +19,13 @@ from djutils.queue.backends.channel import Channel
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor
-from djutils.queue.middleware.database import database_connections, keep_connections
+from djutils.queue.middleware.database import database_connections, keep_connections, shared_connections
 from djutils.queue.signals import worker_started, worker_stopping
 
 from .board import Board
+from .coroutines import Coroutines
 from .inline import Inline, Relief
+from .mixed import Mixed
 from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals
 from .pump import Pump
@@ -177,10 +179,18 @@ def make_pump(
 
     ``tidy`` is called in that thread after each command.
     """
-    if options.threads > 1:
-        threads = Threads(options.threads, executors, board, lambda: pump.wake())  # noqa: PLW0108  (defined below)
-        pump = Pump(make_channels(), threads, board, options)
-        return pump, threads
+    if options.at_once > 1:
+
+        def wake() -> None:
+            pump.wake()
+
+        threads = Threads(options.threads, executors, board, wake)
+        runner: Runner = threads
+        if options.coroutines:
+            coroutines = Coroutines(options.coroutines, options.threads, executors, board, wake)
+            runner = Mixed(coroutines, threads, executors, board)
+        pump = Pump(make_channels(), runner, board, options)
+        return pump, runner
     inline = Inline(executors, board, tidy)
     pump = Pump(make_channels(), inline, board, options)
     Relief(inline, pump.is_stuck, pump.relieve, make_channels).start()
@@ -191,7 +201,13 @@ def make_executor(name: str, owner: int) -> Executor:
     """Return an executor for messages that the queue ``name`` lends to ``owner``."""
     queue = queues[name]
     lease = Lease(queue, owner) if isinstance(queue, LeasedQueue) else None
-    return Executor(name, (database_connections,), lease=lease, log_success=log_quickly)
+    return Executor(
+        name,
+        (database_connections,),
+        lease=lease,
+        log_success=log_quickly,
+        awaited_layers=(shared_connections,),
+    )
 
 
 def resident_mebibytes() -> int:

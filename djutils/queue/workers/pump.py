@@ -24,6 +24,7 @@ logger = logging.getLogger("djutils.queue.workers.pump")
 STUCK = 0.2
 """Seconds after which messages that wait behind busy threads are given back."""
 _TO_BE_ALONE = 1.0
+_FOR_OTHERS = 1.0
 _LOOK_AGAIN = 0.1
 
 
@@ -88,7 +89,7 @@ class Pump:
         """Whether there is something to do that cannot wait for the running commands to end."""
         self._board.stir()
         moved_at = self._runner.moved_at
-        undone = self._runner.buffer or self._unsettled()
+        undone = self._runner.waiting or self._unsettled()
         return bool(undone) and (self._stopping.is_set() or time.monotonic() - moved_at > STUCK)
 
     def relieve(self, channels: Sequence[Channel]) -> None:
@@ -185,9 +186,14 @@ class Pump:
             self._release(self._runner.take_returned(), delay=0.0)
 
     def _release_stuck(self) -> None:
-        runner = self._runner
-        if runner.buffer and not runner.idle and time.monotonic() - runner.moved_at > STUCK:
+        sides = self._runner.sides
+        stuck = [side for side in sides if side.is_stuck(STUCK)]
+        if len(stuck) == len(sides):
             self._give_back()
+        elif stuck:
+            # The other side goes on receiving, and would be lent the same messages again at once.
+            self._release([one for side in stuck for one in side.take_back()], delay=_FOR_OTHERS)
+            self._feeds.settle()
         elif self._suspects.are_stuck(STUCK):
             self._release(self._suspects.take_back(), delay=_TO_BE_ALONE)
 
@@ -217,9 +223,9 @@ class Pump:
 
     def _pause(self, got: bool) -> None:
         """Wait until woken: briefly if there is work, with growing pauses if there is none."""
-        if self._runner.buffer and self._runner.here:
+        if self._runner.waiting and self._runner.here:
             return
-        if self._runner.buffer or self._suspects.wait:
+        if self._runner.waiting or self._suspects.wait:
             self._woken.wait(_LOOK_AGAIN)
         elif not got and not self._intake.waited:
             self._woken.wait(self._intake.pace.pause())

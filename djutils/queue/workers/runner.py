@@ -30,8 +30,14 @@ class Finished(NamedTuple):
     """Its record on the board, to be cleared when the outcome is settled."""
 
 
+ACK = Action.ACK
+"""Python 3.11 takes a quarter of a microsecond to look a member up in its Enum, and this one is needed for every command."""
+
 Waiting = tuple[int, Delivery]
 """The number of a channel and a delivery from it."""
+
+Taken = tuple[int, Waiting, float]
+"""The recall word that must be unchanged when it begins, the delivery that was taken, and when."""
 
 WEIGHT = 0.1
 """The weight of the last command in the moving average ``cost``."""
@@ -59,6 +65,8 @@ class Runner(ABC):
         """The number left in the buffer at which the pump is woken to fetch more."""
         self.cost = 0.01
         """A moving average of the seconds that one command takes."""
+        self.share = 1.0
+        """Which part of the messages that are lent to this process are for this side."""
         self.moved_at = time.monotonic()
         """When a message last left the buffer; if that is long ago and it is not empty, all threads are stuck."""
         self._fresh_until = float("inf")
@@ -76,6 +84,21 @@ class Runner(ABC):
         """How many more commands could run at this moment."""
 
     @property
+    def sides(self) -> Sequence[Runner]:
+        """The runners it consists of, each with its own buffer."""
+        return (self,)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have not begun."""
+        return len(self.buffer)
+
+    @property
+    def least(self) -> int:
+        """How many messages to hold in any case, even if commands take so long that none of them begins soon."""
+        return self.count
+
+    @property
     def busy(self) -> bool:
         """Whether anything is running or waiting to run."""
         return bool(self.buffer) or self.idle < self.count
@@ -83,7 +106,7 @@ class Runner(ABC):
     @property
     def room(self) -> int:
         """How many more messages may be put here: each needs a slot on the board before it begins."""
-        return len(self._free) - len(self.buffer)
+        return len(self._free) - self.waiting
 
     @property
     def alive(self) -> bool:
@@ -99,6 +122,10 @@ class Runner(ABC):
     def recalled(self) -> bool:
         """Whether the maintainer recalls waiting messages. Then nothing begins until ``accept()``."""
         return self._recall_word[0] != self._accepted
+
+    def is_stuck(self, after: float) -> bool:
+        """Return whether messages have waited ``after`` seconds behind commands of which none has ended."""
+        return bool(self.buffer) and not self.idle and time.monotonic() - self.moved_at > after
 
     def accept(self, word: int) -> None:
         """Continue: everything that the maintainer recalled while the board had ``word`` is gone."""
@@ -153,7 +180,30 @@ class Runner(ABC):
         """Note that ``put`` will not be called again."""
 
     def _run(self, number: int, accepted: int, waiting: Waiting, now: float) -> Outcome | None:
-        """Run one delivery in the calling thread, the ``number``-th; return None if it was recalled.
+        """Run one delivery in the calling thread, the ``number``-th; return None if it was recalled."""
+        slot = self._begin(accepted, waiting, now)
+        if slot is None:
+            return None
+        channel, delivery = waiting
+        try:
+            outcome = self._executors[channel].execute(delivery, slot)
+        except BaseException as error:  # noqa: BLE001  (what a command raises never gets here)
+            outcome = self._after_a_fault(delivery, error)
+        self._end(number, slot, waiting, outcome)
+        return outcome
+
+    def _take(self) -> Taken | None:
+        accepted, now = self._accepted, time.monotonic()
+        # A process that was frozen, perhaps with its machine, does not know for how long.
+        if now > self._fresh_until:
+            return None
+        try:
+            return accepted, self.buffer.popleft(), now
+        except IndexError:
+            return None
+
+    def _begin(self, accepted: int, waiting: Waiting, now: float) -> Slot | None:
+        """Record on the board that a delivery begins; return None if it was recalled.
 
         ``accepted`` is the recall word that was read before ``waiting`` was taken; it must not have changed.
         """
@@ -167,15 +217,19 @@ class Runner(ABC):
             slot.clear()
             self.returned.append(waiting)
             return None
-        try:
-            outcome = self._executors[channel].execute(delivery, slot)
-        except BaseException:  # an error in djutils or in the settings, not in the command
-            logger.exception("%s could not be run; released for %.0f s.", delivery.id, _AFTER_A_FAULT)
-            outcome = Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
+        return slot
+
+    def _after_a_fault(self, delivery: Delivery, error: BaseException) -> Outcome:
+        """Return the outcome after ``error``, which is one in djutils or in the settings."""
+        logger.error("%s could not be run; released for %.0f s.", delivery.id, _AFTER_A_FAULT, exc_info=error)
+        return Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
+
+    def _end(self, number: int, slot: Slot, waiting: Waiting, outcome: Outcome) -> None:
+        """Record that a run of the ``number``-th thread has ended, and leave its outcome for the pump."""
+        channel, delivery = waiting
         if not self._is_ours:
             os._exit(0)  # a child that the command forked and that returned here: the work is not its own
         # On the board first: if this process dies before the ack, the maintainer acks for it.
-        slot.finish(outcome.action is Action.ACK)
+        slot.finish(outcome.action is ACK)
         self._ended_in[number] += 1
         self.finished.append(make(Finished, (channel, delivery, outcome, slot)))
-        return outcome

@@ -55,7 +55,7 @@ class Supervisor:
     def __init__(self, options: ConsumerOptions, hooks: Hooks | None = None) -> None:
         self._options = options
         self._hooks = hooks or Hooks()
-        self._arena = Arena(options.processes, options.threads)
+        self._arena = Arena(options.processes, options.threads, options.coroutines)
         self._seats = seats_of(self._arena)
         self._workers: dict[int, WorkerRecord] = {}
         self._unready: dict[int, int] = {}  # the pipe on which it will report -> its process id
@@ -109,7 +109,7 @@ class Supervisor:
             elif not worker.kill_at and worker.board.overdue(now):
                 logger.error("Worker process %d runs a command past its time limit: it is ended.", worker.pid)
                 self._signal(signal.SIGTERM, [worker.pid])
-                worker.kill_at = now + (_FOR_BYSTANDERS if self._options.threads > 1 else 0.0)
+                worker.kill_at = now + (_FOR_BYSTANDERS if self._options.at_once > 1 else 0.0)
 
     def _drain(self) -> None:
         """Let the workers end; kill those that do not, without charging the commands they run."""

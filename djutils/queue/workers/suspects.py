@@ -48,7 +48,8 @@ class Suspects:
 
     def are_stuck(self, after: float) -> bool:
         """Return whether suspects have waited ``after`` seconds for commands that do not end."""
-        return self.wait and not self._alone and time.monotonic() - self._runner.moved_at > after
+        moved_at = max(side.moved_at for side in self._runner.sides)
+        return self.wait and not self._alone and time.monotonic() - moved_at > after
 
     def take_back(self) -> list[Waiting]:
         """Return the waiting suspects; they will not begin here."""

@@ -8,15 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action
 
 from .board import Board
-from .runner import WEIGHT, Runner, Waiting
+from .runner import ACK, WEIGHT, Runner, Taken, Waiting
 
 logger = logging.getLogger("djutils.queue.workers.threads")
-
-Taken = tuple[int, Waiting, float]
-"""The recall word that must be unchanged when it begins, the delivery that was taken, and when."""
 
 
 class Threads(Runner):
@@ -86,7 +82,7 @@ class Threads(Runner):
                 outcome = self._run(number, *taken)
                 if outcome is not None:
                     self.cost += (time.monotonic() - taken[-1] - self.cost) * WEIGHT
-                if outcome is None or len(self.buffer) <= self.low or outcome.action is not Action.ACK:
+                if outcome is None or len(self.buffer) <= self.low or outcome.action is not ACK:
                     self._wake()
         except BaseException:  # an exception that a command scheduled in its thread
             logger.exception(
@@ -101,16 +97,6 @@ class Threads(Runner):
             if not self._wait():
                 return None
         return taken
-
-    def _take(self) -> Taken | None:
-        accepted, now = self._accepted, time.monotonic()
-        # A process that was frozen, perhaps with its machine, does not know for how long.
-        if now > self._fresh_until:
-            return None
-        try:
-            return accepted, self.buffer.popleft(), now
-        except IndexError:
-            return None
 
     def _wait(self) -> bool:
         """Wait until there is something to take, and return True; False when the runner has closed.

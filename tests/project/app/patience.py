@@ -1,0 +1,50 @@
+"""Commands that wait for something, as for a slow server, and are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from djutils.queue.decorators import queue_command
+
+from .files import write
+from .models import Note
+
+
+@queue_command
+async def wait_for(path: str, number: int, gate: str) -> None:
+    """Wait until the gate is there, as long as it takes."""
+    write(path, f"began {number} {os.getpid()}")
+    while not Path(gate).exists():  # noqa: ASYNC110, ASYNC240  (it is made by another process)
+        await asyncio.sleep(0.2)
+    write(path, f"ended {number} {os.getpid()}")
+
+
+@queue_command
+def beside(path: str, number: int) -> None:
+    """Run in a thread, in the same queue."""
+    write(path, f"beside {number} {os.getpid()}")
+
+
+@queue_command
+async def note_between(text: str) -> None:
+    """Use the database before and after others have done so."""
+    await Note.objects.acreate(text=f"{text} first")
+    await asyncio.sleep(0.01)
+    await Note.objects.acreate(text=f"{text} second")
+
+
+@queue_command(time_limit=(0.2, 0.5), max_attempts=2, backoff=0.05)
+async def block_the_loop(path: str) -> None:
+    """Keep its loop from doing anything, for longer than it may."""
+    write(path, f"blocks 0 {os.getpid()}")
+    time.sleep(60)  # noqa: ASYNC251  (a mistake that commands make)
+
+
+@queue_command
+async def kill_its_process(path: str) -> None:
+    """Die in the middle of all the others."""
+    write(path, f"kills 0 {os.getpid()}")
+    os.abort()
