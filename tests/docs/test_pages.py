@@ -95,12 +95,12 @@ def test_settings_and_signals_that_pages_name_exist() -> None:
 
 
 @cache
-def texts_of(module: str) -> str:
-    """Return every text in the source of a module, or of all of them: what it logs and prints is among it."""
-    paths = (
-        [ROOT / f"{module.replace('.', '/')}.py"] if module != "djutils" else (ROOT / "djutils").rglob("*.py")
+def texts_of(logger: str) -> str:
+    """Return every text in the modules that use a logger, or in all of them: what they log and print is among it."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "djutils").rglob("*.py")]
+    trees = map(
+        ast.parse, (text for text in sources if logger == "djutils" or f'getLogger("{logger}")' in text)
     )
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
     return "\n".join(
         str(node.value) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)
     )
