@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from djutils.queue.queue import invoker
+from tests.daemons import Terminal
 from tests.project.app import commands, patience
 from tests.sites import Site
 from tests.waiting import wait_until
@@ -124,3 +128,57 @@ def test_past_the_grace_period_they_are_cut_off_and_given_back_unblamed(site: Si
     consumer.signal(signal.SIGTERM)
     assert consumer.exit_code() == 1
     assert site.queue.stats()[:4] == (10, 0, 0, 0)
+
+
+@pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
+def test_a_transaction_that_a_coroutine_left_open_is_rolled_back_and_hurts_no_other(site: Site) -> None:
+    mine = site.queue.name
+    consumer = site.consumer("--coroutines", "10").ready()
+    for number in range(3):
+        patience.leave_uncommitted(f"{mine} uncommitted")
+        site.wait_until_empty()
+        patience.note_between(f"{mine} {number}")
+        site.wait_until_empty()
+    assert site.notes(mine) == [f"{mine} {n} {word}" for n in range(3) for word in ("first", "second")]
+    assert consumer.stop() == 0
+
+
+@pytest.mark.parametrize("site", ["postgres"], indirect=True)
+def test_coroutines_go_on_after_their_connection_was_cut(site: Site) -> None:
+    mine = site.queue.name
+    consumer = site.consumer("--coroutines", "10").ready()
+    patience.note_between(f"{mine} 1")
+    site.wait_until_empty()
+    with connections[site.alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    patience.note_between(f"{mine} 2")
+    wait_until(lambda: f"{mine} 2 second" in site.notes(mine), why=consumer.log)
+    site.wait_until_empty()
+    assert consumer.stop() == 0
+
+
+@pytest.fixture
+def terminal(site: Site) -> Iterator[Terminal]:
+    terminal = Terminal(site.folder, site.environment)
+    yield terminal
+    terminal.close()
+
+
+@pytest.mark.parametrize("site", ["redis"], indirect=True)
+def test_a_daemon_says_and_keeps_how_many_and_labels_what_each_logs(site: Site, terminal: Terminal) -> None:
+    terminal.consumer("start", "--coroutines", "7")
+    assert "(1 processes x 1 threads and 7 coroutines)" in terminal.consumer("status").stdout
+    terminal.consumer("restart")
+    status = json.loads(terminal.consumer("status", "--format", "json").stdout)
+    assert (status["threads"], status["coroutines"]) == (1, 7)
+
+    results = [patience.log_between(number) for number in range(5)]
+    site.wait_until_empty()
+    terminal.consumer("stop")
+    log = terminal.log_file.read_text()
+    for number, result in enumerate(results):
+        for word in ("before", "after"):
+            assert re.search(rf"{result.id} .*log_between .*{word} {number}\b", log), log

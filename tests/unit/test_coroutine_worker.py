@@ -205,7 +205,8 @@ def test_the_hard_limit_stands_on_the_board(rig: MakeRig, queue: FlakyQueue, ran
 
 
 def test_each_has_its_own_context(rig: MakeRig, queue: FlakyQueue, ran: list[Any]) -> None:
-    one = start(rig, queue)
+    # The end of one begins the next.
+    one = start(rig, queue, coroutines=2)
     for text in "abcdef":
         send(queue, awaited.set_mood, text)
     until(lambda: empty(queue))

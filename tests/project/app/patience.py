@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from pathlib import Path
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
 
 from djutils.queue.decorators import queue_command
 
@@ -48,3 +52,22 @@ async def kill_its_process(path: str) -> None:
     """Die in the middle of all the others."""
     write(path, f"kills 0 {os.getpid()}")
     os.abort()
+
+
+@queue_command
+async def leave_uncommitted(text: str) -> None:
+    """Begin a transaction by hand, where the queries of coroutines run, and forget it."""
+
+    def begin() -> None:
+        transaction.set_autocommit(False)
+        Note.objects.create(text=text)
+
+    await sync_to_async(begin)()
+
+
+@queue_command
+async def log_between(number: int) -> None:
+    """Log before and after others have run."""
+    logging.getLogger("shop").warning("before %d", number)
+    await asyncio.sleep(0.05)
+    logging.getLogger("shop").warning("after %d", number)
