@@ -29,7 +29,8 @@ from .exceptions import MessageError, NotPicklable, QueueException
 from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection, make, new_id
 from .registry import registry
 from .results import Result
-from .sending import Parcel, announce, pack, seal, send
+from .sending import announce, pack, seal, send
+from .shipment import Parcel
 
 __all__ = [
     "Invoker",

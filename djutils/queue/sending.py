@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.signals import setting_changed
-from django.db import connections, transaction
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import codec
@@ -20,21 +19,12 @@ from .command import Command
 from .command_options import CALLED, check_options
 from .conf import settings
 from .event_loops import apart
-from .exceptions import EnqueueError, MessageTooLarge, TimeLimitExceeded, UnsupportedOption
+from .exceptions import EnqueueError, MessageTooLarge, UnsupportedOption
 from .message import Envelope, Message, make
 from .middleware.base import Middleware
 from .registry import registry
-from .signals import command_enqueued, command_lost
-
-logger = logging.getLogger("djutils.queue.sending")
-
-
-class Parcel(NamedTuple):
-    """One call, ready to be sent, with the facts for receivers of the signal."""
-
-    envelope: Envelope
-    message: Message
-    command_class: type[Command]
+from .shipment import Parcel, is_only_of_a_test, send_after
+from .signals import command_enqueued
 
 
 def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parcel:
@@ -110,36 +100,6 @@ def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
         )
 
 
-class Shipment:
-    """Parcels for one queue; calling it sends them once."""
-
-    def __init__(self, queue: BaseQueue, parcels: Sequence[Parcel], aliases: Collection[str]) -> None:
-        self.queue = queue
-        self.parcels = list(parcels)
-        self._open = set(aliases)
-
-    def committed(self, alias: str) -> None:
-        """Send the parcels if the transaction of ``alias`` was the last one they waited for."""
-        self._open.discard(alias)
-        if not self._open:
-            self()
-
-    def __call__(self) -> None:
-        """Send the parcels now that their transaction has committed.
-
-        Errors are logged and not raised: the data are committed, and the project's own
-        hooks for this commit must still run.
-        """
-        parcels, self.parcels = self.parcels, []
-        try:
-            _send_now(self.queue, parcels)
-        except BaseException as error:
-            _report_lost(self.queue, parcels, error)
-            # An exception that ends the caller from outside must not be swallowed.
-            if not isinstance(error, Exception) or isinstance(error, TimeLimitExceeded):
-                raise
-
-
 def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels`` when every open transaction has committed; never if one is rolled back.
 
@@ -147,10 +107,10 @@ def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
     that Django's ``TestCase`` opens around a test, which never commit.
     """
     opened = _open_transactions(queue.transaction_alias)
-    if not opened:
+    if opened:
+        send_after(opened, queue, parcels, _send_now)
+    else:
         _send_now(queue, parcels)
-    elif len(opened) > 1 or not _joins(opened[0], queue, parcels):
-        _send_after(opened, Shipment(queue, parcels, opened))
 
 
 def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
@@ -193,23 +153,6 @@ def _tell(parcels: Sequence[Parcel]) -> None:
         command_enqueued.send_robust(sender=command_class, message=message)
 
 
-def _report_lost(queue: BaseQueue, parcels: Sequence[Parcel], error: BaseException) -> None:
-    """Log each command that did not reach ``queue``, without its arguments, and pass its message to the receivers."""
-    for number, (_, message, command_class) in enumerate(parcels):
-        logger.error(
-            "%s %s is lost: its transaction has committed, but the queue '%s' did not take it (%s: %s). "
-            "Call the command again; a receiver of the signal command_lost is given its message, which "
-            "invoker.resend() sends again.",
-            message.id,
-            message.command,
-            queue.name,
-            type(error).__name__,
-            error,
-            exc_info=None if number else error,
-        )
-        command_lost.send_robust(sender=command_class, message=message, exception=error)
-
-
 def _open_transactions(own: str | None) -> list[str]:
     """Return the aliases with an open transaction that a send does not take part in.
 
@@ -246,41 +189,3 @@ def _is_managed_by_hand(connection: BaseDatabaseWrapper) -> bool:
         return bool(raw.info.transaction_status)  # 0: idle
     # MySQL's drivers do not report this: there a transaction counts as open.
     return bool(getattr(raw, "in_transaction", True))
-
-
-def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
-    """Add ``parcels`` to those of the previous call, if nothing else happens between them."""
-    connection = connections[alias]
-    if not connection.run_on_commit or _is_of_a_test(connection):
-        return False
-    savepoints, last, *_ = connection.run_on_commit[-1]
-    # Not across a savepoint: what was called inside it is rolled back with it.
-    if savepoints != set(connection.savepoint_ids):
-        return False
-    if not isinstance(last, Shipment) or last.queue is not queue:
-        return False
-    last.parcels.extend(parcels)
-    return True
-
-
-def _is_of_a_test(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a TestCase has opened this transaction: it captures hooks by their place in the list."""
-    return bool(connection.atomic_blocks) and _is_opened_by_a_test(connection.atomic_blocks[0])
-
-
-def is_only_of_a_test(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether nothing but Django's ``TestCase`` has opened the transactions of ``connection``."""
-    return bool(connection.atomic_blocks) and _is_opened_by_a_test(connection.atomic_blocks[-1])
-
-
-def _is_opened_by_a_test(block: object) -> bool:
-    # They enclose the transactions that the project opens.
-    return getattr(block, "_from_testcase", False)
-
-
-def _send_after(aliases: list[str], shipment: Shipment) -> None:
-    if len(aliases) == 1:
-        transaction.on_commit(shipment, using=aliases[0])
-        return
-    for alias in aliases:
-        transaction.on_commit(partial(shipment.committed, alias), using=alias)

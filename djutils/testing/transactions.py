@@ -9,7 +9,7 @@ from functools import partial
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from djutils.queue.sending import Shipment, is_only_of_a_test
+from djutils.queue.shipment import Shipment, is_only_of_a_test
 
 
 def send_what_is_committed() -> None:
