@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from djutils.queue.executor import Executor, log_success, logger
 from djutils.queue.message import ACKED, Message
 from djutils.queue.workers.last_words import LastWords
 from djutils.queue.workers.project_logs import OURS
-from djutils.queue.workers.success_lines import log_quickly
+from djutils.queue.workers.success_lines import SIZE, SuccessLines, listening, pass_on
 
 from .commands_for_tests import record
 from .helpers import make_delivery, make_message
@@ -61,25 +64,38 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
+@pytest.fixture
+def quick() -> SuccessLines:
+    quick = SuccessLines()
+    quick.begin()
+    return quick
+
+
 def lines(file: LogFile) -> list[str]:
+    """What is in the file now."""
     return Path(file.baseFilename).read_text(encoding="utf-8").splitlines()
 
 
-def say(one: Message, seconds: float) -> None:
-    """Log it quickly; pytest has added its own handlers again when the test began."""
+def say(quick: SuccessLines, one: Message, seconds: float = 0.25) -> None:
+    """Log it quickly and write it; pytest has added its own handlers again when the test began."""
+    only_ours()
+    quick.log(one, seconds)
+    quick.write()
+
+
+def only_ours() -> None:
     root.handlers[:] = [one for one in root.handlers if type(one).__module__ != "_pytest.logging"]
-    log_quickly(one, seconds)
 
 
 def message(**fields: Any) -> Message:
     return make_message(record, "x", **fields)
 
 
-def test_both_ways_write_the_same_line(file: LogFile, made: list[str]) -> None:
+def test_both_ways_write_the_same_line(quick: SuccessLines, file: LogFile, made: list[str]) -> None:
     one = message()
 
     log_success(one, 0.25)
-    say(one, 0.25)
+    say(quick, one)
 
     slow, quick = (re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", "TIME ", line) for line in lines(file))
     assert slow == quick
@@ -88,8 +104,8 @@ def test_both_ways_write_the_same_line(file: LogFile, made: list[str]) -> None:
     assert len(made) == 1
 
 
-def test_the_last_words_of_the_process_have_it(file: LogFile, made: list[str]) -> None:
-    say(message(), 0.25)
+def test_the_last_words_of_the_process_have_it(quick: SuccessLines, file: LogFile, made: list[str]) -> None:
+    say(quick, message())
 
     (*_, last_words) = root.handlers
     assert isinstance(last_words, LastWords)
@@ -97,38 +113,44 @@ def test_the_last_words_of_the_process_have_it(file: LogFile, made: list[str]) -
     assert made == []
 
 
-def test_so_has_the_terminal(file: LogFile, capsys: pytest.CaptureFixture[str], made: list[str]) -> None:
+def test_so_has_the_terminal(
+    quick: SuccessLines, file: LogFile, capsys: pytest.CaptureFixture[str], made: list[str]
+) -> None:
     ours.handlers.append(Terminal())
-    say(message(), 0.25)
+    say(quick, message())
     assert capsys.readouterr().err.splitlines() == lines(file)
     assert made == []
 
 
 @pytest.mark.parametrize("where", [logger, logging.getLogger("djutils.queue"), ours, root])
-def test_a_handler_of_the_project_gets_a_record(file: LogFile, where: logging.Logger) -> None:
+def test_a_handler_of_the_project_gets_a_record(
+    quick: SuccessLines, file: LogFile, where: logging.Logger
+) -> None:
     seen = Seen()
     where.handlers.append(seen)
     try:
-        say(message(), 0.25)
+        say(quick, message())
     finally:
         where.handlers.remove(seen)
     assert [one.getMessage().partition(" succeeded")[2] for one in seen.records] == [" in 0.250 s"]
     assert len(lines(file)) == 1
 
 
-def test_one_that_wants_only_warnings_is_no_reason_to_make_one(file: LogFile, made: list[str]) -> None:
+def test_one_that_wants_only_warnings_is_no_reason_to_make_one(
+    quick: SuccessLines, file: LogFile, made: list[str]
+) -> None:
     root.handlers.append(Seen(logging.WARNING))
-    say(message(), 0.25)
+    say(quick, message())
     assert made == []
     assert len(lines(file)) == 1
 
 
 @pytest.mark.parametrize("where", [logger, ours])
 def test_what_does_not_propagate_goes_no_further(
-    file: LogFile, monkeypatch: pytest.MonkeyPatch, where: logging.Logger
+    quick: SuccessLines, file: LogFile, monkeypatch: pytest.MonkeyPatch, where: logging.Logger
 ) -> None:
     monkeypatch.setattr(where, "propagate", False)
-    say(message(), 0.25)
+    say(quick, message())
     (*_, last_words) = root.handlers
     assert isinstance(last_words, LastWords)
     assert last_words.read() == ""
@@ -136,13 +158,15 @@ def test_what_does_not_propagate_goes_no_further(
 
 
 @pytest.mark.parametrize("filtered", ["logger", "handler"])
-def test_a_filter_decides(file: LogFile, monkeypatch: pytest.MonkeyPatch, filtered: str) -> None:
+def test_a_filter_decides(
+    quick: SuccessLines, file: LogFile, monkeypatch: pytest.MonkeyPatch, filtered: str
+) -> None:
     monkeypatch.setattr(logger if filtered == "logger" else file, "filters", [lambda one: False])
-    say(message(), 0.25)
+    say(quick, message())
     assert lines(file) == []
 
 
-def test_a_record_class_of_the_project_is_used(file: LogFile) -> None:
+def test_a_record_class_of_the_project_is_used(quick: SuccessLines, file: LogFile) -> None:
     asked: list[Any] = []
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -151,39 +175,138 @@ def test_a_record_class_of_the_project_is_used(file: LogFile) -> None:
 
     logging.setLogRecordFactory(make)
     try:
-        say(message(), 0.25)
+        say(quick, message())
     finally:
         logging.setLogRecordFactory(logging.LogRecord)
     assert len(asked) == len(lines(file)) == 1
 
 
-def test_a_name_that_is_not_printable_is_escaped(file: LogFile) -> None:
-    say(message()._replace(command="app.commands.evil\n2026-11-26 ERROR"), 0.25)
+def test_a_name_that_is_not_printable_is_escaped(quick: SuccessLines, file: LogFile) -> None:
+    say(quick, message()._replace(command="app.commands.evil\n2026-11-26 ERROR"))
     first, second = lines(file)
     assert first.endswith("app.commands.evil")
     assert second.startswith("    2026-11-26 ERROR succeeded")
 
 
-def test_a_file_that_was_moved_is_opened_again(file: LogFile) -> None:
-    say(message(), 0.25)
+def test_a_file_that_was_moved_is_opened_again(quick: SuccessLines, file: LogFile) -> None:
+    say(quick, message())
     path = Path(file.baseFilename)
     path.rename(path.with_name("old"))
     file._looked = float("-inf")
-    say(message(), 0.5)
+    say(quick, message(), 0.5)
     assert "0.500 s" in path.read_text()
 
 
-def test_a_disk_that_is_full_stops_nothing(file: LogFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_stops_nothing(
+    quick: SuccessLines, file: LogFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "djutils.queue.bin.logs.os.write", lambda *args: (_ for _ in ()).throw(OSError(28, "full"))
     )
-    say(message(), 0.25)
+    say(quick, message())
 
 
-def test_a_worker_logs_like_this_and_not_below_its_level(file: LogFile, ran: list[Any]) -> None:
-    executor = Executor("unit", log_success=log_quickly)
+def test_a_worker_logs_like_this_and_not_below_its_level(
+    quick: SuccessLines, file: LogFile, ran: list[Any]
+) -> None:
+    only_ours()
+    executor = Executor("unit", log_success=quick.log)
     assert executor.execute(make_delivery(record, "x")) == ACKED
     ours.level = logging.WARNING
     logger._cache.clear()  # type: ignore[attr-defined]
     assert executor.execute(make_delivery(record, "y")) == ACKED
+    quick.write()
     assert len(lines(file)) == 1
+
+
+# Several lines at a time
+
+
+def test_a_line_waits_for_others_and_is_written_before_any_record(quick: SuccessLines, file: LogFile) -> None:
+    say(quick, message())
+    messages = [message() for _ in range(20)]
+    for one in messages:
+        quick.log(one, 0.25)
+    assert len(lines(file)) == 1
+
+    logger.warning("a record")
+
+    assert [line.split()[-5] for line in lines(file)[1:-1]] == [one.command for one in messages]
+    assert lines(file)[-1].endswith("a record")
+    assert quick.left() == b""
+
+
+def test_after_a_pause_it_is_written_at_once(quick: SuccessLines, file: LogFile) -> None:
+    only_ours()
+    quick.log(message(), 0.25)
+    assert len(lines(file)) == 1
+
+
+def test_more_lines_than_there_is_memory_for_are_all_written(quick: SuccessLines, file: LogFile) -> None:
+    say(quick, message())
+    count = SIZE // 50
+    for _ in range(count):
+        quick.log(message(), 0.25)
+    quick.write()
+    assert len(lines(file)) == 1 + count
+
+
+def test_what_a_killed_process_could_not_write_is_there_for_another(
+    quick: SuccessLines, file: LogFile
+) -> None:
+    only_ours()
+    lines_of_child = SuccessLines()
+    child = os.fork()
+    if not child:
+        lines_of_child.begin()
+        for number in range(5):
+            lines_of_child.log(message(), number)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(lines(file)) == 1
+
+    pass_on(lines_of_child.left(), listening() or ())
+
+    assert [line.split()[-2] for line in lines(file)] == [f"{number}.000" for number in range(5)]
+
+
+def test_a_process_that_a_command_forks_writes_nothing_of_its_parent(
+    quick: SuccessLines, file: LogFile
+) -> None:
+    say(quick, message())
+    quick.log(message(), 0.5)
+    child = os.fork()
+    if not child:
+        logger.warning("of the child")
+        quick.log(message(), 1.0)
+        quick.write()
+        os._exit(0)
+    os.waitpid(child, 0)
+    quick.write()
+
+    first, *of_child, last = lines(file)
+    assert (first.split()[-2], last.split()[-2]) == ("0.250", "0.500")
+    assert [line.partition("executor: ")[2].rpartition(" in ")[2] for line in of_child] == [
+        "of the child",
+        "1.000 s",
+    ]
+
+
+def test_threads_that_log_lines_and_records_do_not_wait_for_each_other(
+    quick: SuccessLines, file: LogFile
+) -> None:
+    only_ours()
+
+    def work() -> None:
+        for _ in range(200):
+            quick.log(message(), 0.25)
+            logger.info("a record")
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    quick.write()
+    assert len(lines(file)) == 1600

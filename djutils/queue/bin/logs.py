@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -33,27 +33,24 @@ class LogFile(OurHandler, WatchedFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write ``record`` at once; a log that cannot be written must not stop the process."""
+        self.before()
         try:
-            now = time.monotonic()
-            # There may be thousands of lines a second, one for each command.
-            if record.levelno > logging.INFO or now - self._looked > _LOOK_EVERY:
-                self._looked = now
-                self.reopenIfNeeded()
-            self._write(self.format(record))
+            # There may be thousands of lines a second.
+            self._look(at_once=record.levelno > logging.INFO)
+            os.write(self.output.fileno(), f"{self.format(record)}\n".encode(errors="backslashreplace"))
         except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be written stops nothing)
             self.handleError(record)
 
-    def write_line(self, line: str) -> None:
-        """Write ``line`` without a record; whatever happens, the process goes on."""
-        with suppress(Exception), self.lock or nullcontext():
-            now = time.monotonic()
-            if now - self._looked > _LOOK_EVERY:
-                self._looked = now
-                self.reopenIfNeeded()
-            self._write(line)
+    def write_lines(self, lines: bytes) -> None:
+        self._look()
+        os.write(self.output.fileno(), lines)
 
-    def _write(self, line: str) -> None:
-        os.write(self.output.fileno(), f"{line}\n".encode(errors="backslashreplace"))
+    def _look(self, at_once: bool = False) -> None:
+        """Open the file again if it was moved."""
+        now = time.monotonic()
+        if at_once or now - self._looked > _LOOK_EVERY:
+            self._looked = now
+            self.reopenIfNeeded()
 
     def _open(self) -> TextIOWrapper:
         fd = open_log(Path(self.baseFilename))
@@ -93,11 +90,14 @@ class Terminal(OurHandler, logging.StreamHandler[TextIO]):
         super().__init__()
         self.setFormatter(line_formatter)
 
-    def write_line(self, line: str) -> None:
-        """Write ``line`` without a record; whatever happens, the process goes on."""
-        with suppress(Exception), self.lock or nullcontext():
-            self.stream.write(f"{line}\n")
-            self.flush()
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write ``record`` at once."""
+        self.before()
+        super().emit(record)
+
+    def write_lines(self, lines: bytes) -> None:
+        self.stream.write(lines.decode())
+        self.flush()
 
 
 class LastResort(OurHandler):

@@ -6,7 +6,6 @@ import copy
 import logging
 import mmap
 import struct
-from contextlib import nullcontext
 
 from django.utils.log import RequireDebugFalse, RequireDebugTrue
 
@@ -39,6 +38,7 @@ class LastWords(OurHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append the record, overwriting the oldest ones."""
+        self.before()
         try:
             text = self._text_of(record)
         except Exception:  # noqa: BLE001  (logging's own rule: a record that cannot be formatted stops nothing)
@@ -47,10 +47,9 @@ class LastWords(OurHandler):
         if text is not None:
             self._append(f"{text[:_LONGEST_LINE]}\n".encode(errors="backslashreplace"))
 
-    def write_line(self, line: str) -> None:
-        """Append ``line``, which no handler of the project sees."""
-        with self.lock or nullcontext():
-            self._append(f"{line[:_LONGEST_LINE]}\n".encode(errors="backslashreplace"))
+    def write_lines(self, lines: bytes) -> None:
+        """Append ``lines``, which no handler of the project sees."""
+        self._append(lines[-SIZE:])
 
     def read(self, count: int = 10) -> str:
         """Return the last ``count`` lines, oldest first; in any process."""

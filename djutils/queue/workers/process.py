@@ -8,7 +8,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from djutils.queue.backends.border import nothing
 from djutils.queue.backends.channel import Channel
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
-from djutils.queue.executor import Executor
+from djutils.queue.executor import Executor, log_success
+from djutils.queue.message import Message
 from djutils.queue.middleware.database import database_connections, keep_connections, shared_connections
 from djutils.queue.signals import worker_started, worker_stopping
 
@@ -30,8 +31,8 @@ from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals
 from .pump import Pump
 from .runner import Runner
-from .success_lines import log_quickly
 from .threads import Threads
+from .worker import WorkerRecord
 from .world import World, keep_caches
 
 logger = logging.getLogger("djutils.queue.workers.process")
@@ -51,15 +52,15 @@ class WorkerProcess:
     def __init__(
         self,
         options: ConsumerOptions,
-        owners: Mapping[str, int],
-        board: Board,
+        worker: WorkerRecord,
         hooks: Hooks,
         signals: WorkerSignals,
         patient: bool,
     ) -> None:
         self._options = options
-        self._owners = owners
-        self._board = board
+        self._owners = worker.owners
+        self._board = worker.board
+        self._success_lines = worker.success_lines
         self._hooks = hooks
         self._signals = signals
         self._patient = patient
@@ -71,6 +72,7 @@ class WorkerProcess:
         """Work until asked to stop, recycled or orphaned; return the exit code."""
         keep_connections()
         keep_caches()
+        self._success_lines.begin()
         worker_started.send_robust(sender=None, queues=self._options.queues)
         self._pump, self._runner = self._make_pump()
         os.register_at_fork(after_in_child=self._runner.disown)
@@ -83,6 +85,7 @@ class WorkerProcess:
         finally:
             # From here on the process ends by its own decision.
             self._board.leave()
+            self._success_lines.write()
             worker_stopping.send_robust(sender=None, queues=self._options.queues)
         return 0
 
@@ -90,7 +93,8 @@ class WorkerProcess:
         """Return the pump and the runner; directory, handlers and context as of now are what commands will find."""
         names, owners = self._options.queues, self._owners
         self._world.remember()
-        executors = [make_executor(name, owners[name]) for name in names]
+        log_success = self._success_lines.log
+        executors = [make_executor(name, owners[name], log_success) for name in names]
 
         def make_channels() -> list[Channel]:
             together = queues.fresh_together(names)
@@ -103,6 +107,7 @@ class WorkerProcess:
         told, deadline = False, float("inf")
         while time.monotonic() < deadline:
             self._act_on(self._signals.heard(_LOOK_EVERY))
+            self._success_lines.write()
             if deadline == float("inf") and (reason := self._reason_to_hurry()):
                 deadline = time.monotonic() + self._options.grace
                 self._end(reason)
@@ -197,7 +202,9 @@ def make_pump(
     return pump, inline
 
 
-def make_executor(name: str, owner: int) -> Executor:
+def make_executor(
+    name: str, owner: int, log_success: Callable[[Message, float], None] = log_success
+) -> Executor:
     """Return an executor for messages that the queue ``name`` lends to ``owner``."""
     queue = queues[name]
     lease = Lease(queue, owner) if isinstance(queue, LeasedQueue) else None
@@ -205,7 +212,7 @@ def make_executor(name: str, owner: int) -> Executor:
         name,
         (database_connections,),
         lease=lease,
-        log_success=log_quickly,
+        log_success=log_success,
         awaited_layers=(shared_connections,),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from djutils.queue.backends.border import nothing
 
 OURS = "djutils"
 """The parent of all our loggers."""
@@ -11,6 +13,12 @@ OURS = "djutils"
 
 class OurHandler(logging.Handler):
     """A handler added by the consumer: it is ignored when the project's configuration is examined."""
+
+    before: Callable[[], object] = staticmethod(nothing)
+    """Called before a record is written: writes lines that are older."""
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write whole lines that are no records; may raise anything. By default they are left out."""
 
 
 class OurFilter(logging.Filter):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .board import Board
 from .last_words import LastWords
+from .success_lines import SuccessLines, listening, pass_on
 
 
 class Born(NamedTuple):
@@ -57,6 +58,7 @@ class WorkerRecord:
         self.born = Born(owners, seat, board.begin_life())
         self.born_at = time.monotonic()
         self.last_words = LastWords()
+        self.success_lines = SuccessLines()
         self.kill_at = 0.0
         """When it will be killed if it does not end as it should, by the monotonic clock."""
         self._queues = queues
@@ -66,12 +68,14 @@ class WorkerRecord:
         return self.board.left or (bool(self.kill_at) and code == -signal.SIGKILL)
 
     def death_report(self, code: int, peak: int, *, blameless: bool) -> Died:
-        """Return the report of its death.
+        """Return the report of its death, and log what it had no time to write.
 
         ``code`` is how it ended, ``peak`` its peak memory in MiB. Code 0 with a command
         still running is a death like any other: ``os._exit(0)``. ``blameless``: no running command is
         charged, as if we had ended the process.
         """
+        if left := self.success_lines.left():
+            pass_on(left, [self.last_words, *(listening() or ())])
         well = blameless or self.was_ended_by_us(code) or (code == 0 and not self.board.busy)
         cause = "" if well else cause_of(code)
         done, running = self.board.report()
