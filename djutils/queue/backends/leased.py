@@ -1,4 +1,4 @@
-"""What a backend with leases is: about fifteen methods, and defaults for the rest.
+"""What a backend with leases is: fifteen methods, and defaults for the rest.
 
 What each method must do, in executable form, is ``djutils.testing.contract.LeasedQueueContract``; which process and
 thread calls it, the table in ``docs/reference/backends.rst``.
@@ -62,7 +62,7 @@ class LeasedQueue(BaseQueue):
     def open(self) -> None:
         """Prepare for a consumer: only the calling thread will use this object.
 
-        Called once, before anything is lent; a backend may open its own connection.
+        Called before anything is lent, and again after ``close``; a backend may open its own connection.
         """
 
     def close(self) -> None:
@@ -85,10 +85,10 @@ class LeasedQueue(BaseQueue):
     def send_once(self, key: str, envelope: Envelope) -> bool:
         """Send ``envelope`` unless ``key`` was used on this queue within the last day; return whether it was sent.
 
-        Of any number of callers with the same key, exactly one gets True. The default keeps the key in ``store``.
-        A caller that dies before it has sent loses nothing: the next caller with its key sends its envelope, and
-        if both send it, the queue ignores an id that it has. So what its first sender was slow to send runs a second time if it
-        has already succeeded by then. Without a store, all callers send.
+        Of any number of callers with the same key, exactly one gets True. The default keeps the key, and until it is
+        sent the envelope, in ``store``: if its caller dies before, the next one with the same key sends it. If both do, the
+        queue ignores the id that it has; only if the message has succeeded by then, it runs twice. Without
+        a store, all callers send.
         """
         if (store := self.store) is None:
             return super().send_once(key, envelope)
@@ -126,11 +126,12 @@ class LeasedQueue(BaseQueue):
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         """Remove messages that are done."""
+        if not ids:
+            return set()
         try:
-            late = self.receive(owner, 0, ids).late if ids else frozenset(ids)
+            return set(ids) - self.receive(owner, 0, ids).late
         except OwnerLost:
             return set()
-        return set(ids) - late
 
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
         """Give messages back without charging them; with no delay they are the next to be lent."""
