@@ -143,6 +143,17 @@ def test_a_transaction_that_a_coroutine_left_open_is_rolled_back_and_hurts_no_ot
     assert consumer.stop() == 0
 
 
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_an_atomic_coroutine_runs_outside_the_loop_of_the_others(site: Site) -> None:
+    mine = site.queue.name
+    consumer = site.consumer("--coroutines", "10").ready()
+    patience.note_in_a_transaction(mine)
+    wait_until(lambda: site.notes(mine), why=consumer.log)
+    assert "coroutines" not in site.notes(mine)[0]
+    site.wait_until_empty()
+    assert consumer.stop() == 0
+
+
 @pytest.mark.parametrize("site", ["postgres"], indirect=True)
 def test_coroutines_go_on_after_their_connection_was_cut(site: Site) -> None:
     mine = site.queue.name

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
-import time
 from typing import Any
-
-from asgiref.sync import sync_to_async
-from django.db import connection, transaction
 
 from djutils.queue.current import current_message
 from djutils.queue.decorators import queue_command
 from djutils.queue.exceptions import Drop, Postpone, Reject
-from tests.project.app.models import Note
 
 from .commands_for_tests import gates, ran
 
@@ -140,30 +134,6 @@ async def leave_behind(gate: str) -> None:
 left: list[Any] = []
 
 
-@queue_command(atomic=True)
-async def in_a_transaction() -> None:
-    """Say in which thread."""
-    ran.append(threading.current_thread().name)
-
-
-@queue_command
-async def leave_transaction_open(text: str) -> None:
-    """Begin, where the database is used, and never end."""
-
-    def begin() -> None:
-        transaction.set_autocommit(False)
-        Note.objects.create(text=text)
-
-    await sync_to_async(begin)()
-
-
-@queue_command
-async def note_awaited(text: str) -> None:
-    """Write, and remember the connection."""
-    await Note.objects.acreate(text=text)
-    ran.append(await sync_to_async(lambda: connection.connection)())
-
-
 @queue_command
 def plain(value: Any) -> None:
     """Say in which thread a plain command runs."""
@@ -175,18 +145,3 @@ def plain_hold(gate: str) -> None:
     """Keep a thread."""
     ran.append("holds")
     gates[gate].wait(10)
-
-
-@queue_command
-async def log_in_between(text: str) -> None:
-    """Log before and after others have run."""
-    logging.getLogger("shop").warning("%s before", text)
-    await asyncio.sleep(0.02)
-    logging.getLogger("shop").warning("%s after", text)
-
-
-@queue_command
-async def wait_briefly(seconds: float) -> None:
-    """Sleep."""
-    await asyncio.sleep(seconds)
-    ran.append(time.monotonic())

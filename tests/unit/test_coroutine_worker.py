@@ -210,16 +210,8 @@ def test_each_has_its_own_context(rig: MakeRig, queue: FlakyQueue, ran: list[Any
     for text in "abcdef":
         send(queue, awaited.set_mood, text)
     until(lambda: empty(queue))
-    assert sorted(ran) == list("abcdef")
+    assert (sorted(ran), queue.calls["retry"]) == (list("abcdef"), 0)
     one.end()
-
-
-def test_an_atomic_command_runs_in_a_thread(rig: MakeRig, queue: FlakyQueue, ran: list[Any]) -> None:
-    one = start(rig, queue)
-    send(queue, awaited.in_a_transaction)
-    until(lambda: queue.calls["retry"] or ran)
-    one.end()
-    assert "coroutines" not in ran
 
 
 def test_what_a_command_leaves_in_the_loop_is_cancelled_when_the_worker_ends(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -63,6 +64,12 @@ async def leave_uncommitted(text: str) -> None:
         Note.objects.create(text=text)
 
     await sync_to_async(begin)()
+
+
+@queue_command(atomic=True)
+async def note_in_a_transaction(text: str) -> None:
+    """Write, and say where this runs."""
+    await Note.objects.acreate(text=f"{text} {threading.current_thread().name}")
 
 
 @queue_command
