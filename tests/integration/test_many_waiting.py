@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 from collections import Counter
@@ -85,6 +86,43 @@ def test_one_that_blocks_the_loop_past_its_limit_ends_the_process_and_the_others
     assert said(site, "ended") == Counter(range(10))
     (letter,) = site.queue.dead_letters()
     assert letter.error.startswith("djutils.queue.exceptions.TimeLimitExceeded")
+    assert consumer.stop() == 0
+
+
+@pytest.mark.parametrize("site", ["redis"], indirect=True)
+def test_a_child_that_a_coroutine_forks_does_not_go_on_with_the_work_of_others(site: Site) -> None:
+    gate = site.file("gate")
+    consumer = site.consumer("--coroutines", "20").ready()
+    for number in range(10):
+        patience.wait_for(site.file(), number, gate)
+    wait_until(lambda: len(said(site, "began")) == 10, why=consumer.log)
+    before = consumer.members()
+    patience.fork_and_go_on(site.file())
+    wait_until(lambda: said(site, "forked"), why=consumer.log)
+    Path(gate).touch()
+    site.wait_until_empty()
+    wait_until(lambda: consumer.members() == before, why=consumer.log)
+    assert said(site, "ended") == Counter(range(10))
+    assert consumer.stop() == 0
+
+
+@pytest.mark.parametrize("site", ["redis"], indirect=True)
+def test_what_waits_behind_a_coroutine_that_holds_the_interpreter_is_run_by_others(site: Site) -> None:
+    gate, go_on = site.file("gate"), site.file("go on")
+    Path(gate).touch()
+    os.mkfifo(go_on)
+    consumer = site.consumer("--coroutines", "5", processes=2).ready()
+    for number in range(300):  # so that they are known to be quick, and many are received at a time
+        patience.wait_for(site.file("warm"), number, gate)
+    site.wait_until_empty()
+    quick = [patience.wait_for.command(site.file(), number, gate) for number in range(300)]
+    invoker.enqueue_many([patience.hold_the_interpreter.command(site.file("held"), go_on), *quick])
+    # What had begun beside it stays with it.
+    wait_until(lambda: len(said(site, "ended")) > 300 - 5, why=consumer.log)
+    assert commands.lines(site.file("held")) == ["began"]
+    Path(go_on).write_text("go on")
+    site.wait_until_empty()
+    assert said(site, "ended") == Counter(range(300))
     assert consumer.stop() == 0
 
 

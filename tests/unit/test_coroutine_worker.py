@@ -16,7 +16,7 @@ from djutils.queue.workers.board import Report
 
 from . import commands_awaited as awaited
 from .commands_for_tests import gates
-from .helpers import FlakyQueue, until
+from .helpers import FlakyQueue, ListQueue, make_delivery, until
 from .rig import MakeRig, Rig, empty, send
 
 
@@ -279,6 +279,24 @@ def test_outages_lose_and_repeat_nothing(rig: MakeRig, queue: FlakyQueue, ran: l
     one.end()
     assert Counter(line[1] for line in ran if line[0] == "began") == Counter(range(200))
     assert Counter(line[0] for line in ran if str(line[1]).startswith("worker")) == Counter(range(200))
+
+
+def test_a_queue_of_four_methods_is_popped_only_as_far_as_either_side_can_begin(
+    rig: MakeRig, four_methods: ListQueue, ran: list[Any]
+) -> None:
+    gates.update(a=threading.Event())
+    for number in range(4):
+        four_methods.write(make_delivery(awaited.stay, "a", number, queue=four_methods.name).data)
+    four_methods.write(make_delivery(awaited.plain_hold, "a", queue=four_methods.name).data)
+    for number in range(4):
+        four_methods.write(make_delivery(awaited.plain, number, queue=four_methods.name).data)
+    one = rig(four_methods, coroutines=10)
+    until(lambda: len(ran) == 5)
+    time.sleep(0.1)
+    assert len(four_methods) == 4
+    gates["a"].set()
+    until(lambda: len(ran) == 5 + 4 + 4)
+    one.end()
 
 
 def test_a_recall_is_obeyed_by_both_sides(rig: MakeRig, queue: FlakyQueue, ran: list[Any]) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from djutils.queue.decorators import queue_command
 
+from . import harm
 from .files import write
 from .models import Note
 
@@ -46,6 +47,22 @@ async def block_the_loop(path: str) -> None:
     """Keep its loop from doing anything, for longer than it may."""
     write(path, f"blocks 0 {os.getpid()}")
     time.sleep(60)  # noqa: ASYNC251  (a mistake that commands make)
+
+
+@queue_command
+async def fork_and_go_on(path: str) -> None:
+    """Leave a child that does not know that the work of its parent is not its own."""
+    if os.fork():
+        write(path, f"forked 0 {os.getpid()}")
+        return
+    while True:  # noqa: ASYNC110  (the child goes on as its parent would)
+        await asyncio.sleep(0)
+
+
+@queue_command
+async def hold_the_interpreter(path: str, gate: str) -> None:
+    """Let no other thread of its process run, nor any other coroutine."""
+    harm.hold_the_interpreter.call(path, gate)
 
 
 @queue_command
