@@ -7,7 +7,6 @@ import functools
 import inspect
 from collections.abc import Callable
 from datetime import datetime
-from math import inf
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from asgiref.sync import async_to_sync
@@ -16,42 +15,16 @@ from .chain import DeclaredOptions, check_called, check_declared
 from .command import Command, limits_of, refuse_unimportable
 from .command_options import CallOptions
 from .crontab import crontab
-from .exceptions import InvalidCommand, TimeLimitExceeded, WrongArguments
+from .exceptions import InvalidCommand, TimeLimitExceeded
 from .other_names import what_to_write
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .results import Result
-from .signatures import signature_of
+from .signatures import Parameters, signature_of
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Parameters:
-    """The parameters of a function; for a decorated function, those of the wrapper."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._name = function.__qualname__
-        self._signature = signature_of(function, follow_wrapped=False)
-        kinds = [(one.kind, one.default is one.empty) for one in self._signature.parameters.values()]
-        plain = [needed for kind, needed in kinds if kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        self.least: float = sum(plain)
-        """So many positional arguments, up to ``most``, fit without keywords."""
-        self.most: float = len(plain)
-        if any(kind is inspect.Parameter.VAR_POSITIONAL for kind, _ in kinds):
-            self.most = inf
-        if any(kind is inspect.Parameter.KEYWORD_ONLY and needed for kind, needed in kinds):
-            self.least = inf
-
-    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Raise ``WrongArguments`` if the arguments do not match."""
-        try:
-            self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise WrongArguments(
-                f"{self._name}{self._signature} cannot be called like this: {error}; nothing was sent."
-            ) from None
 
 
 class CommandFunction(Generic[P, R]):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
+from . import codec
+from .backends.base import BaseQueue, new_owner
+from .backends.leased import LeasedQueue
 from .command import Command
+from .current import Lease
 from .event_loops import apart
-from .exceptions import InvalidMessage, Postpone, TooDangerous
+from .exceptions import InvalidMessage, MessageError, Postpone, TooDangerous
 from .executor import Executor
-from .message import Action, Delivery, Message, Outcome
+from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection, new_id
 from .retry import RetryPolicy
 from .verdict import describe
 
@@ -72,3 +78,63 @@ class DirectExecutor(Executor):
     ) -> Outcome:
         self._raised = error
         return super()._reject(command_class, message, error, text, charge)
+
+
+def run_next(queue: BaseQueue) -> Message | None:
+    """Take the next command off ``queue``, run it and return its message; None if there is none."""
+    return _run_lent(queue) if isinstance(queue, LeasedQueue) else _run_popped(queue)
+
+
+def _run_lent(queue: LeasedQueue) -> Message | None:
+    owner = new_owner()
+    queue.enroll(owner)
+    try:
+        for delivery in queue.receive(owner, 1).deliveries:
+            settle = partial(_settle, queue, owner, delivery.id)
+            DirectExecutor(queue.name, lease=Lease(queue, owner)).run(delivery, settle)
+            return codec.decode(delivery.data, queue.name)
+        return None
+    finally:
+        queue.reap(owner, running={})
+
+
+def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
+    if outcome.action is Action.REJECT:
+        queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
+    elif outcome.action is Action.RELEASE:
+        queue.release(owner, [id], outcome.delay)
+    elif outcome.action in {Action.ACK, Action.DROP}:
+        queue.ack(owner, [id])
+
+
+def _run_popped(queue: BaseQueue) -> Message | None:
+    data = _next_due(queue)
+    if data is None:
+        return None
+    delivery = Delivery(codec.message_id(data) or new_id(), data)
+    DirectExecutor(queue.name).run(delivery, partial(_settle_popped, queue, delivery))
+    return codec.decode(data, queue.name)
+
+
+def _settle_popped(queue: BaseQueue, delivery: Delivery, outcome: Outcome) -> None:
+    if outcome.action is Action.REJECT:
+        queue.bury(DeadLetter(delivery.id, delivery.data, outcome.error, datetime.now(UTC)))
+    elif outcome.action is Action.RELEASE:
+        queue.write(codec.postpone(delivery.data, queue.name, outcome.delay))
+
+
+def _next_due(queue: BaseQueue) -> bytes | None:
+    """Return the next message that is due; others go to the end of the queue, once around."""
+    first_early = b""
+    while (data := queue.read()) is not None:
+        try:
+            eta = codec.decode(data, queue.name).eta
+        except MessageError:
+            return data
+        if eta is None or eta <= time.time():
+            return data
+        queue.write(data)
+        if data == first_early:
+            return None
+        first_early = first_early or data
+    return None

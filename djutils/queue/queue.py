@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from asyncio import _get_running_loop
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterable
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -17,16 +15,14 @@ from django.utils import timezone
 
 from . import codec
 from .backends import queues
-from .backends.base import BaseQueue, new_owner
-from .backends.leased import LeasedQueue
+from .backends.base import BaseQueue
 from .chain import DECLARED, check_declared
 from .command import Command, refuse_unimportable
 from .conf import settings
-from .current import Lease
-from .direct import DirectExecutor
+from .direct import DirectExecutor, run_next
 from .event_loops import check_caller, explain, refuse_coroutine
-from .exceptions import MessageError, NotPicklable, QueueException
-from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection, make, new_id
+from .exceptions import NotPicklable, QueueException
+from .message import Delivery, Message, make
 from .registry import registry
 from .results import Result
 from .sending import announce, pack, seal, send
@@ -184,7 +180,8 @@ class Invoker:
         """
         queue = self.queue
         refuse_coroutine(queue, "await sync_to_async(invoker.dequeue)()")
-        return _run_lent(queue) if isinstance(queue, LeasedQueue) else _run_popped(queue)
+        message = run_next(queue)
+        return None if message is None else _result(message)
 
     def enqueue_periodic_commands(self, dt: datetime | None = None) -> list[Result]:
         """Enqueue each periodic command whose ``validate_datetime(dt)`` is true, and return a handle for each.
@@ -229,61 +226,6 @@ def _run_here(parcel: Parcel) -> Result:
     announce([parcel])
     DirectExecutor(message.queue).run(Delivery(envelope.id, envelope.data))
     return _result(message)
-
-
-def _run_lent(queue: LeasedQueue) -> Result | None:
-    owner = new_owner()
-    queue.enroll(owner)
-    try:
-        for delivery in queue.receive(owner, 1).deliveries:
-            settle = partial(_settle, queue, owner, delivery.id)
-            DirectExecutor(queue.name, lease=Lease(queue, owner)).run(delivery, settle)
-            return _result(codec.decode(delivery.data, queue.name))
-        return None
-    finally:
-        queue.reap(owner, running={})
-
-
-def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
-    if outcome.action is Action.REJECT:
-        queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
-    elif outcome.action is Action.RELEASE:
-        queue.release(owner, [id], outcome.delay)
-    elif outcome.action in {Action.ACK, Action.DROP}:
-        queue.ack(owner, [id])
-
-
-def _run_popped(queue: BaseQueue) -> Result | None:
-    data = _next_due(queue)
-    if data is None:
-        return None
-    delivery = Delivery(codec.message_id(data) or new_id(), data)
-    DirectExecutor(queue.name).run(delivery, partial(_settle_popped, queue, delivery))
-    return _result(codec.decode(data, queue.name))
-
-
-def _settle_popped(queue: BaseQueue, delivery: Delivery, outcome: Outcome) -> None:
-    if outcome.action is Action.REJECT:
-        queue.bury(DeadLetter(delivery.id, delivery.data, outcome.error, datetime.now(UTC)))
-    elif outcome.action is Action.RELEASE:
-        queue.write(codec.postpone(delivery.data, queue.name, outcome.delay))
-
-
-def _next_due(queue: BaseQueue) -> bytes | None:
-    """Return the next message that is due; others go to the end of the queue, once around."""
-    first_early = b""
-    while (data := queue.read()) is not None:
-        try:
-            eta = codec.decode(data, queue.name).eta
-        except MessageError:
-            return data
-        if eta is None or eta <= time.time():
-            return data
-        queue.write(data)
-        if data == first_early:
-            return None
-        first_early = first_early or data
-    return None
 
 
 invoker = Invoker()
