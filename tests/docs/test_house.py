@@ -267,7 +267,7 @@ def test_a_match_over_actions_knows_all_of_them() -> None:
 MAY_ASK_WHAT_A_QUEUE_IS = {
     "djutils/queue/bin/preflight.py": "opens and closes a queue, and asks what is held",
     "djutils/queue/bin/remarks.py": "opens and closes a queue",
-    "djutils/queue/queue.py": "dequeue() runs in the caller's process and on its connection, without a channel",
+    "djutils/queue/direct.py": "dequeue() runs in the caller's process and on its connection, without a channel",
     "djutils/queue/workers/chore.py": "the maintainer cares for queues with leases only",
     "djutils/queue/workers/process.py": "a run has a lease, or none",
     "djutils/testing/contract_leases.py": "a test of just that",
