@@ -17,7 +17,7 @@ from djutils.queue.command import Command
 from djutils.queue.exceptions import Reject
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Action, Delivery, Outcome
-from djutils.queue.middleware.base import Run
+from djutils.queue.middleware.base import Layer, Run
 from djutils.queue.signals import command_died, command_retried, command_started, command_succeeded
 
 from .commands_for_tests import (
@@ -296,15 +296,18 @@ def test_a_receiver_that_fails_is_logged_and_changes_nothing(
 
 
 def test_middleware_wraps_the_command_the_first_one_outermost(ran: list[Any], heard: Heard) -> None:
-    def layer(name: str) -> Callable[[Command, Run], Any]:
-        def middleware(command: Command, proceed: Run) -> Any:
-            ran.append(f"{name} in {command.data[0][0]}")
-            try:
-                return f"{name}({proceed(command)})"
-            finally:
-                ran.append(f"{name} out")
+    def layer(name: str) -> Layer:
+        def around(run: Run) -> Run:
+            def run_inside(command: Command) -> Any:
+                ran.append(f"{name} in {command.data[0][0]}")
+                try:
+                    return f"{name}({run(command)})"
+                finally:
+                    ran.append(f"{name} out")
 
-        return middleware
+            return run_inside
+
+        return around
 
     wrapped = Executor("unit", (layer("a"), layer("b")))
     wrapped.execute(make_delivery(record, "x"))
@@ -313,8 +316,11 @@ def test_middleware_wraps_the_command_the_first_one_outermost(ran: list[Any], he
 
 
 def test_what_middleware_raises_counts_as_the_commands() -> None:
-    def stop(command: Command, proceed: Run) -> Any:
-        raise Reject("not today")
+    def stop(run: Run) -> Run:
+        def refuse(command: Command) -> Any:
+            raise Reject("not today")
+
+        return refuse
 
     outcome: Outcome = Executor("unit", (stop,)).execute(make_delivery(record, 1))
     assert outcome.action is Action.REJECT

@@ -14,8 +14,8 @@ from djutils.queue.message import Message, Outcome
 Run = Callable[[Command], Any]
 """Runs a command and returns what it returned; in an event loop, an awaitable of that."""
 
-Layer = Callable[[Command, Run], Any]
-"""Does something around ``run(command)`` and returns what that returned."""
+Layer = Callable[[Run], Run]
+"""Returns a function that does something around ``run(command)`` and returns what that returned."""
 
 
 class Middleware:
@@ -66,10 +66,13 @@ def layer_of(middleware: Middleware) -> Layer:
     """Return the run moment of ``middleware`` as a layer."""
     around = contextmanager(middleware.run)
 
-    def layer(command: Command, run: Run) -> Any:
-        message = running.get().message  # type: ignore[union-attr]  # the executor has entered it
-        with around(command, message):
-            return run(command)
+    def layer(run: Run) -> Run:
+        def run_inside(command: Command) -> Any:
+            message = running.get().message  # type: ignore[union-attr]  # the executor has entered it
+            with around(command, message):
+                return run(command)
+
+        return run_inside
 
     return layer
 
@@ -78,18 +81,17 @@ def awaited_layer_of(middleware: Middleware) -> Layer:
     """Return the run moment of ``middleware`` as a layer around a run that is awaited."""
     around = contextmanager(middleware.run)
 
-    async def layer(command: Command, run: Run) -> Any:
-        message = running.get().message  # type: ignore[union-attr]  # the executor has entered it
-        with around(command, message):
-            return await run(command)
+    def layer(run: Run) -> Run:
+        async def run_inside(command: Command) -> Any:
+            message = running.get().message  # type: ignore[union-attr]  # the executor has entered it
+            with around(command, message):
+                return await run(command)
+
+        return run_inside
 
     return layer
 
 
 def compose(layers: Sequence[Layer], heart: Run) -> Run:
     """Return ``heart`` wrapped in ``layers``, with the first one outermost."""
-    return reduce(_wrapped, reversed(layers), heart)
-
-
-def _wrapped(run: Run, layer: Layer) -> Run:
-    return lambda command: layer(command, run)
+    return reduce(lambda run, layer: layer(run), reversed(layers), heart)

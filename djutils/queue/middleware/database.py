@@ -67,34 +67,43 @@ def keep_connections() -> None:
             entry["CONN_MAX_AGE"] = entry.get("CONN_MAX_AGE") or _MAX_AGE
 
 
-def database_connections(command: Command, run: Run) -> Any:
-    """Run the command on working connections; afterwards leave no open transaction and no broken connection."""
-    if _opened.connections:
-        _look()
-    try:
-        return run(command)
-    finally:
-        if _opened.connections:
-            _tidy(command.name)
+def database_connections(run: Run) -> Run:
+    """Run commands on working connections; afterwards leave no open transaction and no broken connection."""
+
+    def run_connected(command: Command) -> Any:
+        opened = _opened.connections
+        if opened:
+            _look()
+        try:
+            return run(command)
+        finally:
+            if opened:
+                _tidy(command.name)
+
+    return run_connected
 
 
-async def shared_connections(command: Command, run: Run) -> Any:
-    """As ``database_connections`` for a command that is awaited.
+def shared_connections(run: Run) -> Run:
+    """As ``database_connections`` for commands that are awaited.
 
     All of them use the connections of one thread, that of ``sync_to_async``, and one may end while others are
     using them. So that thread is visited only when a check is due, or a connection seems to need it.
     """
-    if _shared.connections is None:
-        _shared.connections = await sync_to_async(_of_this_thread)()
-    now = time.monotonic()
-    if _shared.connections and now - _shared.checked > _CHECK_AFTER:
-        _shared.checked = now
-        await sync_to_async(_look)()
-    try:
-        return await run(command)
-    finally:
-        if any(map(_needs_care, list(_shared.connections.values()))):
-            await sync_to_async(_tidy)("A coroutine")
+
+    async def run_connected(command: Command) -> Any:
+        if _shared.connections is None:
+            _shared.connections = await sync_to_async(_of_this_thread)()
+        now = time.monotonic()
+        if _shared.connections and now - _shared.checked > _CHECK_AFTER:
+            _shared.checked = now
+            await sync_to_async(_look)()
+        try:
+            return await run(command)
+        finally:
+            if any(map(_needs_care, list(_shared.connections.values()))):
+                await sync_to_async(_tidy)("A coroutine")
+
+    return run_connected
 
 
 def _of_this_thread() -> dict[int, BaseDatabaseWrapper]:
