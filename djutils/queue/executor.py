@@ -131,7 +131,7 @@ class Executor(Verdict):
         try:
             message = decode(delivery.data, self._queue_name)
             awaited = self._registry.get_class(message.command).is_awaited()
-        except (InvalidMessage, UnknownCommand):
+        except Exception:  # noqa: BLE001  (the run meets it again, and decides what becomes of the delivery)
             return delivery, False
         opened = make(Opened, delivery)
         opened.message = message

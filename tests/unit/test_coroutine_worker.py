@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from djutils.queue.exceptions import BackendUnavailable
 from djutils.queue.signals import command_started, command_succeeded
@@ -297,6 +298,20 @@ def test_a_queue_of_four_methods_is_popped_only_as_far_as_either_side_can_begin(
     gates["a"].set()
     until(lambda: len(ran) == 5 + 4 + 4)
     one.end()
+
+
+def test_a_message_that_a_wrong_setting_makes_unreadable_is_released_and_the_worker_goes_on(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any], settings: Settings
+) -> None:
+    send(queue, awaited.gather, 4)
+    settings.QUEUE_SIGNING_KEYS = 5
+    one = start(rig, queue)
+    until(lambda: queue.calls["release"])
+    settings.QUEUE_SIGNING_KEYS = None
+    send(queue, awaited.gather, 5)
+    until(lambda: ran == [10])
+    one.end()
+    assert (one.error, queue.stats()[:4]) == (None, (0, 1, 0, 0))
 
 
 def test_a_recall_is_obeyed_by_both_sides(rig: MakeRig, queue: FlakyQueue, ran: list[Any]) -> None:

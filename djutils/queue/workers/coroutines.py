@@ -87,7 +87,8 @@ class Coroutines(Runner):
         """Let the loop end; it cancels what commands have left behind in it."""
         self._closed = True
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            with suppress(RuntimeError):  # it has just died
+                self._loop.call_soon_threadsafe(self._loop.stop)
         else:
             self._loop.close()
 
