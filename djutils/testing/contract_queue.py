@@ -15,7 +15,7 @@ import pytest
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import DeadLetter, Stats, new_id
+from djutils.queue.message import DeadLetter, Envelope, Stats, new_id
 
 T = TypeVar("T")
 
@@ -104,6 +104,23 @@ class QueueContract:
             queue.write(data)
 
         assert self.drain(queue) == written
+
+    def test_what_is_sent_together_is_read_in_its_order(self, queue: Any) -> None:
+        sent = [str(number).encode() for number in range(20)]
+
+        queue.send([Envelope(new_id(), data) for data in sent])
+
+        assert self.drain(queue) == sent
+
+    def test_a_message_may_be_sent_under_a_key(self, queue: Any) -> None:
+        assert queue.send_once("key", Envelope(new_id(), b"data"))
+        assert self.drain(queue) == [b"data"]
+
+    def test_no_worker_is_enrolled_until_one_comes(self, queue: Any) -> None:
+        queue.write(b"data")
+        assert queue.owners() == {}
+        queue.read()
+        assert queue.owners() == {}
 
     @pytest.mark.parametrize("data", PAYLOADS.values(), ids=PAYLOADS.keys())
     def test_bytes_come_back_as_they_are(self, queue: Any, data: bytes) -> None:
