@@ -22,7 +22,7 @@ class Rig:
 
     def __init__(self, *queues: BaseQueue, threads: int = 1, coroutines: int = 0, **options: Any) -> None:
         self.owner = new_owner()
-        self.board = Board(threads, coroutines)
+        self.board = Board(threads + coroutines)
         executors = [Executor(queue.name, awaited_layers=(shared_connections,)) for queue in queues]
         names = tuple(queue.name for queue in queues)
         given: dict[str, Any] = {"delay": 0.005, "max_delay": 0.02} | options

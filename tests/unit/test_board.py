@@ -99,22 +99,23 @@ def test_what_is_settled_late_and_out_of_order_stays_on_the_board_meanwhile(boar
     assert sorted(board.report().done[0]) == left
 
 
-def test_one_that_ends_is_not_counted_as_waiting_and_threads_are_counted_apart(board: Board) -> None:
-    board.take(5)
+def test_what_has_begun_or_ended_is_not_counted_as_waiting(board: Board) -> None:
+    board.hold(5)
     begin(board, A)
-    assert (board.ended, board.unbegun) == (0, 4)
-    board.ended_in[0] += 1
-    board.ended_in[1] += 2
-    assert (board.ended, board.unbegun) == (3, 1)
+    assert board.unbegun == 4
+    ended = finished(board, B)
+    assert board.unbegun == 3
+    board.hold(4)
+    ended.clear()
+    assert board.unbegun == 3
     board.begin_life()
-    assert (board.ended, board.unbegun, board.busy) == (0, 0, False)
+    assert (board.unbegun, board.busy) == (0, False)
 
 
 def test_boards_in_one_memory_do_not_touch_each_other() -> None:
     first, second = Arena(2, 3).boards
     slots = [finished(first, new_id()) for _ in range(len(first.free))]
-    first.ended_in[2] = 2**64 - 1
-    assert (second.report(), second.ended, second.life) == (Report({}, {}), 0, 0)
+    assert (second.report(), second.unbegun, second.life) == (Report({}, {}), 0, 0)
     second.begin_life()
     assert len(first.report().done[0]) == len(slots)
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Iterator
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ class Post:
 
     def take(self, count: int) -> list[Delivery]:
         lent = self.queue.receive(self.owner, count).deliveries
-        self.board.take(len(lent))
+        self.board.hold(len(lent))
         return lent
 
 
@@ -216,19 +217,18 @@ def test_what_waits_behind_a_stuck_command_goes_back_and_what_runs_stays(
 def test_a_process_that_gets_on_or_holds_nothing_more_is_left_alone(handback: Handback, post: Post) -> None:
     fill(post.queue, 3)
     lent = post.take(3)
-    slot = begin(post.board, lent[0].id)
+    slot, others = begin(post.board, lent[0].id), cycle(lent[1:])
     end = time.monotonic() + 0.3
 
     def get_on() -> bool:
         slot.finish(succeeded=True)
-        post.board.ended_in[0] += 1
-        slot.start(0, lent[1].id)
-        post.board.take(1000)
+        slot.start(0, next(others).id)
+        post.board.hold(1000)
         handback.do()
         return time.monotonic() > end
 
     until(get_on)
-    post.board.take(post.board.ended + 1)
+    post.board.hold(1)
     end = time.monotonic() + 0.3
     until(lambda: handback.do() or time.monotonic() > end)
     assert post.board.word == 0
@@ -331,7 +331,7 @@ def test_what_was_taken_before_a_recall_is_not_begun_when_it_is_over(ran: list[A
     board.recall()
     board.recall_ends()
     runner.accept(board.word)
-    assert runner._run(0, accepted, waiting, time.monotonic()) is None
+    assert runner._run(accepted, waiting, time.monotonic()) is None
     assert ran == []
     assert len(runner.take_returned()) == 1
 

@@ -10,7 +10,7 @@ from .board import Board, size_of
 class Arena:
     """A board for each worker process that may exist at the same time; every process sees all of them."""
 
-    def __init__(self, processes: int, threads: int, coroutines: int = 0) -> None:
-        size = size_of(threads, coroutines)
+    def __init__(self, processes: int, at_once: int) -> None:
+        size = size_of(at_once)
         memory = mmap.mmap(-1, processes * size)
-        self.boards = [Board(threads, coroutines, memory, number * size) for number in range(processes)]
+        self.boards = [Board(at_once, memory, number * size) for number in range(processes)]

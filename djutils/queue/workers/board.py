@@ -24,13 +24,12 @@ _LINE = 64
 """Bytes that a processor writes at once: a value that is read while it is written must not span two of them."""
 # A slot begins with the moment when its command must have ended; the number of the channel and the id follow.
 _SLOT = struct.Struct("@dB32s")
-_COUNTER = 8
 
 # For the board as a whole: which life of its seat this is, when its pump last reached the backend and
-# when it was last able to act, how many messages it has received, the word that recalls messages that
+# when it was last able to act, how many messages it holds, the word that recalls messages that
 # have not begun, and whether the process has ended by itself.
 _HEAD = struct.Struct("@QddQBB")
-_HEARD, _STIRRED, _TAKEN, _WORD, _LEFT = 8, 16, 24, 32, 33
+_HEARD, _STIRRED, _HELD, _WORD, _LEFT = 8, 16, 24, 32, 33
 
 # Native ("@"): only these write the eight bytes at once.
 _write_slot = _SLOT.pack_into
@@ -91,18 +90,14 @@ class Board:
     how many threads run commands, ``coroutines`` how many run beside each other in one more.
     """
 
-    def __init__(
-        self, threads: int, coroutines: int = 0, memory: mmap.mmap | None = None, start: int = 0
-    ) -> None:
-        self._memory = memory or mmap.mmap(-1, size_of(threads, coroutines))
+    def __init__(self, at_once: int, memory: mmap.mmap | None = None, start: int = 0) -> None:
+        self._memory = memory or mmap.mmap(-1, size_of(at_once))
         self._start = start
         view = memoryview(self._memory)
         self.recall_word = view[start + _WORD : start + _LEFT]
         """``word`` as a sequence of one, for fast access before each command."""
-        counters, threads, slots = start + _LINE, *_needed(threads, coroutines)
-        self.ended_in = view[counters : counters + threads * _COUNTER].cast("Q")
-        """How many commands have ended in each thread; each is written by its thread."""
-        self._first_state = counters + _lines(threads * _COUNTER)
+        slots = at_once + UNCONFIRMED
+        self._first_state = start + _LINE
         self._states = view[self._first_state : self._first_state + slots]
         self._first_slot = self._first_state + _lines(slots)
 
@@ -113,8 +108,6 @@ class Board:
         # The recall word stays as it is: it belongs to the maintainer.
         life, *_, word, _ = _HEAD.unpack_from(self._memory, self._start)
         self._states[:] = bytes(len(self._states))
-        for thread in range(len(self.ended_in)):
-            self.ended_in[thread] = 0
         _HEAD.pack_into(self._memory, self._start, life + 1, 0.0, 0.0, 0, word, 0)
         return int(life) + 1
 
@@ -136,9 +129,9 @@ class Board:
         """Record that the pump, or the thread that stands in for it, is able to give back waiting messages."""
         _write_moment(self._memory, self._start + _STIRRED, time.monotonic())
 
-    def take(self, count: int) -> None:
-        """Record that ``count`` messages were received or requested so far, not counting those given back."""
-        _write_count(self._memory, self._start + _TAKEN, count)
+    def hold(self, count: int) -> None:
+        """Record how many messages are lent to this process, or requested, and not settled yet: at least so many."""
+        _write_count(self._memory, self._start + _HELD, count)
 
     def leave(self) -> None:
         """Record that the process ends by its own decision, not because of a command."""
@@ -187,15 +180,10 @@ class Board:
         return _RUNNING in self._states.tobytes()
 
     @property
-    def ended(self) -> int:
-        """How many commands have ended in this life."""
-        return sum(self.ended_in)
-
-    @property
     def unbegun(self) -> int:
         """The most messages that may be waiting here without having begun."""
-        taken = _HEAD.unpack_from(self._memory, self._start)[3]
-        return int(taken) - self.ended - self._states.tobytes().count(_RUNNING)
+        held = _HEAD.unpack_from(self._memory, self._start)[3]
+        return int(held) - len(self._states) + self._states.tobytes().count(_FREE)
 
     def running(self) -> list[Entry]:
         """Return the running commands."""
@@ -237,12 +225,7 @@ def _lines(size: int) -> int:
     return -(-size // _LINE) * _LINE
 
 
-def _needed(threads: int, coroutines: int) -> tuple[int, int]:
-    """Return how many counters and how many slots a board needs."""
-    return threads + bool(coroutines), threads + coroutines + UNCONFIRMED
-
-
-def size_of(threads: int, coroutines: int = 0) -> int:
+def size_of(at_once: int) -> int:
     """Return how many bytes a board needs."""
-    threads, slots = _needed(threads, coroutines)
-    return _LINE + _lines(threads * _COUNTER) + _lines(slots) + slots * _LINE
+    slots = at_once + UNCONFIRMED
+    return _LINE + _lines(slots) + slots * _LINE

@@ -25,14 +25,13 @@ _TO_ANSWER = 0.05
 class Coroutines(Runner):
     """An event loop in its own thread, in which ``count`` commands are awaited at a time.
 
-    ``number`` is that of its counter on the board; ``wake`` as for ``Threads``.
+    ``wake`` as for ``Threads``.
     """
 
     def __init__(
-        self, count: int, number: int, executors: Sequence[Executor], board: Board, wake: Callable[[], None]
+        self, count: int, executors: Sequence[Executor], board: Board, wake: Callable[[], None]
     ) -> None:
         super().__init__(count, executors, board)
-        self._number = number
         self._wake = wake
         self._running = 0
         self._asked_at = 0.0  # when the loop was asked to take messages, until it does so
@@ -145,7 +144,7 @@ class Coroutines(Runner):
             outcome = await self._executors[channel].aexecute(delivery, slot)
         except BaseException as error:  # noqa: BLE001  (as in a thread)
             outcome = self._after_a_fault(delivery, error)
-        self._end(self._number, slot, waiting, outcome)
+        self._end(slot, waiting, outcome)
         self._running -= 1
         self.cost += (time.monotonic() - now - self.cost) * WEIGHT
         if len(self.buffer) <= self.low or outcome.action is not ACK:

@@ -45,6 +45,11 @@ class Feeds:
             feed.turn = self._now + got / self._weights[feed.number]
 
     @property
+    def held(self) -> int:
+        """How many deliveries were received and are not settled yet."""
+        return sum([len(feed.held) for feed in self._feeds])
+
+    @property
     def unsettled(self) -> bool:
         """Whether an outcome could be settled, or a batch heard of, and has not been."""
         return any(feed.unsettled for feed in self._feeds)

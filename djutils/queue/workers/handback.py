@@ -32,7 +32,8 @@ class Handback(Chore):
     def __init__(self, stores: Stores, crew: Crew) -> None:
         self._stores = stores
         self._crew = crew
-        self._seen: dict[Member, tuple[int, float]] = {}
+        self._seen: dict[Member, tuple[frozenset[str], float]] = {}
+        """What each process runs, and since when that is unchanged."""
         self._next = 0.0
 
     def due_in(self) -> float:
@@ -43,8 +44,7 @@ class Handback(Chore):
         self._next = now + _LOOK_EVERY
         living = [member for member in self._crew if not member.dead and member.has_the_board]
         seen = self._seen
-        # For each process: how many commands have ended, and since when that number is unchanged.
-        self._seen = {member: seen.get(member, (-1, now)) for member in living}
+        self._seen = {member: seen.get(member, (frozenset(), now)) for member in living}
         for member in living:
             if self._is_stuck(member, now):
                 # Not twice for the same command: the process cannot have received more.
@@ -52,9 +52,10 @@ class Handback(Chore):
                 self._hand_back(member)
 
     def _is_stuck(self, member: Member, now: float) -> bool:
-        ended, since = self._seen[member]
-        if member.board.ended != ended or not member.board.busy:
-            self._seen[member] = (member.board.ended, now)
+        before, since = self._seen[member]
+        running = frozenset(entry.id for entry in member.board.running())
+        if running != before or not running:
+            self._seen[member] = (running, now)
             return False
         since = max(since, member.board.stirred_at)
         return now - since >= STUCK and member.board.unbegun > 0

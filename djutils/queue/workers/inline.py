@@ -63,7 +63,7 @@ class Inline(Runner):
             if not begun.is_set():
                 begun.set()
             duty.release()
-            outcome = self._run(0, accepted, waiting, now)
+            outcome = self._run(accepted, waiting, now)
             self._tidy()
             duty.acquire()
             self._running = False

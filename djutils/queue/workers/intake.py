@@ -53,6 +53,7 @@ class Intake:
             enough = enough or feed.has_plenty
         for feed in () if got or only else self._feeds.waiting:
             got = got or self._ask(feed, self._room(feed), may_wait=True)
+        self._board.hold(self._feeds.held)
         return got
 
     def _ask(self, feed: Feed, room: int, *, may_wait: bool) -> bool:
@@ -60,7 +61,7 @@ class Intake:
             return False
         wait = self.pace.wait(feed) / max(1, len(self._feeds.waiting)) if room and may_wait else 0.0
         self.waited = self.waited or wait > 0
-        self._board.take(self.received + room)
+        self._board.hold(self._feeds.held + room)
         return self._take_in(feed, feed.receive(room, wait))
 
     def _room(self, feed: Feed) -> int:
@@ -75,21 +76,17 @@ class Intake:
 
     def hand_over(self, feed: Feed, deliveries: Sequence[Delivery]) -> None:
         """Hand deliveries of ``feed`` to the runner, or to the suspects."""
-        self.count(len(deliveries))
+        self.received += len(deliveries)
         if deliveries:
             self._feeds.charge(feed, len(deliveries))
             waiting = [(feed.number, delivery) for delivery in deliveries]
             self._runner.put(self._suspects.set_aside(waiting))
 
-    def count(self, more: int) -> None:
-        """Record that ``more`` were handed over, or given back if negative."""
-        self.received += more
-        self._board.take(self.received)
-
     def ack(self) -> None:
         """Ack what is done; receive nothing."""
         for feed in self._feeds:
             self._ask(feed, 0, may_wait=False)
+        self._board.hold(self._feeds.held)
 
     def keep_in_touch(self) -> None:
         """Call the backend now and then even if there is nothing to do: a worker that does not loses its lease."""
@@ -103,4 +100,4 @@ class Intake:
             return
         feed = next((feed for feed in self._feeds.in_turn() if feed.has_plenty), None)
         if feed and (count := self.pace.to_prefetch(feed)) and feed.prefetch(count):
-            self._board.take(self.received + count)
+            self._board.hold(self._feeds.held + count)

@@ -192,7 +192,7 @@ def make_pump(
         threads = Threads(options.threads, executors, board, wake)
         runner: Runner = threads
         if options.coroutines:
-            coroutines = Coroutines(options.coroutines, options.threads, executors, board, wake)
+            coroutines = Coroutines(options.coroutines, executors, board, wake)
             runner = Mixed(coroutines, threads, executors, board)
         pump = Pump(make_channels(), runner, board, options)
         return pump, runner

@@ -210,7 +210,7 @@ class Pump:
 
     def _release(self, waiting: Sequence[Waiting], delay: float) -> None:
         self._feeds.give_back(waiting, delay)
-        self._intake.count(-len(waiting))
+        self._intake.received -= len(waiting)
 
     def _obey_recall(self) -> None:
         word = self._recall.word

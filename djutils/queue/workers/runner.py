@@ -73,7 +73,6 @@ class Runner(ABC):
         self._asked_long = False
         self._executors = executors
         self._free = board.free
-        self._ended_in = board.ended_in
         self._recall_word = board.recall_word
         self._accepted = board.word
         self._is_ours = True
@@ -179,8 +178,8 @@ class Runner(ABC):
     def close(self) -> None:  # noqa: B027
         """Note that ``put`` will not be called again."""
 
-    def _run(self, number: int, accepted: int, waiting: Waiting, now: float) -> Outcome | None:
-        """Run one delivery in the calling thread, the ``number``-th; return None if it was recalled."""
+    def _run(self, accepted: int, waiting: Waiting, now: float) -> Outcome | None:
+        """Run one delivery in the calling thread; return None if it was recalled."""
         slot = self._begin(accepted, waiting, now)
         if slot is None:
             return None
@@ -189,7 +188,7 @@ class Runner(ABC):
             outcome = self._executors[channel].execute(delivery, slot)
         except BaseException as error:  # noqa: BLE001  (what a command raises never gets here)
             outcome = self._after_a_fault(delivery, error)
-        self._end(number, slot, waiting, outcome)
+        self._end(slot, waiting, outcome)
         return outcome
 
     def _take(self) -> Taken | None:
@@ -224,12 +223,11 @@ class Runner(ABC):
         logger.error("%s could not be run; released for %.0f s.", delivery.id, _AFTER_A_FAULT, exc_info=error)
         return Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
 
-    def _end(self, number: int, slot: Slot, waiting: Waiting, outcome: Outcome) -> None:
-        """Record that a run of the ``number``-th thread has ended, and leave its outcome for the pump."""
+    def _end(self, slot: Slot, waiting: Waiting, outcome: Outcome) -> None:
+        """Record that a run has ended, and leave its outcome for the pump."""
         channel, delivery = waiting
         if not self._is_ours:
             os._exit(0)  # a child that the command forked and that returned here: the work is not its own
         # On the board first: if this process dies before the ack, the maintainer acks for it.
         slot.finish(outcome.action is ACK)
-        self._ended_in[number] += 1
         self.finished.append(make(Finished, (channel, delivery, outcome, slot)))

@@ -55,7 +55,7 @@ class Supervisor:
     def __init__(self, options: ConsumerOptions, hooks: Hooks | None = None) -> None:
         self._options = options
         self._hooks = hooks or Hooks()
-        self._arena = Arena(options.processes, options.threads, options.coroutines)
+        self._arena = Arena(options.processes, options.at_once)
         self._seats = seats_of(self._arena)
         self._workers: dict[int, WorkerRecord] = {}
         self._unready: dict[int, int] = {}  # the pipe on which it will report -> its process id

@@ -32,7 +32,7 @@ class Threads(Runner):
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._work, args=(number,), name=f"worker-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
             for number in range(count)
         ]
 
@@ -76,10 +76,10 @@ class Threads(Runner):
             self._closed = True
             self._changed.notify_all()
 
-    def _work(self, number: int) -> None:
+    def _work(self) -> None:
         try:
             while (taken := self._next()) is not None:
-                outcome = self._run(number, *taken)
+                outcome = self._run(*taken)
                 if outcome is not None:
                     self.cost += (time.monotonic() - taken[-1] - self.cost) * WEIGHT
                 if outcome is None or len(self.buffer) <= self.low or outcome.action is not ACK:
