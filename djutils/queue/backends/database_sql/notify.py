@@ -41,6 +41,9 @@ class Announcer:
 
     def announce(self, connection: BaseDatabaseWrapper, queue: str) -> None:
         """Announce a message of ``queue`` once the transaction of ``connection`` has committed."""
+        if not connection.in_atomic_block:
+            self._announce(connection, queue)
+            return
         key = (connection.alias, queue)
         after_commit(connection, self._hooks.setdefault(key, partial(self._announce_committed, *key)))
 
