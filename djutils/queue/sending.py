@@ -34,7 +34,7 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
     which tests put in the place of the project's own, is in no database.
     """
     command_class = type(command)
-    sent, encode, limit = _constants(command_class, queue.name)  # type: ignore[arg-type]  # a class is hashable
+    sent, encode, limit = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
     if command.priority and not queue.supports_priority:
         raise UnsupportedOption(
             f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
@@ -62,10 +62,10 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
 
 @lru_cache(maxsize=1024)
 def _constants(
-    command_class: type[Command], queue: str
+    command_class: type[Command], name: str, queue: str
 ) -> tuple[tuple[Middleware, ...], Callable[[Message], bytes], int]:
     """Return what is the same for all calls of a command on a queue: its middleware, its encoder, and the size limit."""
-    encode = codec.encoder(command_class.name, queue)
+    encode = codec.encoder(name, queue)
     return chain_of(command_class).sent, encode, settings.QUEUE_MAX_MESSAGE_SIZE
 
 
