@@ -11,7 +11,7 @@ import pytest
 
 from djutils.queue import executor
 from djutils.queue.message import Action, Outcome
-from djutils.queue.workers import board
+from djutils.queue.workers import board, releasing
 from djutils.queue.workers import pump as pump_module
 from djutils.queue.workers.board import Report
 from djutils.queue.workers.pace import BUDGET
@@ -146,7 +146,8 @@ def test_a_slow_command_does_not_hold_the_others_hostage(
 def test_slow_receiving_is_not_taken_for_a_slow_command(
     rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    monkeypatch.setattr(pump_module, "STUCK", 0.0)  # every receive is too slow
+    for module in (pump_module, releasing):
+        monkeypatch.setattr(module, "STUCK", 0.0)  # every receive is too slow
     for number in range(10):
         send(queue, record, number)
     rig(queue, FlakyQueue(f"{queue.name}.other"), threads=threads)

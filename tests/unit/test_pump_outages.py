@@ -15,6 +15,7 @@ from djutils.queue.exceptions import BackendError, ConfigurationError
 from djutils.queue.message import Batch
 from djutils.queue.workers import outage as outage_module
 from djutils.queue.workers import pump as pump_module
+from djutils.queue.workers import releasing
 from djutils.queue.workers.board import Report
 
 from .commands_for_tests import fail_at_first, gates, hold, record, refuse
@@ -290,7 +291,8 @@ def test_over_four_methods_an_outage_loses_nothing_and_doubles_nothing(
 def test_who_was_frozen_begins_nothing_that_others_may_have_by_now(
     rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    monkeypatch.setattr(pump_module, "STUCK", 60.0)  # nothing is given back, as if the pump were also frozen
+    for module in (pump_module, releasing):
+        monkeypatch.setattr(module, "STUCK", 60.0)  # nothing is given back, as if the pump were also frozen
     gates.update(slow=threading.Event(), slow2=threading.Event())
     send(queue, hold, "slow")
     if threads > 1:
@@ -312,7 +314,8 @@ def test_who_was_frozen_begins_nothing_that_others_may_have_by_now(
 def test_who_was_frozen_and_still_holds_its_messages_runs_them(
     rig: MakeRig, queue: FlakyQueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    monkeypatch.setattr(pump_module, "STUCK", 60.0)
+    for module in (pump_module, releasing):
+        monkeypatch.setattr(module, "STUCK", 60.0)
     gates.update(slow=threading.Event(), slow2=threading.Event())
     send(queue, hold, "slow")
     if threads > 1:

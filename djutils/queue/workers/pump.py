@@ -16,15 +16,12 @@ from .intake import Intake
 from .options import ConsumerOptions
 from .outage import Outage
 from .recall import Recall
-from .runner import Runner, Waiting
+from .releasing import STUCK, Releasing
+from .runner import Runner
 from .suspects import Suspects
 
 logger = logging.getLogger("djutils.queue.workers.pump")
 
-STUCK = 0.2
-"""Seconds after which messages that wait behind busy threads are given back."""
-_TO_BE_ALONE = 1.0
-_FOR_OTHERS = 1.0
 _LOOK_AGAIN = 0.1
 
 
@@ -46,6 +43,7 @@ class Pump:
         self._options = options
         self._suspects = Suspects(runner)
         self._intake = Intake(self._feeds, runner, self._suspects, board, options)
+        self._releasing = Releasing(self._feeds, self._intake, runner, self._suspects)
         self._unsure = False
         self._recall = Recall(runner, board, options.lease)
         self._outage = Outage(logger, "%s Waiting for it; running commands continue.", options.beat_every)
@@ -109,7 +107,7 @@ class Pump:
     def _do_duties(self) -> None:
         self._feeds.join()
         self._collect()
-        self._give_back()
+        self._releasing.release_all()
         self._intake.ack()
 
     def _live(self, ready: Callable[[], object]) -> None:
@@ -122,7 +120,7 @@ class Pump:
             while not self._stopping.is_set():
                 self._patiently(self._turn)
                 self._runner.run(self._stopping)
-            self._patiently(self._give_back)
+            self._patiently(self._releasing.release_all)
             while self._runner.busy or self._unsettled():
                 self._patiently(self._finish)
             while not self._patiently(self._feeds.close):
@@ -169,7 +167,7 @@ class Pump:
         if not got:
             self._intake.keep_in_touch()
         self._suspects.try_next()
-        self._release_stuck()
+        self._releasing.release_stuck()
         if got and not self._stopping.is_set():
             self._intake.prefetch()
         if self._has_had_enough():
@@ -182,44 +180,20 @@ class Pump:
         if ended:
             self._intake.pace.work_was_found()
             self._feeds.note(ended)
-        if self._runner.returned:
-            self._release(self._runner.take_returned(), delay=0.0)
-
-    def _release_stuck(self) -> None:
-        sides = self._runner.sides
-        stuck = [side for side in sides if side.is_stuck(STUCK)]
-        if len(stuck) == len(sides):
-            self._give_back()
-        elif stuck:
-            # The other side goes on receiving, and would be lent the same messages again at once.
-            self._release([one for side in stuck for one in side.take_back()], delay=_FOR_OTHERS)
-            self._feeds.settle()
-        elif self._suspects.are_stuck(STUCK):
-            self._release(self._suspects.take_back(), delay=_TO_BE_ALONE)
-
-    def _has_had_enough(self) -> bool:
-        most = self._options.max_commands
-        return bool(most) and self.received >= most and not (self._runner.busy or self._unsettled())
-
-    def _give_back(self) -> None:
-        """Give back messages that no thread has begun."""
-        self._intake.hear()
-        waiting = self._runner.take_back() + self._runner.take_returned() + self._suspects.take_back()
-        self._release(waiting, delay=0.0)
-        self._feeds.settle()
-
-    def _release(self, waiting: Sequence[Waiting], delay: float) -> None:
-        self._feeds.give_back(waiting, delay)
-        self._intake.received -= len(waiting)
+        self._releasing.release_returned()
 
     def _obey_recall(self) -> None:
         word = self._recall.word
-        self._give_back()
+        self._releasing.release_all()
         if self._recall.ends(word):
             return
         if self._recall.takes_too_long():
             self.stop()
         self._nap()
+
+    def _has_had_enough(self) -> bool:
+        most = self._options.max_commands
+        return bool(most) and self.received >= most and not (self._runner.busy or self._unsettled())
 
     def _pause(self, got: bool) -> None:
         """Wait until woken: briefly if there is work, with growing pauses if there is none."""
