@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 
+from djutils.queue.message import Batch
+from djutils.queue.workers.feeds import Feeds
 from djutils.queue.workers.options import ConsumerOptions
 
 from .commands_for_tests import gates, hold, record
@@ -92,3 +95,29 @@ def test_a_queue_without_messages_leaves_its_share_to_the_others(
 
 def test_by_default_queues_have_no_weights() -> None:
     assert ConsumerOptions(("a", "b")).weights == ()
+
+
+def test_a_request_is_lost_with_its_own_connection_only(queue: FlakyQueue) -> None:
+    class Prefetching(FlakyQueue):
+        def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
+            batch = self.receive(owner, count, done)
+            return lambda: batch
+
+    lending = Prefetching(queue.name)
+    feeds = Feeds([lending.channel(1)])
+    (feed,) = feeds
+    feeds.open()
+    fill(queue, "x", 2)
+    assert feed.prefetch(1)
+
+    mine = feeds.lead_through([lending.channel(1)])
+    feeds.disconnect()
+    assert feed.is_requested
+    feeds.lead_through(mine)
+    assert [len(feed.hear()), feed.is_requested] == [1, False]
+
+    assert feed.prefetch(1)
+    feeds.disconnect()
+    assert not feed.is_requested
+    feeds.join()
+    assert len(feed.adopt()) == 1

@@ -22,6 +22,8 @@ class _Prefetch(NamedTuple):
     wanted: int
     done: list[Finished]
     asked_at: float
+    channel: Channel
+    """The one whose next reply this is."""
 
 
 class Feed:
@@ -119,7 +121,7 @@ class Feed:
         answer = self.channel.prefetch(count, _ids(done))
         if answer is None:
             return False
-        self._prefetch, self.done = _Prefetch(answer, count, done, asked_at), []
+        self._prefetch, self.done = _Prefetch(answer, count, done, asked_at, self.channel), []
         return True
 
     def hear(self) -> list[Delivery]:
@@ -132,11 +134,11 @@ class Feed:
         except BackendError:
             self._take_again(requested.done)
             raise
-        return self._take_in(deliveries, *requested[1:])
+        return self._take_in(deliveries, *requested[1:4])
 
     def disconnect(self) -> None:
-        """Close the connection; a requested batch is lost, until ``adopt``."""
-        if self._prefetch is not None:
+        """Close the connection; a batch that was requested on it is lost, until ``adopt``."""
+        if self._prefetch is not None and self._prefetch.channel is self.channel:
             self._take_again(self._prefetch.done)
             self._prefetch = None
         self.channel.disconnect()
