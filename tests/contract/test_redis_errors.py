@@ -178,7 +178,7 @@ def test_a_connection_that_leads_nowhere_ends_after_the_socket_timeout(act: str)
         queue = RedisQueue("queue", f"redis://127.0.0.1:{port}/0?socket_timeout=0.3&client_name=x")
 
         with pytest.raises(BackendUnavailable, match="[Tt]imeout"):
-            queue.owners() if act == "call" else queue.server.wait("marker", 60.0)
+            queue.owners() if act == "call" else queue.server.wait(["marker"], 60.0)
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 300, "127.0.0.1.invalid"])

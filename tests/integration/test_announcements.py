@@ -40,9 +40,9 @@ class Idlers:
         try:
             with queue._database() as connection:
                 sql = queue._sql(connection)
-                sql.wait(connection, queue.name, 0)
+                sql.wait(connection, queue.name, (), 0)
                 os.write(say, f"ready {os.getpid()}\n".encode())
-                waits = (sql.wait(connection, queue.name, 60) for _ in iter(int, 1))
+                waits = (sql.wait(connection, queue.name, (), 60) for _ in iter(int, 1))
                 for _ in (heard for heard in waits if heard is Heard.CALL):
                     os.write(say, f"woken {os.getpid()}\n".encode())
                     signal.sigwait({signal.SIGUSR1})
