@@ -53,21 +53,24 @@ class SuccessLines:
 
     def log(self, message: Message, duration: float) -> None:
         """Log that the command of ``message`` has succeeded after ``duration`` seconds; as ``log_success``."""
-        if not self._is_ours:
+        # A record is made without the lock: the handlers of the project may take their time.
+        if not (self._is_ours and self._keep(message, duration)):
             log_success(message, duration)
-            return
+
+    def _keep(self, message: Message, duration: float) -> bool:
+        """Keep the line, to be written soon; return False if it must be a record."""
         with self._lock:
             now = time.monotonic()
             if now >= self._look_at:
                 self._look(now)
             name = message.command
             if self._handlers is None or not (name in self._names or self._is_printable(name)):
-                log_success(message, duration)
-                return
+                return False
             text = f"{self._middle} {message.id} {name} succeeded in {duration:.3f} s\n"
             self._add(line_formatter.line(time.time(), text).encode())
             if now >= self._write_at:
                 self.write()
+        return True
 
     def write(self) -> None:
         """Write the lines that wait; whatever happens, the process goes on."""
