@@ -14,6 +14,7 @@ import pytest
 from django.db import connections
 
 from djutils.queue.queue import invoker
+from tests.consumers import Consumer
 from tests.daemons import Terminal
 from tests.project.app import commands, patience
 from tests.sites import Site
@@ -27,6 +28,13 @@ def said(site: Site, word: str) -> Counter[int]:
     """How often each number has said ``word``."""
     lines = (line.split() for line in commands.lines(site.file()))
     return Counter(int(number) for first, number, _ in lines if first == word)
+
+
+def begin_ten(site: Site, consumer: Consumer, gate: str) -> None:
+    """Have ten commands begin that wait until ``gate`` is there."""
+    for number in range(10):
+        patience.wait_for(site.file(), number, gate)
+    wait_until(lambda: len(said(site, "began")) == 10, why=consumer.log)
 
 
 def resident_mebibytes(pid: int) -> int:
@@ -75,9 +83,7 @@ def test_one_that_blocks_the_loop_past_its_limit_ends_the_process_and_the_others
 ) -> None:
     gate = site.file("gate")
     consumer = site.consumer("--coroutines", "20").ready()
-    for number in range(10):
-        patience.wait_for(site.file(), number, gate)
-    wait_until(lambda: len(said(site, "began")) == 10, why=consumer.log)
+    begin_ten(site, consumer, gate)
     patience.block_the_loop(site.file())
     wait_until(lambda: site.queue.stats().dead, why=consumer.log)
     Path(gate).touch()
@@ -93,9 +99,7 @@ def test_one_that_blocks_the_loop_past_its_limit_ends_the_process_and_the_others
 def test_a_child_that_a_coroutine_forks_does_not_go_on_with_the_work_of_others(site: Site) -> None:
     gate = site.file("gate")
     consumer = site.consumer("--coroutines", "20").ready()
-    for number in range(10):
-        patience.wait_for(site.file(), number, gate)
-    wait_until(lambda: len(said(site, "began")) == 10, why=consumer.log)
+    begin_ten(site, consumer, gate)
     before = consumer.members()
     patience.fork_and_go_on(site.file())
     wait_until(lambda: said(site, "forked"), why=consumer.log)
@@ -130,9 +134,7 @@ def test_what_waits_behind_a_coroutine_that_holds_the_interpreter_is_run_by_othe
 def test_one_that_kills_its_process_becomes_a_dead_letter_and_those_beside_it_do_not(site: Site) -> None:
     gate = site.file("gate")
     consumer = site.consumer("--coroutines", "20").ready()
-    for number in range(10):
-        patience.wait_for(site.file(), number, gate)
-    wait_until(lambda: len(said(site, "began")) == 10, why=consumer.log)
+    begin_ten(site, consumer, gate)
     Path(gate).touch()
     patience.kill_its_process(site.file())
     wait_until(lambda: site.queue.stats().dead == 1, why=consumer.log)
