@@ -162,9 +162,7 @@ def test_a_stop_waits_for_coroutines_and_leaves_the_rest_to_others(site: Site) -
 @pytest.mark.parametrize("site", ["redis"], indirect=True)
 def test_past_the_grace_period_they_are_cut_off_and_given_back_unblamed(site: Site) -> None:
     consumer = site.consumer("--coroutines", "10", "--grace", "0.5").ready()
-    for number in range(10):
-        patience.wait_for(site.file(), number, site.file("gate"))
-    wait_until(lambda: len(said(site, "began")) == 10, why=consumer.log)
+    begin_ten(site, consumer, site.file("gate"))
     consumer.signal(signal.SIGTERM)
     assert consumer.exit_code() == 1
     assert site.queue.stats()[:4] == (10, 0, 0, 0)

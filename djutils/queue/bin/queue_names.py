@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,6 @@ from djutils.queue.workers.options import ConsumerOptions
 
 _WEIGHTED = re.compile(r"(.+):(\d+)", re.DOTALL)
 _MOST = 1000
-_CONFIGURATION = 78
 
 
 def checked(text: str) -> str:
@@ -70,7 +70,7 @@ def expanded(consumer: ConsumerOptions, known: Sequence[str]) -> ConsumerOptions
             raise ConsumerError(
                 f"No queue matches '{name}'. The project's commands, QUEUE_NAME and QUEUES name: "
                 f"{', '.join(known)}. A queue that only using(queue_name=...) names must be given by its name.",
-                _CONFIGURATION,
+                os.EX_CONFIG,
             )
         for one in matching:
             order.setdefault(one, found.get(one, weight))
