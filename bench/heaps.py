@@ -18,7 +18,7 @@ from bench.text import aligned
 from bench.turns import afresh, consumer, fill, with_djutils
 from djutils.queue.backends import queues
 from djutils.queue.conf import settings
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 
 _MEASURED, _CHUNK, _PATIENCE = 20_000, 2_000, 120.0
 _LONG = 120_000

@@ -52,11 +52,11 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse a backend that cannot be loaded, or a database alias that does not exist; no connection is made."""
     found: list[CheckMessage] = []
-    for name in (settings.queue_name, *settings.listed_queues):
+    for name in ("", *settings.listed_queues):
         try:
-            _ = queues.fresh(name).transaction_alias
+            _ = queues.fresh(name or settings.queue_name).transaction_alias
         except ConfigurationError as error:
-            where = f"QUEUES[{name!r}]: " if name in settings.listed_queues else ""
+            where = f"QUEUES[{name!r}]: " if name else ""
             found.append(Error(f"{where}{error}", id="djutils.E001"))
     return found
 

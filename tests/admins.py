@@ -16,7 +16,8 @@ from django.urls import reverse
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import DeadLetter, Envelope, Message, Rejection, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter, Envelope, Message, Rejection
 
 DEAD = "admin:djutils_queuedeadletter_changelist"
 MESSAGES = "admin:djutils_queuemessage_changelist"

@@ -22,7 +22,8 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.conf import settings
 from djutils.queue.executor import Executor
-from djutils.queue.message import Delivery, Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope
 from djutils.queue.queue import Invoker
 from djutils.queue.registry import registry
 

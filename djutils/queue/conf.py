@@ -108,9 +108,16 @@ If it is set, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted.""
 
     @cached_property
     def queue_name(self) -> str:
-        """The default queue's name: ``QUEUE_NAME``, or the name of the default database."""
-        database = django_settings.DATABASES.get("default") or {}
-        return self.QUEUE_NAME or _name_after(str(database.get("NAME") or ""))
+        """The default queue's name: ``QUEUE_NAME``, or the name of the default database.
+
+        Raises ``ConfigurationError`` for a ``QUEUE_NAME`` that is not text.
+        """
+        name, database = self.QUEUE_NAME, django_settings.DATABASES.get("default") or {}
+        if name and not isinstance(name, str):
+            raise ConfigurationError(
+                f"QUEUE_NAME must be text, not of type {type(name).__name__}; its value is not shown."
+            )
+        return name or _name_after(str(database.get("NAME") or ""))
 
 
 def are_places(value: Any) -> bool:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import inspect
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from asgiref.sync import async_to_sync
-
-from .chain import DeclaredOptions, check_called, check_declared
-from .command import Command, limits_of, refuse_unimportable
+from .chain import DeclaredOptions, check_called
+from .command import Command
 from .command_options import CallOptions
 from .crontab import crontab
-from .exceptions import InvalidCommand, TimeLimitExceeded
+from .declaring import PeriodicQueueCommand, QueueCommand, is_schedule, make_class, takes
+from .exceptions import InvalidCommand
 from .other_names import what_to_write
-from .queue import PeriodicQueueCommand, QueueCommand, invoker
+from .queue import invoker
 from .results import Result
-from .signatures import Parameters, signature_of
+from .signatures import Parameters
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 
@@ -150,97 +147,21 @@ def periodic_command(
     passes, with the local time in ``TIME_ZONE``: aware, or naive if ``USE_TZ`` is False. The decorated
     function takes no arguments; calling it still runs it at once. Options as for ``queue_command``.
     """
-    if not _is_schedule(validate_datetime):
+    if not is_schedule(validate_datetime):
         raise InvalidCommand(
             "Write @periodic_command(crontab(...)): it needs a function from a datetime to a bool."
         )
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        if not _takes(function):
+        if not takes(function):
             raise InvalidCommand(f"The periodic command '{function.__name__}' must not require arguments.")
         when = {"validate_datetime": staticmethod(validate_datetime)}
-        _make_class(function, PeriodicQueueCommand, {**options}, when)
+        make_class(function, PeriodicQueueCommand, {**options}, when)
         return function
 
     return decorate
 
 
 def _decorate(function: Callable[P, R], options: dict[str, Any]) -> CommandFunction[P, R]:
-    command_class = _make_class(function, QueueCommand, options, {})
+    command_class = make_class(function, QueueCommand, options, {})
     return CommandFunction(function, Parameters(function), command_class, {})
-
-
-def _make_class(
-    function: Callable[..., Any],
-    base: type[QueueCommand],
-    options: dict[str, Any],
-    extra: dict[str, Any],
-) -> type[Command]:
-    if not inspect.isfunction(function):
-        raise InvalidCommand(f"Only a function can be decorated, not {function!r}.")
-    refuse_unimportable(function)
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
-    check_declared(options, f"the command '{function.__name__}'")
-    runs = _as_plain(function, options.get("time_limit"))
-
-    def execute(self: Command) -> Any:
-        args, kwargs = self.data or ((), {})
-        return runs(*args, **kwargs)
-
-    async def aexecute(self: Command) -> Any:
-        args, kwargs = self.data or ((), {})
-        return await function(*args, **kwargs)
-
-    members = {
-        "name": f"{function.__module__}.{function.__qualname__}",
-        "function": staticmethod(function),
-        "execute": execute,
-        "aexecute": aexecute if inspect.iscoroutinefunction(function) else None,
-        "__module__": function.__module__,
-        "__qualname__": function.__qualname__,
-        "__doc__": function.__doc__,
-    }
-    return type(function.__name__, (base,), members | extra | options)
-
-
-def _is_schedule(function: Any) -> bool:
-    """Return whether ``function`` can tell synchronously, from a datetime, whether a command is due."""
-    return function is not crontab and not inspect.iscoroutinefunction(function) and _takes(function, None)
-
-
-def _takes(function: Any, *args: Any) -> bool:
-    """Return whether ``function`` can be called with exactly these arguments."""
-    try:
-        signature_of(function).bind(*args)
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
-
-
-def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
-    """Return ``function`` as a plain function, with the time limit of a coroutine applied."""
-    if not inspect.iscoroutinefunction(function):
-        return function
-    coroutine = function if time_limit is None else _in_time(function, limits_of(time_limit)[0])
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        # Not created once at import: if a server's loop is running then, some versions would wait for that loop.
-        return async_to_sync(coroutine)(*args, **kwargs)
-
-    return run
-
-
-def _in_time(function: Callable[..., Any], soft: float) -> Callable[..., Any]:
-    async def in_time(*args: Any, **kwargs: Any) -> Any:
-        try:
-            async with asyncio.timeout(soft) as limit:
-                return await function(*args, **kwargs)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from error
-
-    return in_time

@@ -15,7 +15,8 @@ from .current import Lease
 from .event_loops import apart
 from .exceptions import InvalidMessage, MessageError, Postpone, TooDangerous
 from .executor import Executor
-from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection, new_id
+from .ids import new_id
+from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection
 from .retry import RetryPolicy
 from .verdict import describe
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from django.core.signals import setting_changed
 
 from .conf import settings
 from .exceptions import ConfigurationError
+from .signing import Key
 
 PURPOSE = b"djutils.queue.envelope.v1"
 _SHORTEST = 50
@@ -26,28 +26,6 @@ _NO_KEY = "{name} must be a key, text or bytes, and not of type {kind}; its valu
 _NO_LIST = (
     "{name} must be a list of keys, the signing one first, and not of type {kind}; its value is not shown."
 )
-
-
-class Key:
-    """HMAC-SHA256 with one key; both hashes are started once and copied for every message.
-
-    As in RFC 2104, section 4. The ``hmac`` module starts them for every message or wraps each copy,
-    which takes twice as long as the hashing.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self.id = hashlib.sha256(key).digest()[:4]
-        padded = key.ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the authentication code of ``data``."""
-        inner = self._inner.copy()
-        inner.update(data)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
 
 
 class Keys(NamedTuple):

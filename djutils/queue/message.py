@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import re
-import struct
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Literal, NamedTuple
+
+from .ids import moment_of
 
 make = tuple.__new__
 """``make(Message, (id, ...))`` is ``Message(id, ...)`` in half the time: for values made for every message."""
@@ -171,12 +168,7 @@ class Snapshot(NamedTuple):
     @property
     def sent(self) -> datetime | None:
         """When it was sent, according to its id; None if djutils did not make the id."""
-        if not _ID.fullmatch(self.id):
-            return None
-        try:
-            return datetime.fromtimestamp(int(self.id[:12], 16) / 1000, UTC)
-        except (OverflowError, ValueError):  # a moment that a datetime cannot represent
-            return None
+        return moment_of(self.id)
 
 
 class Stats(NamedTuple):
@@ -218,23 +210,3 @@ SETTLED = Outcome(Action.SETTLED)
 
 Crashes = Mapping[str, str]
 """Ids of the messages that were running when their process died, each with the cause of death."""
-
-
-def new_id(milliseconds: int | None = None) -> str:
-    """Return a new id: a UUID of version 7 (RFC 9562, 5.7) as 32 hexadecimal digits.
-
-    Without ``milliseconds`` it sorts with a resolution of a quarter of a microsecond (6.2, method 3).
-    """
-    if milliseconds is None:
-        milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
-        fraction = nanoseconds * 4096 // 1_000_000
-    else:
-        fraction = _random.getrandbits(12)
-    # The version follows the milliseconds; the variant is at the start of the second half.
-    return _pack_halves(milliseconds << 16 | 7 << 12 | fraction, 1 << 63 | _random.getrandbits(62)).hex()
-
-
-_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}")
-_pack_halves = struct.Struct(">QQ").pack
-_random = random.Random()
-os.register_at_fork(after_in_child=_random.seed)

@@ -16,9 +16,9 @@ from django.utils import timezone
 from . import codec
 from .backends import queues
 from .backends.base import BaseQueue
-from .chain import DECLARED, check_declared
-from .command import Command, refuse_unimportable
+from .command import Command
 from .conf import settings
+from .declaring import PeriodicQueueCommand, QueueCommand
 from .direct import DirectExecutor, run_next
 from .event_loops import check_caller, explain, refuse_coroutine
 from .exceptions import NotPicklable, QueueException
@@ -38,37 +38,6 @@ __all__ = [
     "queues",
     "registry",
 ]
-
-
-class QueueCommand(Command):
-    """A command as a class: define ``execute()``, which works on ``self.data``.
-
-    Such a subclass is registered automatically, as ``module.ClassName`` unless it sets ``name``.
-    Enqueue it with ``invoker.enqueue(MyCommand(data))``.
-    """
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.execute is not Command.execute:
-            refuse_unimportable(cls)
-            given = {name: value for name, value in vars(cls).items() if name in DECLARED}
-            check_declared(given, f"the command '{cls.__name__}'")
-            cls.function = vars(cls).get("function", cls.execute)
-            if "name" not in vars(cls):
-                cls.name = f"{cls.__module__}.{cls.__qualname__}"
-            registry.register(cls)
-
-
-class PeriodicQueueCommand(QueueCommand):
-    """A periodic command: also define ``validate_datetime()``."""
-
-    def validate_datetime(self, when: datetime) -> bool:
-        """Return whether it should run in the minute of ``when``.
-
-        Called once for every minute that passes, with its local time in ``TIME_ZONE``: aware, or naive
-        if ``USE_TZ`` is False. In an hour that occurs twice, ``when.fold`` is 1 the second time.
-        """
-        return False
 
 
 class Invoker:

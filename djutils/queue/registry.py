@@ -13,7 +13,8 @@ from .command_options import due_at
 from .conf import settings
 from .exceptions import InvalidCommand, UnknownCommand
 from .findable import is_being_loaded, refuse_unfindable
-from .message import Message, make, new_id
+from .ids import new_id
+from .message import Message, make
 
 
 class CommandRegistry:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Envelope, Rejection, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection, Stats
 from djutils.testing.contract_fixtures import LeaseFixtures, ids_of, needs_priority
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
 from djutils.testing.contract_fixtures import LeaseFixtures, ids_of
 from djutils.testing.contract_queue import until
 

@@ -9,7 +9,8 @@ import pytest
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Batch, Delivery, Envelope, Rejection, Retrial, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Batch, Delivery, Envelope, Rejection, Retrial
 from djutils.testing.contract_queue import QueueContract, until
 
 Settle = Callable[[LeasedQueue, int, str], set[str]]

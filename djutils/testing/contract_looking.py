@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Envelope, Rejection, Retrial, Snapshot, StateName, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection, Retrial, Snapshot, StateName, Stats
 from djutils.testing.contract_fixtures import LeaseFixtures, ids_of, needs_delay, needs_priority
 from djutils.testing.contract_queue import until
 

@@ -36,7 +36,8 @@ from hypothesis.stateful import (
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import OwnerLost
-from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot
 from djutils.testing.contract_fixtures import keeps_keys
 from djutils.testing.contract_looking import STATES
 from djutils.testing.contract_model import Kept, Model

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from djutils.testing.contract_fixtures import LeaseFixtures, needs_keys
 
 ALIKE = {

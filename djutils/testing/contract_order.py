@@ -10,7 +10,8 @@ from functools import partial
 import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
 from djutils.testing.contract_fixtures import (
     LeaseFixtures,
     ids_of,

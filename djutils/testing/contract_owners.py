@@ -11,7 +11,8 @@ import pytest
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import OwnerLost
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
 from djutils.testing.contract_fixtures import LeaseFixtures, ids_of, needs_keys
 from djutils.testing.contract_queue import THREADS, all_at_once
 

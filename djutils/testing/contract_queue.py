@@ -15,7 +15,8 @@ import pytest
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import DeadLetter, Envelope, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter, Envelope, Stats
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ import pytest
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
 from djutils.testing.contract_fixtures import SETTLE, LeaseFixtures, Settle, each_way_to_settle, ids_of
 from djutils.testing.contract_queue import until
 

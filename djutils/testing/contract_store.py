@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from djutils.queue.exceptions import BackendError, BackendUnavailable, NotStorable
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.stores.base import LARGEST, Store
 from djutils.testing.contract_names import ALIKE
 from djutils.testing.contract_queue import PAYLOADS, THREADS, all_at_once, until

@@ -14,9 +14,11 @@ from djutils.models import QueueMessage, QueueWorker
 from djutils.queue import codec
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_backend import RedisQueue
-from djutils.queue.keys import PURPOSE, Key
-from djutils.queue.message import Envelope, Message, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.keys import PURPOSE
+from djutils.queue.message import Envelope, Message
 from djutils.queue.registry import registry
+from djutils.queue.signing import Key
 from tests.project.app import commands, trials
 from tests.waiting import wait_until
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from djutils.queue.backends.base import BaseQueue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.queue import invoker
 from djutils.queue.registry import registry
 from tests.unit.helpers import ListQueue

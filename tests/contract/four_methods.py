@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from djutils.queue.backends.base import BaseQueue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 
 
 class FolderQueue(BaseQueue):

@@ -12,7 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.models import QueueKey, QueueMessage, QueueWorker, State
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
-from djutils.queue.message import Envelope, Rejection, Retrial, StateName, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection, Retrial, StateName
 from djutils.testing.contract import LeasedQueueContract
 
 EACH = 100_000

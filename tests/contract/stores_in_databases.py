@@ -10,7 +10,8 @@ from django.db.models import F
 
 from djutils.models import QueueKey
 from djutils.queue.backends.database import DatabaseQueue
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from djutils.queue.stores.database_store import DatabaseStore
 from djutils.testing.contract_queue import until
 from djutils.testing.contract_store import LONG, SOON, StoreContract

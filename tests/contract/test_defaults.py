@@ -8,7 +8,8 @@ import pytest
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import BackendUnavailable
-from djutils.queue.message import Envelope, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Stats
 from djutils.testing.contract import LeasedQueueContract
 from djutils.testing.contract_machine import ModelContract
 from tests.contract.mandatory import MANDATORY, Dying, MandatoryQueue, MandatoryQueueWithStore

@@ -10,7 +10,8 @@ from djutils.queue.backends.base import new_owner, own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from djutils.testing.contract_fixtures import ids_of
 from djutils.testing.contract_machine import ModelContract
 from djutils.testing.contract_queue import until

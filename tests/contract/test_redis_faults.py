@@ -11,7 +11,8 @@ import redis
 
 from djutils.queue.backends import redis_rights
 from djutils.queue.backends.redis_backend import RedisQueue
-from djutils.queue.backends.redis_client import RedisClient, Script
+from djutils.queue.backends.redis_client import RedisClient
+from djutils.queue.backends.redis_scripts import Script
 from djutils.testing.contract_faults import Failing
 from tests.servers import Server
 

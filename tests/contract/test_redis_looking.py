@@ -9,7 +9,8 @@ import redis
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisQueue
-from djutils.queue.message import Envelope, Rejection, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection
 from tests.servers import Server
 
 MOST_WORDS = 600

@@ -13,7 +13,8 @@ from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.backends.redis_rights import CONSUMER, PRODUCER, grant
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Envelope, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Stats
 from djutils.testing.contract import LeasedQueueContract
 from tests.servers import Server
 

@@ -14,7 +14,8 @@ import redis
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisBlockingQueue, RedisQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
 from djutils.testing.contract import until
 from tests import servers
 

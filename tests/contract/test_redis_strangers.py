@@ -11,7 +11,8 @@ import redis
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisQueue
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
 from djutils.testing.contract import until
 from tests.servers import Server
 

@@ -14,7 +14,8 @@ from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from djutils.testing.contract import LeasedQueueContract
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"

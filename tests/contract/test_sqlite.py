@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import Envelope, Rejection, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection
 from djutils.testing.contract_machine import ModelContract
 
 from .neighbours import EACH, NeighbourContract, connection_of

@@ -17,7 +17,7 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.exceptions import BackendUnavailable, ConfigurationError
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.stores.base import Store
 from djutils.queue.stores.cache_store import CacheStore
 from djutils.queue.stores.database_store import DatabaseStore

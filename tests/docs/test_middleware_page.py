@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from djutils.queue import queue_command
 from djutils.queue.backends import queues
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.testing import drain
 
 from .tutorials import ROOT, blocks

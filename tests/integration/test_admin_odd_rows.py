@@ -16,7 +16,8 @@ from pytest_django import Settings
 
 from djutils.models import QueueMessage, QueueWorker, State
 from djutils.queue import codec
-from djutils.queue.message import Message, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Message
 from djutils.queue.queue import invoker
 from tests.admins import field
 from tests.project.app import ledger

@@ -15,7 +15,8 @@ from pytest_django import Settings
 
 from djutils.queue.backends import queues
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import Retrial, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Retrial
 from djutils.queue.registry import registry
 from tests.admins import (
     DEAD,

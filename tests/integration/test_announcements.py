@@ -16,7 +16,8 @@ from django.test.utils import CaptureQueriesContext
 
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql.base import Heard
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from tests.waiting import wait_until
 
 

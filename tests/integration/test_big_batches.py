@@ -11,7 +11,8 @@ from djutils.models import QueueWorker
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import MessageTooLarge
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 
 MEGABYTE = 1024 * 1024
 ESCAPED = b"\x00'\\\"\n"

@@ -13,7 +13,8 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.base import new_owner
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Action
 from djutils.queue.middleware import database
 from djutils.queue.middleware.database import database_connections, keep_connections
 from tests.project.app import ledger

@@ -15,7 +15,8 @@ from django.core.management import CommandError, call_command
 from djutils.models import QueueMessage
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.message import DeadLetter, Envelope, Rejection, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter, Envelope, Rejection
 from tests.project.app import commands
 from tests.sites import Site
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from djutils.models import QueueMessage, QueueWorker
 from djutils.queue.backends import queues
 from djutils.queue.decorators import queue_command
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.queue import invoker
 from djutils.testing import assert_enqueued, assert_not_enqueued, drain, enqueued
 from tests.project.app.models import Note

@@ -17,7 +17,8 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.exceptions import EnqueueError
-from djutils.queue.message import Rejection, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Rejection
 from djutils.queue.queue import invoker
 from tests.project.app import ledger
 from tests.sites import Site

@@ -11,7 +11,8 @@ from django.db import connections
 from djutils.models import QueueKey
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
-from djutils.queue.message import Envelope, Rejection, Stats, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection, Stats
 
 BEFORE = "0002"
 

@@ -11,7 +11,8 @@ from django.db import connections
 from djutils.queue.backends.base import new_owner, own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Envelope, Rejection, Retrial, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Rejection, Retrial
 
 LIMITS = {
     "postgresql": {"lock_timeout": "5s", "statement_timeout": "30s", "idle_session_timeout": "0"},

@@ -12,7 +12,8 @@ from djutils.queue.backends.base import own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.bin import preflight
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 
 SETTINGS = (
     "synchronous_commit",

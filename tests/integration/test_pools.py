@@ -9,7 +9,8 @@ import pytest
 from django.db import connections
 
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Action
 from djutils.queue.middleware.database import database_connections, keep_connections
 from tests.daemons import Terminal
 from tests.project.app import commands, ledger

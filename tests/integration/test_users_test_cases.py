@@ -10,7 +10,7 @@ from django.test import SimpleTestCase, TestCase
 from pytest_django import DjangoDbBlocker, Settings
 
 from djutils.models import QueueMessage
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.queue import invoker
 from djutils.testing import drain, enqueued
 from tests.sites import DATABASE

@@ -17,7 +17,7 @@ from djutils.queue import signals
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.registry import registry
 from djutils.queue.workers import outage as outage_module
 

@@ -13,7 +13,8 @@ from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.command import Command
 from djutils.queue.exceptions import BackendUnavailable
-from djutils.queue.message import Batch, Delivery, Envelope, Message, Rejection, Retrial, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Batch, Delivery, Envelope, Message, Rejection, Retrial
 from djutils.queue.queue import Invoker, invoker
 from djutils.queue.registry import registry
 

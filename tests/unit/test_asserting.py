@@ -16,7 +16,8 @@ from pytest_django import Settings
 from djutils.queue import codec
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import InvalidCommand, InvalidMessage, UnknownCommand, WrongArguments
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from djutils.queue.queue import Invoker, invoker
 from djutils.testing import Enqueued, QueueAssertions, assert_enqueued, assert_not_enqueued, enqueued
 

@@ -15,7 +15,8 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.current import Lease
 from djutils.queue.exceptions import UnsupportedOption
 from djutils.queue.executor import Executor
-from djutils.queue.message import SETTLED, Action, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import SETTLED, Action
 from tests.project.app.models import Note
 
 from .commands_for_tests import note_atomically

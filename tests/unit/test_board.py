@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.workers.arena import Arena
 from djutils.queue.workers.board import UNCONFIRMED, Board, Entry, Report, Slot
 

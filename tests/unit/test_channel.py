@@ -16,7 +16,8 @@ from djutils.queue.backends.channel import LeasedChannel, Settled
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.backends.popping import PopChannel
 from djutils.queue.exceptions import BackendUnavailable, OwnerLost
-from djutils.queue.message import ACKED, RELEASED, Action, Delivery, Outcome, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import ACKED, RELEASED, Action, Delivery, Outcome
 from djutils.queue.workers.dead_worker import DeadWorker
 from djutils.queue.workers.worker import Died
 

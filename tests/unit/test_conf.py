@@ -9,9 +9,11 @@ import pytest
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
+from djutils.checks import check_backend
 from djutils.queue import conf
 from djutils.queue import queue as queue_module
 from djutils.queue.conf import NAMES, QueueSettings, settings
+from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.queue import invoker
 
 
@@ -53,6 +55,17 @@ def test_the_default_queue_has_the_name_of_the_default_database(
 def test_queue_name_wins_over_the_database(settings: Settings) -> None:
     settings.QUEUE_NAME = "mine"
     assert QueueSettings().queue_name == "mine"
+
+
+@pytest.mark.parametrize("name", [["mine"], {"mine": 1}, 5])
+def test_a_queue_name_that_is_not_text_is_refused_by_the_call_and_by_the_check(
+    settings: Settings, name: Any
+) -> None:
+    settings.QUEUE_NAME = name
+
+    with pytest.raises(ConfigurationError, match="must be text"):
+        invoker.queue  # noqa: B018
+    assert "djutils.E001" in [found.id for found in check_backend(None)]
 
 
 def test_without_any_database_there_is_a_name_still(monkeypatch: pytest.MonkeyPatch) -> None:

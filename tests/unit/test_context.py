@@ -17,7 +17,7 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.current import current_message
 from djutils.queue.decorators import queue_command
 from djutils.queue.executor import Executor
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.workers.world import keep_caches
 
 from .helpers import FlakyQueue, make_delivery, until

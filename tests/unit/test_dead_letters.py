@@ -17,7 +17,8 @@ from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendUnavailable
-from djutils.queue.message import DeadLetter, Envelope, Rejection, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter, Envelope, Rejection
 from djutils.queue.workers.chore import Stores
 from djutils.queue.workers.retention import Retention
 

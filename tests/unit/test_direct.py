@@ -23,7 +23,8 @@ from djutils.queue.exceptions import (
     UnknownCommand,
     UnsupportedOption,
 )
-from djutils.queue.message import Action, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Action
 from djutils.queue.queue import QueueCommand, invoker
 from tests.project.app.models import Note
 

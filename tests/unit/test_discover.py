@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from djutils import queue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.registry import registry
 
 MakeApp = Callable[[dict[str, str]], str]

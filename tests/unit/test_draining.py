@@ -13,7 +13,8 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.current import current_message
 from djutils.queue.decorators import queue_command
 from djutils.queue.exceptions import InvalidMessage, QueueException, Reject, Retry, UnknownCommand
-from djutils.queue.message import Envelope, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope
 from djutils.queue.queue import invoker
 from djutils.queue.signals import command_died, command_retried
 from djutils.testing import assert_enqueued, drain, enqueued

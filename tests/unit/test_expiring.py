@@ -10,7 +10,7 @@ import pytest
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.workers import expiring as expiring_module
 from djutils.queue.workers.arena import Arena
 from djutils.queue.workers.chore import Stores

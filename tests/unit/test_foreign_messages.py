@@ -14,7 +14,8 @@ from djutils.queue.backends.popping import PopChannel
 from djutils.queue.current import Lease
 from djutils.queue.exceptions import ForeignMessage
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, Delivery, Envelope, Message, Retrial, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Action, Delivery, Envelope, Message, Retrial
 from djutils.queue.retry import UNKNOWN
 
 from .commands_for_tests import record

@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from djutils.models import QueueMessage
 from djutils.queue.backends.database_sql.base import is_watched
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.queue import invoker
 
 from .commands_for_tests import Greeting, record

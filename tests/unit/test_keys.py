@@ -16,8 +16,9 @@ from djutils.queue import codec
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.bin import preflight
 from djutils.queue.exceptions import ConfigurationError, ConsumerError, InvalidMessage
-from djutils.queue.keys import PURPOSE, Key
+from djutils.queue.keys import PURPOSE
 from djutils.queue.message import Message
+from djutils.queue.signing import Key
 
 from .commands_for_tests import record
 from .test_codec import SAMPLE, SAMPLE_KEY, SAMPLE_MESSAGE

@@ -14,7 +14,8 @@ from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded, UnknownCommand
-from djutils.queue.message import Envelope, Message, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Envelope, Message
 from djutils.queue.queue import invoker
 from djutils.queue.signals import command_lost
 

@@ -9,7 +9,7 @@ from django.core import mail
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.queue import Invoker, invoker
 
 from .commands_for_tests import Greeting, record

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from djutils.queue.message import DeadLetter, Message, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter, Message
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:

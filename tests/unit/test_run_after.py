@@ -15,7 +15,7 @@ from djutils.queue import codec
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.command import Command
 from djutils.queue.exceptions import InvalidCommand
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.queue import Invoker, invoker
 
 from .commands_for_tests import Greeting, record

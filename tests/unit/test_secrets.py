@@ -17,7 +17,8 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin import preflight
 from djutils.queue.conf import NAMES, settings
 from djutils.queue.executor import Executor
-from djutils.queue.message import Delivery, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Delivery
 from djutils.queue.queue import invoker
 
 from .commands_for_tests import fail, record

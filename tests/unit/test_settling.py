@@ -13,7 +13,8 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.backends.texts import bearable, reap, without_text
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Batch, Crashes, DeadLetter, Rejection, Retrial, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Batch, Crashes, DeadLetter, Rejection, Retrial
 from djutils.queue.workers import settling
 from djutils.queue.workers.dead_worker import DeadWorker
 from djutils.queue.workers.worker import Died

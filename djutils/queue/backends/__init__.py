@@ -10,6 +10,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import AppRegistryNotReady
+from django.core.signals import setting_changed
 
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError
@@ -24,29 +25,29 @@ PROVIDED = (
 )
 
 
-class Queues:
-    """One backend instance per queue name, made when it is first asked for.
+class Queues(dict[str, BaseQueue]):
+    """The queues by name, each made when it is first asked for. A made one is found without a call.
 
-    A changed setting gives a new instance, so overriding settings in a test works.
+    A changed setting gives other instances, so overriding settings in a test works; changed back, it gives
+    the first ones again.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._made: dict[tuple[str, str, str], BaseQueue] = {}
         self._lock = threading.Lock()
 
-    def __getitem__(self, name: str) -> BaseQueue:
-        if settings.QUEUES:
-            key = (*settings.place_of(name), name)
-        else:  # as place_of(), without a call
-            key = (settings.QUEUE_BACKEND, settings.QUEUE_CONNECTION, name)
+    def __missing__(self, name: str) -> BaseQueue:
+        key = (*settings.place_of(name), name)
         try:
             queue = self._made.get(key)
-        except TypeError:  # an unhashable value cannot be a key, and is not text either
+        except TypeError:  # an unhashable setting cannot be a key; making the queue explains it
             queue = None
         if queue is None:
             made = self.fresh(name)
             with self._lock:
                 queue = self._made.setdefault(key, made)
+        self[name] = queue
         return queue
 
     def made(self) -> list[BaseQueue]:
@@ -130,4 +131,9 @@ def _explain(path: object, known: tuple[str, ...]) -> str:
     return f"QUEUE_BACKEND cannot be imported; {hint} It must be the dotted path of a class."
 
 
+def _forget(**kwargs: Any) -> None:
+    queues.clear()
+
+
 queues = Queues()
+setting_changed.connect(_forget)

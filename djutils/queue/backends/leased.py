@@ -11,6 +11,7 @@ from datetime import datetime
 
 from djutils.queue.codec import message_id
 from djutils.queue.exceptions import OwnerLost
+from djutils.queue.ids import new_id
 from djutils.queue.message import (
     Batch,
     Crashes,
@@ -20,7 +21,6 @@ from djutils.queue.message import (
     Rejection,
     Retrial,
     Stats,
-    new_id,
 )
 
 from .base import BaseQueue, new_owner

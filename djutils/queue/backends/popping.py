@@ -11,7 +11,8 @@ from typing import Protocol, assert_never
 
 from djutils.queue import codec
 from djutils.queue.exceptions import BackendUnavailable, MessageError
-from djutils.queue.message import Action, DeadLetter, Delivery, Outcome, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import Action, DeadLetter, Delivery, Outcome
 
 from .border import nothing
 from .channel import Channel, Settled, Source

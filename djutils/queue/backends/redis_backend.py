@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.backends.redis_checks import check_rights, check_server
 from djutils.queue.backends.redis_client import RedisClient
 from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
 from djutils.queue.backends.redis_looking import RedisLooking
@@ -86,8 +87,8 @@ class RedisQueue(LeasedQueue):
         Raises ``ConfigurationError`` for the first two, and a ``BackendError`` that names the
         commands and how to allow them for the third.
         """
-        self.server.check()
-        self.server.check_rights(self._prefix)
+        check_server(self.server)
+        check_rights(self.server, self._prefix)
 
     def close(self) -> None:
         self.server.close()

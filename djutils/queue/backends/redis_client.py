@@ -1,26 +1,25 @@
-"""The client of a Redis or Valkey server, and what its errors mean. The only file that uses redis-py."""
+"""The client of a Redis or Valkey server. The only file that uses redis-py."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache, partial
-from importlib import resources
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
+from djutils.queue.backends.redis_errors import commands_in, explained, is_denial, is_outage
 from djutils.queue.backends.redis_rights import PRODUCER, TRIALS, withheld
+from djutils.queue.backends.redis_scripts import Script, script_named
 from djutils.queue.backends.redis_url import ConnectionOptions, not_understood, options_of
-from djutils.queue.exceptions import BackendError, BackendUnavailable, ConfigurationError
+from djutils.queue.exceptions import BackendError, BackendUnavailable
 
 _CONNECTIONS = {"redis": Connection, "rediss": SSLConnection, "unix": UnixDomainSocketConnection}
 _DEFAULTS = {
@@ -50,34 +49,10 @@ _OUTAGES = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.TryAgainError,
 )
-# The same errors inside a script, where only the text identifies them; and errors that have no class.
-_OUTAGE = re.compile(
-    r"\b(ASK|BUSY|CLUSTERDOWN|EXECABORT|FAILOVER|LOADING|MASTERDOWN|MISCONF|MOVED|NOREPLICAS|OOM|READONLY"
-    r"|REDIRECT|TRYAGAIN|UNBLOCKED|max number of clients reached|[Ss]cript killed by user)\b"
-)
-_COMMAND = re.compile(r"run the '([^']+)' command")
-_DENIAL = re.compile(r"\bNOPERM\b|[Nn]o permissions|The user executing the script")
 
 
 class _Denied(BackendError):
     """The user that we are logged in as lacks a permission."""
-
-
-class Script(NamedTuple):
-    """A script's text, and the SHA by which a server identifies it."""
-
-    text: str
-    sha: str
-
-
-@cache
-def _script(name: str) -> Script:
-    """Return ``lua/<name>.lua`` after the common code, unless it is marked as standing alone."""
-    folder = resources.files(__package__) / "lua"
-    common, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
-    if not text.startswith("-- alone"):
-        text = f"{common}\n{text}"
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 @lru_cache(maxsize=1024)
@@ -123,30 +98,6 @@ class RedisClient:
         """The user that we are logged in as."""
         return str(self.options.get("username", "default"))
 
-    def check(self) -> None:
-        """Refuse a server that is too old or that may evict messages when its memory is full."""
-        lines = self.call("INFO").decode().splitlines()
-        info = dict(line.split(":", 1) for line in lines if ":" in line)
-        if tuple(map(int, info["redis_version"].split(".")[:2])) < (6, 2):
-            raise ConfigurationError(
-                f"Redis at {self.address} is {info['redis_version']}; RedisQueue needs 6.2 or newer."
-            )
-        policy = info.get("maxmemory_policy", "noeviction")
-        if int(info.get("maxmemory", 0)) and policy != "noeviction":
-            raise ConfigurationError(
-                f"Redis at {self.address} would evict messages when its memory is full"
-                f" (maxmemory-policy {policy}). Set maxmemory-policy to noeviction, or give the queue"
-                " its own server."
-            )
-
-    def check_rights(self, prefix: str) -> None:
-        """Refuse a server that forbids anything a consumer does with the keys of ``prefix``."""
-        if denied := self._denied(prefix):
-            raise BackendError(withheld(self.address, self.user, denied))
-        self.run("probe", *self._probe(prefix))
-        self.wait([f"{prefix}probe"], 0.0)
-        self.call("PING")
-
     def call(self, *words: Any) -> Any:
         """Return the server's reply to a command, such as ``call("HLEN", key)``."""
         return self._read(self._send(_packed(words)))
@@ -179,7 +130,7 @@ class RedisClient:
 
     def script(self, name: str) -> Script:
         """Return the script ``lua/<name>.lua``."""
-        return _script(name)
+        return script_named(name)
 
     def _sleep(self, markers: Sequence[str], seconds: float) -> bytes:
         # Redis 6.2 treats 0.001 as less than a millisecond, rounds it to 0, and then never wakes.
@@ -197,19 +148,20 @@ class RedisClient:
 
     def _explained(self, error: BackendError, keys: tuple[str, ...]) -> BackendError:
         """Return an error that names the missing permissions: inside a script Redis 7.0 does not name them."""
-        if _COMMAND.search(str(error.__cause__)):
+        if commands_in(str(error.__cause__)):
             return error
-        denied = self._denied(keys[0].partition("}:")[0] + "}:")
+        denied = self.denied(keys[0].partition("}:")[0] + "}:")
         of_producers = [command for command in denied if command in PRODUCER]
         return BackendError(withheld(self.address, self.user, of_producers or denied))
 
-    def _denied(self, prefix: str) -> list[str]:
+    def denied(self, prefix: str) -> list[str]:
         """Return the commands used by scripts that we may not call on the keys of ``prefix``."""
-        keys, trials = self._probe(prefix)
-        denied = self.call("EVAL", _script("probe").text, len(keys), *keys, *trials)
+        keys, trials = self.probe(prefix)
+        denied = self.call("EVAL", script_named("probe").text, len(keys), *keys, *trials)
         return [command.decode() for command in denied]
 
-    def _probe(self, prefix: str) -> tuple[tuple[str, ...], Sequence[str]]:
+    def probe(self, prefix: str) -> tuple[tuple[str, ...], Sequence[str]]:
+        """Return keys and arguments of ``lua/probe.lua``, which tries every command that scripts use."""
         return (f"{prefix}count", f"{prefix}probe"), TRIALS
 
     def close(self) -> None:
@@ -266,28 +218,15 @@ class RedisClient:
 
     def _as_ours(self, error: redis.RedisError) -> BackendError:
         told = str(error).rstrip(".")
-        if isinstance(error, redis.exceptions.NoPermissionError) or _DENIAL.search(told):
-            command = _COMMAND.search(told)
-            return _Denied(withheld(self.address, self.user, [command[1]] if command else []))
-        if isinstance(error, redis.AuthenticationError):
-            self.close()
-            return BackendError(
-                f"Redis at {self.address} refused the login: {told}. Check the user and the password in"
-                " QUEUE_CONNECTION."
-            )
-        if isinstance(error, _OUTAGES) or _OUTAGE.search(told):
+        if isinstance(error, redis.exceptions.NoPermissionError) or is_denial(told):
+            return _Denied(withheld(self.address, self.user, commands_in(told)))
+        login = isinstance(error, redis.AuthenticationError)
+        passing = not login and (isinstance(error, _OUTAGES) or is_outage(told))
+        if login or passing:
             # The other connections may lead to the same server, which may no longer be the primary.
             self.close()
-            return BackendUnavailable(
-                f"Redis at {self.address} cannot be used at the moment: {told}. Is it running, and is it the"
-                " one that QUEUE_CONNECTION should name?"
-            )
-        if "WRONGTYPE" in told:
-            return BackendError(
-                f"Redis at {self.address} refused a call: {told}. A key of this queue, one that begins with"
-                " {djq:, was written by another program. Delete that key, or use another database."
-            )
-        return BackendError(f"Redis at {self.address} refused a call: {told}.")
+        kind = BackendUnavailable if passing else BackendError
+        return kind(explained(told, self.address, login=login, passing=passing))
 
 
 def _made_complete(options: ConnectionOptions) -> tuple[ConnectionOptions, type[Connection]]:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from djutils.queue.message import DeadLetter, new_id
+from djutils.queue.ids import new_id
+from djutils.queue.message import DeadLetter
 
 logger = logging.getLogger("djutils.queue.backends.redis_dead")
 

@@ -24,7 +24,7 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin import children, queue_names
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError, ConsumerError
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 from djutils.queue.registry import registry
 from djutils.queue.workers.options import ConsumerOptions
 

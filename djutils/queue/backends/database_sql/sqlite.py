@@ -135,7 +135,7 @@ class SQLiteDialect(Dialect):
             rows = cursor.fetchall()
             refuse_spoilt(rows)
             enrolled = bool(rows or acked) or self._knows(cursor, owner, queue)
-        # Put in order after the commit: until then nobody else can write.
+        # Put in order after the commit: until then no other process can write.
         return Claim(enrolled, frozenset(done).difference(acked), in_order(rows))
 
     def _ack_all(

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from djutils.queue.message import new_id
+from djutils.queue.ids import new_id
 
 from .base import Row
 

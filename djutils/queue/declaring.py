@@ -1,0 +1,129 @@
+"""How the class of a command is declared: as a class, or from a function."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from .chain import DECLARED, check_declared
+from .command import Command, limits_of, refuse_unimportable
+from .crontab import crontab
+from .exceptions import InvalidCommand, TimeLimitExceeded
+from .registry import registry
+from .signatures import signature_of
+
+
+class QueueCommand(Command):
+    """A command as a class: define ``execute()``, which works on ``self.data``.
+
+    Such a subclass is registered automatically, as ``module.ClassName`` unless it sets ``name``.
+    Enqueue it with ``invoker.enqueue(MyCommand(data))``.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.execute is not Command.execute:
+            refuse_unimportable(cls)
+            given = {name: value for name, value in vars(cls).items() if name in DECLARED}
+            check_declared(given, f"the command '{cls.__name__}'")
+            cls.function = vars(cls).get("function", cls.execute)
+            if "name" not in vars(cls):
+                cls.name = f"{cls.__module__}.{cls.__qualname__}"
+            registry.register(cls)
+
+
+class PeriodicQueueCommand(QueueCommand):
+    """A periodic command: also define ``validate_datetime()``."""
+
+    def validate_datetime(self, when: datetime) -> bool:
+        """Return whether it should run in the minute of ``when``.
+
+        Called once for every minute that passes, with its local time in ``TIME_ZONE``: aware, or naive
+        if ``USE_TZ`` is False. In an hour that occurs twice, ``when.fold`` is 1 the second time.
+        """
+        return False
+
+
+def make_class(
+    function: Callable[..., Any],
+    base: type[QueueCommand],
+    options: dict[str, Any],
+    extra: dict[str, Any],
+) -> type[Command]:
+    """Return the class of the calls of ``function``, a subclass of ``base``, with ``extra`` members; it is registered.
+
+    Raises ``InvalidCommand`` for a function that no consumer could find or run, or a wrong option.
+    """
+    if not inspect.isfunction(function):
+        raise InvalidCommand(f"Only a function can be decorated, not {function!r}.")
+    refuse_unimportable(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
+    check_declared(options, f"the command '{function.__name__}'")
+    runs = _as_plain(function, options.get("time_limit"))
+
+    def execute(self: Command) -> Any:
+        args, kwargs = self.data or ((), {})
+        return runs(*args, **kwargs)
+
+    async def aexecute(self: Command) -> Any:
+        args, kwargs = self.data or ((), {})
+        return await function(*args, **kwargs)
+
+    members = {
+        "name": f"{function.__module__}.{function.__qualname__}",
+        "function": staticmethod(function),
+        "execute": execute,
+        "aexecute": aexecute if inspect.iscoroutinefunction(function) else None,
+        "__module__": function.__module__,
+        "__qualname__": function.__qualname__,
+        "__doc__": function.__doc__,
+    }
+    return type(function.__name__, (base,), members | extra | options)
+
+
+def is_schedule(function: Any) -> bool:
+    """Return whether ``function`` can tell synchronously, from a datetime, whether a command is due."""
+    return function is not crontab and not inspect.iscoroutinefunction(function) and takes(function, None)
+
+
+def takes(function: Any, *args: Any) -> bool:
+    """Return whether ``function`` can be called with exactly these arguments."""
+    try:
+        signature_of(function).bind(*args)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True
+
+
+def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
+    """Return ``function`` as a plain function, with the time limit of a coroutine applied."""
+    if not inspect.iscoroutinefunction(function):
+        return function
+    coroutine = function if time_limit is None else _in_time(function, limits_of(time_limit)[0])
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        # Not created once at import: if a server's loop is running then, some versions would wait for that loop.
+        return async_to_sync(coroutine)(*args, **kwargs)
+
+    return run
+
+
+def _in_time(function: Callable[..., Any], soft: float) -> Callable[..., Any]:
+    async def in_time(*args: Any, **kwargs: Any) -> Any:
+        try:
+            async with asyncio.timeout(soft) as limit:
+                return await function(*args, **kwargs)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TimeLimitExceeded(f"It ran for longer than its time limit of {soft:g} s.") from error
+
+    return in_time
