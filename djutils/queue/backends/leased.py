@@ -134,7 +134,7 @@ class LeasedQueue(BaseQueue):
             return set()
 
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
-        """Give messages back without charging them; with no delay they are the next to be lent."""
+        """Give messages back without charging them; with no delay they are lent before what was sent later."""
         raise self._undefined("release(owner, ids, delay)")
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
@@ -162,7 +162,7 @@ class LeasedQueue(BaseQueue):
         raise self._undefined("owners()")
 
     def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
-        """Remove ``owner`` and give back everything it held, to the head of the queue.
+        """Remove ``owner`` and give back everything it held, ahead of what was sent later.
 
         With ``beats``, only if its counter still has that value. With ``running``, each message that was
         running is charged a crash, with the reason as its error, and the others nothing; without it
@@ -213,7 +213,7 @@ class LeasedQueue(BaseQueue):
     def replay(self, ids: Collection[str] | None = None) -> int:
         """Put the dead letters of ``ids`` (None: all) back, with their counters reset; return how many.
 
-        Within their priority they are the next to be lent, in the order in which they were first sent.
+        Within their priority they are lent before what was sent later, in the order in which they were first sent.
         """
         raise self._undefined("replay(ids)")
 
