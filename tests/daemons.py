@@ -91,9 +91,14 @@ class Terminal:
 
     def close(self) -> None:
         """Kill whatever is left."""
-        for pid in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Until there are none: a supervisor may replace a killed worker before it is killed itself.
+        wait_until(self._all_are_killed)
         for process in self._begun:
             process.communicate()
-        wait_until(lambda: not self.processes())
+
+    def _all_are_killed(self) -> bool:
+        left = self.processes()
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left

@@ -71,6 +71,12 @@ def quick() -> SuccessLines:
     return quick
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that follow another one wait as long as the test takes."""
+    monkeypatch.setattr("djutils.queue.workers.success_lines._TOGETHER", 3600.0)
+
+
 def lines(file: LogFile) -> list[str]:
     """What is in the file now."""
     return Path(file.baseFilename).read_text(encoding="utf-8").splitlines()
@@ -222,6 +228,7 @@ def test_a_worker_logs_like_this_and_not_below_its_level(
 # Several lines at a time
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_line_waits_for_others_and_is_written_before_any_record(quick: SuccessLines, file: LogFile) -> None:
     say(quick, message())
     messages = [message() for _ in range(20)]
@@ -251,6 +258,7 @@ def test_more_lines_than_there_is_memory_for_are_all_written(quick: SuccessLines
     assert len(lines(file)) == 1 + count
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_a_killed_process_could_not_write_is_there_for_another(
     quick: SuccessLines, file: LogFile
 ) -> None:
@@ -270,6 +278,7 @@ def test_what_a_killed_process_could_not_write_is_there_for_another(
     assert [line.split()[-2] for line in lines(file)] == [f"{number}.000" for number in range(5)]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_process_that_a_command_forks_writes_nothing_of_its_parent(
     quick: SuccessLines, file: LogFile
 ) -> None:
