@@ -45,6 +45,12 @@ def drain() -> Callable[..., Any]:
     return _function("drain")
 
 
+@pytest.fixture
+def crash() -> Callable[..., Any]:
+    """``djutils.testing.crash``: a context in which the worker dies."""
+    return _function("crash")
+
+
 def _function(name: str) -> Callable[..., Any]:
     found: Callable[..., Any] = getattr(import_module("djutils.testing"), name)
     return found

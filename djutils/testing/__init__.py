@@ -1,16 +1,26 @@
 """What projects need to test their commands, and what authors of backends need to test a backend.
 
 ``assert_enqueued``, ``assert_not_enqueued``, ``enqueued`` and ``drain`` are for the tests of a project: as
-functions, in the mixin ``QueueAssertions``, and as pytest fixtures. ``contract`` is for backends.
+functions, in the mixin ``QueueAssertions``, and as pytest fixtures; ``crash`` lets a worker die. ``contract`` is
+for backends.
 """
 
 from __future__ import annotations
 
 from .asserting import assert_enqueued, assert_not_enqueued
+from .crashing import crash
 from .draining import drain
 from .enqueued import Enqueued, enqueued
 
-__all__ = ["Enqueued", "QueueAssertions", "assert_enqueued", "assert_not_enqueued", "drain", "enqueued"]
+__all__ = [
+    "Enqueued",
+    "QueueAssertions",
+    "assert_enqueued",
+    "assert_not_enqueued",
+    "crash",
+    "drain",
+    "enqueued",
+]
 
 
 class QueueAssertions:
@@ -28,3 +38,4 @@ class QueueAssertions:
     assert_not_enqueued = staticmethod(assert_not_enqueued)
     enqueued = staticmethod(enqueued)
     drain = staticmethod(drain)
+    crash = staticmethod(crash)

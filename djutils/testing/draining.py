@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 from djutils.queue import codec
@@ -12,18 +14,25 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.exceptions import InvalidMessage, MessageError, QueueException
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, Delivery
+from djutils.queue.message import Action, Crashes, Delivery
 from djutils.queue.signals import command_died, command_retried
 
+from .crashing import dies_now
 from .enqueued import Enqueued, chosen, read
 from .stores import Waiting, view_of
 from .transactions import send_what_is_committed, spared
 
 _MOST = 1000
+_ROUNDED = 1.0
+_DEATH = "The test let its process die here: crash()."
 
 
 def drain(
-    queue: BaseQueue | str | None = None, *, delays: bool = False, retries: bool = False
+    queue: BaseQueue | str | None = None,
+    *,
+    delays: bool = False,
+    retries: bool = False,
+    until: timedelta | None = None,
 ) -> list[Enqueued]:
     """Run the calls that wait on ``queue`` (None: every queue, as for ``enqueued``), and return those that succeeded.
 
@@ -34,21 +43,33 @@ def drain(
 
     With ``retries``, a command that fails is run again, as often as its options allow, without waiting in
     between; only the error of a dead letter is raised. With ``delays``, calls that are not yet due also run, in
-    the order in which they are due. The clock is not changed: a command sees the real time.
+    the order in which they are due. With ``until``, only those that are due within that time run, and time
+    passes: what a command enqueues with a delay counts from the moment at which the command itself was due. The
+    clock is not changed: a command sees the real time. Periodic commands are not enqueued.
 
-    After 1000 runs it raises ``QueueException``, because a command may enqueue itself endlessly.
+    Raises ``ValueError`` for a negative ``until``. After 1000 runs it raises ``QueueException``, because a command may enqueue itself endlessly.
     """
+    if until is not None and until < timedelta(0):
+        raise ValueError(f"drain(until={until!r}): time does not run backwards; nothing was run.")
     with ExitStack() as stack:
-        return _Drain(queue, stack, delays, retries).run()
+        return _Drain(queue, stack, delays, retries, until).run()
 
 
 class _Drain:
     """One call of ``drain``."""
 
-    def __init__(self, queue: BaseQueue | str | None, stack: ExitStack, delays: bool, retries: bool) -> None:
+    def __init__(
+        self,
+        queue: BaseQueue | str | None,
+        stack: ExitStack,
+        delays: bool,
+        retries: bool,
+        until: timedelta | None,
+    ) -> None:
         self._queue = queue
         self._stack = stack
-        self._delays, self._retries = delays, retries
+        self._delays, self._retries = delays or until is not None, retries
+        self._passing = _Passing(until)
         self._readers: dict[BaseQueue, _Reader] = {}
         self._failures: dict[str, BaseException] = {}
         self._retried: set[str] = set()
@@ -87,14 +108,16 @@ class _Drain:
         if not (self._delays or self._retries):
             return False
         delayed = [
-            (one.due, one.id, view)
+            (self._passing.moment_of(one.id, one.due), one.id, view)
             for view in map(view_of, chosen(self._queue))
             for one in view.waiting()
             if one.due is not None and self._may_hasten(one)
         ]
         if not delayed:
             return False
-        _, id, view = min(delayed, key=lambda found: found[:2])
+        moment, id, view = min(delayed, key=lambda found: found[:2])
+        if not self._passing.reaches(moment):
+            return False
         view.hasten([id])
         return True
 
@@ -102,8 +125,14 @@ class _Drain:
         return self._delays or (self._retries and (one.attempts > 0 or one.id in self._retried))
 
     def _run(self, reader: _Reader, delivery: Delivery) -> Enqueued | None:
+        if dies_now("before_run"):
+            self._die(reader, delivery)
+            return None
         with spared():
             outcome = reader.executor.execute(delivery)
+        if dies_now("after_run"):
+            self._die(reader, delivery)
+            return None
         reader.channel.settle([(delivery, outcome)])
         if outcome.action not in {Action.RETRY, Action.REJECT}:
             return read(reader.queue, Waiting(delivery.id, delivery.data, None, delivery.attempts))
@@ -116,8 +145,40 @@ class _Drain:
         self._retried.add(id)
         return None
 
+    def _die(self, reader: _Reader, delivery: Delivery) -> None:
+        """Take back what ``reader`` holds, as a supervisor does for a process that has died, and use another."""
+        self._failures.pop(codec.message_id(delivery.data) or delivery.id, None)
+        reader.give_back({delivery.id: _DEATH})
+        del self._readers[reader.queue]
+
     def _note(self, message: Any, exception: BaseException, **facts: Any) -> None:
         self._failures[message.id] = exception
+
+
+class _Passing:
+    """The time that passes while delayed calls are run before they are due."""
+
+    def __init__(self, until: timedelta | None) -> None:
+        began = time.time()
+        self._now = began
+        self._end = float("inf") if until is None else began + until.total_seconds()
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def moment_of(self, id: str, due: float) -> float:
+        """Return when the call is due, if the time that has passed so far had passed before it was made."""
+        seen, moment = self._seen.get(id, (float("-inf"), 0.0))
+        # A view may compute the same moment a little differently each time; a retry has another one.
+        if abs(due - seen) > _ROUNDED:
+            moment = due + max(0.0, self._now - time.time())
+            self._seen[id] = due, moment
+        return moment
+
+    def reaches(self, moment: float) -> bool:
+        """Return whether time may pass until ``moment``; if so, it has."""
+        if moment > self._end:
+            return False
+        self._now = max(self._now, moment)
+        return True
 
 
 class _Reader:
@@ -125,12 +186,17 @@ class _Reader:
 
     def __init__(self, queue: BaseQueue, stack: ExitStack) -> None:
         self.queue = queue
-        owner = new_owner()
+        self._owner = owner = new_owner()
         lease = None
         # Not opened: a consumer opens its own connection, but only this connection sees what this test has sent.
         if isinstance(queue, LeasedQueue):
             queue.enroll(owner)
-            stack.callback(queue.reap, owner, running={})
+            stack.callback(self.give_back, {})
             lease = Lease(queue, owner)
         self.channel: Channel = queue.channel(owner)
         self.executor = Executor(queue.name, lease=lease)
+
+    def give_back(self, running: Crashes) -> None:
+        """Remove the owner, and charge ``running`` with a crash."""
+        if isinstance(self.queue, LeasedQueue):
+            self.queue.reap(self._owner, running=running)
