@@ -62,6 +62,8 @@ def test_a_queue_may_have_a_weight(words: str, queues: tuple[str, ...], weights:
         ("-q thumbs -q mail*", ("thumbs", "mail", "mail.slow"), ()),
         ("-q *:1 -q mail:5", ("site", "mail", "mail.slow", "thumbs"), (1, 5, 1, 1)),
         ("-q other -q mail?slow:3", ("other", "mail.slow"), (1, 3)),
+        ("-q mail*:2", ("mail", "mail.slow"), (2, 2)),
+        ("-q thumb*:2", ("thumbs",), ()),
     ],
 )
 def test_a_pattern_stands_for_queues_that_the_project_knows(

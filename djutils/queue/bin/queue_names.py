@@ -37,7 +37,8 @@ def parsed(words: Sequence[str]) -> Mapping[str, tuple[str, ...] | tuple[int, ..
     given = [_parts(word) for word in words]
     for name, weight in given:
         weights.setdefault(name, int(weight or 1))
-    weighted = any(weight for _, weight in given) and len(weights) > 1
+    several = len(weights) > 1 or any(map(is_pattern, weights))
+    weighted = several and any(weight for _, weight in given)
     return {"queues": tuple(weights), "weights": tuple(weights.values()) if weighted else ()}
 
 
@@ -74,7 +75,8 @@ def expanded(consumer: ConsumerOptions, known: Sequence[str]) -> ConsumerOptions
             )
         for one in matching:
             order.setdefault(one, found.get(one, weight))
-    return replace(consumer, queues=tuple(order), weights=tuple(order.values()) if consumer.weights else ())
+    weighted = consumer.weights and len(order) > 1
+    return replace(consumer, queues=tuple(order), weights=tuple(order.values()) if weighted else ())
 
 
 def _parts(word: str) -> tuple[str, str]:
