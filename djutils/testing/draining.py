@@ -47,10 +47,8 @@ def drain(
     passes: what a command enqueues with a delay counts from the moment at which the command itself was due. The
     clock is not changed: a command sees the real time. Periodic commands are not enqueued.
 
-    Raises ``ValueError`` for a negative ``until``. After 1000 runs it raises ``QueueException``, because a command may enqueue itself endlessly.
+    Raises ``ValueError`` for an ``until`` that is no such time. After 1000 runs it raises ``QueueException``, because a command may enqueue itself endlessly.
     """
-    if until is not None and until < timedelta(0):
-        raise ValueError(f"drain(until={until!r}): time does not run backwards; nothing was run.")
     with ExitStack() as stack:
         return _Drain(queue, stack, delays, retries, until).run()
 
@@ -158,7 +156,11 @@ class _Drain:
 class _Passing:
     """The time that passes while delayed calls are run before they are due."""
 
-    def __init__(self, until: timedelta | None) -> None:
+    def __init__(self, until: Any) -> None:
+        if until is not None and not (isinstance(until, timedelta) and until >= timedelta(0)):
+            raise ValueError(
+                f"drain(until={until!r}) must be a timedelta that is not negative; nothing was run."
+            )
         began = time.time()
         self._now = began
         self._end = float("inf") if until is None else began + until.total_seconds()

@@ -105,8 +105,14 @@ def test_time_passes_as_far_as_it_is_told(memory: MemoryQueue, ran: list[Any]) -
 
     assert ran == [9, 8, "between", 7]
     assert_enqueued(remind, 6)
-    with pytest.raises(ValueError, match="time does not run backwards"):
-        drain(until=timedelta(days=-1))
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=-1), 3, "3 days"])
+def test_what_is_no_time_ahead_is_refused(memory: MemoryQueue, ran: list[Any], wrong: Any) -> None:
+    record("x")
+    with pytest.raises(ValueError, match=r"drain\(until=.* must be a timedelta"):
+        drain(until=wrong)
+    assert ran == []
 
 
 def test_a_retry_beyond_that_time_waits(memory: MemoryQueue) -> None:
