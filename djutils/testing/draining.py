@@ -18,12 +18,11 @@ from djutils.queue.message import Action, Crashes, Delivery
 from djutils.queue.signals import command_died, command_retried
 
 from .crashing import dies_now
-from .enqueued import Enqueued, chosen, read
+from .enqueued import ROUNDED, Enqueued, chosen, read
 from .stores import Waiting, view_of
 from .transactions import send_what_is_committed, spared
 
 _MOST = 1000
-_ROUNDED = 1.0
 _DEATH = "The test let its process die here: crash()."
 
 
@@ -170,7 +169,7 @@ class _Passing:
         """Return when the call is due, if the time that has passed so far had passed before it was made."""
         seen, moment = self._seen.get(id, (float("-inf"), 0.0))
         # A view may compute the same moment a little differently each time; a retry has another one.
-        if abs(due - seen) > _ROUNDED:
+        if abs(due - seen) > ROUNDED:
             moment = due + max(0.0, self._now - time.time())
             self._seen[id] = due, moment
         return moment

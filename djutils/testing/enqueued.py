@@ -15,7 +15,8 @@ from djutils.queue.registry import registry
 from .stores import Waiting, view_of
 from .transactions import send_what_is_committed
 
-_ROUNDED = 1.0
+ROUNDED = 1.0
+"""Most seconds by which a store and a view of it may change a moment."""
 
 
 class Enqueued(NamedTuple):
@@ -74,7 +75,7 @@ def read(queue: BaseQueue, waiting: Waiting) -> Enqueued:
     args, kwargs = _arguments(registry.get_class(message.command), codec.load(message.body))
     due = waiting.due
     # Show the moment that the caller passed, if it still applies: the store uses its own clock, and rounds.
-    if due is not None and message.eta is not None and abs(message.eta - due) < _ROUNDED:
+    if due is not None and message.eta is not None and abs(message.eta - due) < ROUNDED:
         due = message.eta
     moment = None if due is None else datetime.fromtimestamp(due, UTC)
     attempt = max(message.attempt, waiting.attempts + 1)
