@@ -15,16 +15,18 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from .queue import autodiscover
-from .queue.backends import queues
+from .queue.backends import is_result_store, queues
 from .queue.chain import every_middleware
 from .queue.conf import NAMES, PLACES, are_places, settings
 from .queue.crontab import Crontab
 from .queue.dead_letters import as_age
 from .queue.exceptions import ConfigurationError
+from .queue.keeping import is_ttl
 from .queue.keys import is_weak, secrets_in_use
 from .queue.registry import registry
 from .queue.retry import RetryPolicy, is_backoff
 from .queue.signatures import signature_of
+from .queue.stores.base import LARGEST
 
 _FORMER = {"QUEUE_CLASS": "QUEUE_BACKEND", "QUEUE_ALWAYS_EAGER": "QUEUE_EAGER"}
 """Settings of later 2011 versions of djutils, and their present names."""
@@ -204,6 +206,7 @@ def _is_name(value: Any) -> bool:
 
 
 _COUNT = (_is_count, "an integer, 1 or more")
+_BOOLEAN = (lambda value: isinstance(value, bool), "True or False")
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "QUEUE_MAX_ATTEMPTS": _COUNT,
     "QUEUE_MAX_CRASHES": _COUNT,
@@ -216,14 +219,28 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "QUEUE_NAME": (_is_name, "text of at most 200 characters, without control characters"),
     "QUEUE_CONNECTION": (lambda value: _is_text(value, 4000), "text of at most 4000 characters"),
     "QUEUE_DEAD_LETTERS_KEPT": (_is_age_or_none, "None, a timedelta, seconds, or text such as '30d'"),
-    "QUEUE_EAGER": (lambda value: isinstance(value, bool), "True or False"),
+    "QUEUE_EAGER": _BOOLEAN,
+    "QUEUE_RESULTS": _BOOLEAN,
+    "QUEUE_RESULT_TTL": (is_ttl, "seconds or a timedelta, above 0"),
+    "QUEUE_MAX_RESULT_SIZE": (
+        lambda value: _is_count(value) and value <= LARGEST,
+        f"an integer, 1 to {LARGEST}",
+    ),
+    "QUEUE_RESULT_STORE": (
+        is_result_store,
+        "'database', 'redis' or 'cache', with a colon and the alias or address after it if it is not the default one",
+    ),
 }
 _COUNTED = "int(os.environ['NAME'])"
+_TRUE = "os.environ['NAME'] == 'True'"
 _CONVERTED = {
     "QUEUE_MAX_ATTEMPTS": _COUNTED,
     "QUEUE_MAX_CRASHES": _COUNTED,
     "QUEUE_MAX_MESSAGE_SIZE": _COUNTED,
     "QUEUE_BACKOFF": "float(os.environ['NAME'])",
-    "QUEUE_EAGER": "os.environ['NAME'] == 'True'",
+    "QUEUE_EAGER": _TRUE,
+    "QUEUE_RESULTS": _TRUE,
+    "QUEUE_MAX_RESULT_SIZE": _COUNTED,
+    "QUEUE_RESULT_TTL": "float(os.environ['NAME'])",
 }
 """How to convert the text of an environment variable to the value of a setting."""

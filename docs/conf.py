@@ -55,7 +55,10 @@ nitpicky = True
 # Types of Python, of Django and of our own type hints, where no page is known of them.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!djutils\.)(\w+\.)*\w+"),
-    (r"py:.*", r"djutils\.(models|queue\.decorators\.[PR]$|queue\.current\.Watchdog).*"),
+    (
+        r"py:.*",
+        r"djutils\.(models|queue\.decorators\.[PR]$|queue\.progressing\.T$|queue\.resuming\.M$|queue\.current\.Watchdog).*",
+    ),
     (r"py:obj", r"typing\.~P"),
     # Their options are listed one by one.
     (r"py:class", r"djutils\.queue\.(chain\.DeclaredOptions|command_options\.CallOptions)"),

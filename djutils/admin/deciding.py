@@ -37,7 +37,7 @@ _DECIDE: dict[Verb, Callable[[BaseQueue, Collection[str], str], int]] = {
 _ENDLESS = 1 << 62
 
 
-class Progress(NamedTuple):
+class Going(NamedTuple):
     """How far an action has come. It is sent in the page's form, and checked when it comes back."""
 
     until: datetime
@@ -52,7 +52,7 @@ class Progress(NamedTuple):
         return json.dumps([self.until.isoformat(), self.queues, self.after, self.done], separators=(",", ":"))
 
     @classmethod
-    def of(cls, text: str) -> Progress:
+    def of(cls, text: str) -> Going:
         """Parse what ``str`` produced; raise ``ValueError`` for anything else."""
         try:
             until, names, after, done = json.loads(text)
@@ -64,7 +64,7 @@ class Progress(NamedTuple):
         return progress
 
     @classmethod
-    def begin(cls, chosen: Sequence[BaseQueue]) -> Progress:
+    def begin(cls, chosen: Sequence[BaseQueue]) -> Going:
         """Return the beginning of an action on everything that is dead now, by the clock of the store."""
         newest = [snapshot for queue in chosen for snapshot in queue.peek("dead", newest=True, count=1)]
         died = [snapshot.died or datetime.now(UTC) for snapshot in newest]
@@ -75,7 +75,7 @@ class Done(NamedTuple):
     """The result of a request."""
 
     number: int
-    progress: Progress
+    progress: Going
     """What is left; its queues are empty if nothing is."""
     problem: str = ""
 
@@ -95,7 +95,7 @@ class Estimate(NamedTuple):
     is_exact: bool
 
 
-def carry_out(verb: Verb, progress: Progress, sought: Sought, by: str) -> Done:
+def carry_out(verb: Verb, progress: Going, sought: Sought, by: str) -> Done:
     """Replay or discard what matches for some seconds; return how many were done, and what is left."""
     budget, now = Budget(_ENDLESS, SECONDS), progress
     try:
@@ -147,7 +147,7 @@ def record(user: Any, verb: Verb, what: str, keys: Sequence[str] = (), key: str 
     )
 
 
-def described(done: Done, began: Progress, wanted: Filter) -> str:
+def described(done: Done, began: Going, wanted: Filter) -> str:
     """Return what was done, for the log of actions: how many, where, by which filter, with which bound."""
     words = wanted.in_words()
     which = f", {words}" if words else ""
@@ -159,7 +159,7 @@ def repr_of(found: Found) -> str:
     return f"{found.command} {found.snapshot.id}"
 
 
-def _steps(verb: Verb, progress: Progress, sought: Sought, by: str, budget: Budget) -> Iterator[Progress]:
+def _steps(verb: Verb, progress: Going, sought: Sought, by: str, budget: Budget) -> Iterator[Going]:
     """Continue from ``progress``, queue by queue; yield the progress after each step."""
     while progress.queues:
         for step in _by_parts(queues[progress.queues[0]], verb, progress, sought, by, budget):
@@ -170,8 +170,8 @@ def _steps(verb: Verb, progress: Progress, sought: Sought, by: str, budget: Budg
 
 
 def _by_parts(
-    queue: BaseQueue, verb: Verb, progress: Progress, sought: Sought, by: str, budget: Budget
-) -> Iterator[Progress]:
+    queue: BaseQueue, verb: Verb, progress: Going, sought: Sought, by: str, budget: Budget
+) -> Iterator[Going]:
     """Replay or discard part by part; yield the progress after each."""
     # What is replayed last is lent first where messages are leased, and runs last where they are only read.
     newest = queue.supports_leases

@@ -15,7 +15,7 @@ from djutils.models import QueueDeadLetter
 
 from . import asking, deciding, showing
 from .asking import Filter
-from .deciding import Progress, Verb
+from .deciding import Going, Verb
 from .pages import QueuePages
 
 
@@ -135,7 +135,7 @@ class QueueDeadLetterAdmin(QueuePages):
         if "progress" not in request.POST:
             return self._begin(request, verb, wanted)
         try:
-            began = Progress.of(request.POST["progress"])
+            began = Going.of(request.POST["progress"])
         except ValueError:
             self._say(request, [gettext("Nothing was changed: the form was not complete. Begin again.")])
             return HttpResponseRedirect(here)
@@ -161,7 +161,7 @@ class QueueDeadLetterAdmin(QueuePages):
         """Ask for confirmation that everything that matches is meant."""
         chosen, problem = asking.chosen(wanted.queue)
         try:
-            progress = Progress.begin(chosen)
+            progress = Going.begin(chosen)
             guess = deciding.estimate(chosen, wanted, asking.MOST)
         except Exception as error:  # noqa: BLE001  (a backend may raise anything)
             problem = problem or asking.explain(wanted.queue or "of this project", error)

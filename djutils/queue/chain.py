@@ -16,13 +16,14 @@ from .command import Command
 from .command_options import CALLED, CoreOptions, Option, check_options, options_of
 from .conf import settings
 from .exceptions import ConfigurationError
+from .keeping import ResultOptions
 from .message import Message
 from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 
 
-class DeclaredOptions(CoreOptions, TimeLimitOptions, AtomicOptions, total=False):
+class DeclaredOptions(CoreOptions, TimeLimitOptions, AtomicOptions, ResultOptions, total=False):
     """All options of djutils that are given where a command is declared."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from . import codec
 from .conf import settings
 from .exceptions import InvalidCommand
 from .retry import Backoff, RetryPolicy
@@ -31,6 +32,13 @@ class Command:
     atomic: ClassVar[bool | str] = False
     """Whether its writes to a database and its acknowledgement are one commit: True, or the alias of that database."""
 
+    result: ClassVar[bool | None] = None
+    """Whether what becomes of it is kept; None: ``QUEUE_RESULTS``."""
+    result_ttl: ClassVar[float | timedelta | None] = None
+    """How long, in seconds or as a timedelta; None: ``QUEUE_RESULT_TTL``."""
+    keeps_arguments: ClassVar[bool] = False
+    """Whether its arguments are kept with its result."""
+
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""
     priority: int = 0
@@ -40,6 +48,10 @@ class Command:
 
     def __init__(self, data: Any = None) -> None:
         self.data = data
+
+    dump = staticmethod(codec.dump)
+    """How its data, and what it returns, travel: pickled, and signed by us."""
+    load = staticmethod(codec.load)
 
     def execute(self) -> Any:
         """Do the work on ``self.data``."""
@@ -58,6 +70,11 @@ class Command:
         """Return where the function it runs is defined, as ``file:line``."""
         code = inspect.unwrap(cls.function).__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
+
+    @classmethod
+    def keeps_results(cls) -> bool:
+        """Return whether what becomes of it is kept: its own option takes precedence over the project's setting."""
+        return bool(settings.QUEUE_RESULTS if cls.result is None else cls.result)
 
     @classmethod
     def retry_policy(cls) -> RetryPolicy:

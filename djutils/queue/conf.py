@@ -90,6 +90,21 @@ If it is set, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted.""
 
     Seconds, a ``timedelta``, or text such as ``"30d"``; None: until an operator replays or discards it."""
 
+    QUEUE_RESULTS = Setting(False)
+    """Whether what becomes of a command is kept, unless the command itself says so with ``result``."""
+
+    QUEUE_RESULT_TTL = Setting[Any](24 * 3600)
+    """How long a result is kept: seconds, or a ``timedelta``."""
+
+    QUEUE_RESULT_STORE = Setting("")
+    """Where results are kept, if not beside the messages.
+
+    ``"database"`` or ``"database:alias"``, ``"redis:host:port:db"`` or a URL, ``"cache"`` or ``"cache:alias"``. A cache
+    may forget; and only what is kept beside the messages is kept in the transaction of the acknowledgement."""
+
+    QUEUE_MAX_RESULT_SIZE = Setting(256 * 1024)
+    """Largest result in bytes. A larger one is not kept: the call counts as failed, and its ``errors`` say why."""
+
     @property
     def listed_queues(self) -> tuple[str, ...]:
         """The names in ``QUEUES``; none if it is invalid, which ``place_of`` reports."""

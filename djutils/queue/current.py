@@ -12,10 +12,16 @@ from .message import Delivery, Message
 
 
 class Watchdog(Protocol):
-    """Where a run records for the supervisor when its command must have ended; a board's slot is one."""
+    """What a run and its consumer tell each other; a board's slot is one."""
 
     def must_end(self, deadline: float) -> None:
         """Record when the running command must have ended, by the monotonic clock; 0: no limit."""
+
+    def report(self, id: str, done: int, total: int | None, note: str) -> None:
+        """Record how far the running command ``id`` is."""
+
+    def is_asked_to_end(self, id: str) -> bool:
+        """Return whether the running command ``id`` was cancelled."""
 
 
 class Lease(NamedTuple):
@@ -39,6 +45,14 @@ class Running(NamedTuple):
 
 running: ContextVar[Running | None] = ContextVar("djutils_running", default=None)
 """The run in this thread or coroutine."""
+
+
+def run_here() -> Running:
+    """Return the run in this thread or coroutine; raise ``LookupError`` if there is none."""
+    run = running.get()
+    if run is None:
+        raise LookupError("No command is running here.")
+    return run
 
 
 class CurrentMessage:
@@ -76,6 +90,16 @@ class CurrentMessage:
         'How to do distributed locking', 2016).
         """
         return self.attempt + self._run.delivery.crashes + self._run.delivery.redeliveries
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a caller has cancelled this call; known within a second or two, of a run that has lasted for a second.
+
+        A long command looks now and then, and ends with an exception, whichever it likes: its call is then CANCELLED, and
+        not retried. If it returns, its call is SUCCESSFUL.
+        """
+        watchdog = self._run.watchdog
+        return watchdog is not None and watchdog.is_asked_to_end(self.id)
 
     def still_ours(self) -> bool:
         """Ask the backend whether the message is still lent to this worker.

@@ -65,7 +65,7 @@ def make_class(
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
     check_declared(options, f"the command '{function.__name__}'")
-    runs = _as_plain(function, options.get("time_limit"))
+    runs = as_plain(function, options.get("time_limit"))
 
     def execute(self: Command) -> Any:
         args, kwargs = self.data or ((), {})
@@ -103,7 +103,7 @@ def takes(function: Any, *args: Any) -> bool:
     return True
 
 
-def _as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
+def as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any]:
     """Return ``function`` as a plain function, with the time limit of a coroutine applied."""
     if not inspect.iscoroutinefunction(function):
         return function

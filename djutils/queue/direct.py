@@ -18,7 +18,7 @@ from .executor import Executor
 from .ids import new_id
 from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection
 from .retry import RetryPolicy
-from .verdict import describe
+from .tracebacks import describe
 
 
 class DirectExecutor(Executor):
@@ -99,11 +99,21 @@ def _run_lent(queue: LeasedQueue) -> Message | None:
         queue.reap(owner, running={})
 
 
+def keep(queue: BaseQueue, outcome: Outcome) -> None:
+    """Keep what is to be kept of a run, where the queue can."""
+    if outcome.kept is not None and queue.results is not None:
+        queue.results.set(outcome.kept.values, outcome.kept.ttl)
+
+
 def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
+    if outcome.action is not Action.FINISH:
+        keep(queue, outcome)
     if outcome.action is Action.REJECT:
         queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
     elif outcome.action is Action.RELEASE:
         queue.release(owner, [id], outcome.delay)
+    elif outcome.action is Action.FINISH and outcome.kept is not None:
+        queue.finish(owner, outcome.kept.values, outcome.kept.ttl)
     elif outcome.action in {Action.ACK, Action.DROP}:
         queue.ack(owner, [id])
 

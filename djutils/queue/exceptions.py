@@ -20,6 +20,14 @@
     ├── BackendError                   the driver's own error is its __cause__
     │   ├── BackendUnavailable         calling again may help
     │   └── OwnerLost                  the leased messages were taken back
+    ├── ResultError                    about what has become of a call
+    │   ├── ResultNotFound             also Python's LookupError
+    │   │   └── ResultNotKept          its command keeps none
+    │   ├── NoReturnValue              also Python's ValueError: it has not succeeded, or not yet
+    │   ├── ResultTooLarge             what a command returned is not kept
+    │   ├── ResultTimeout              also Python's TimeoutError: the call goes on
+    │   └── CommandFailed              what it raised cannot be raised here
+    │       └── Cancelled
     ├── NotStorable                    no store keeps such a key, value or time to live
     ├── TimeLimitExceeded              raised in a command that runs for too long
     ├── ConsumerError                  the daemon cannot start, stop or report its status
@@ -124,6 +132,44 @@ class OwnerLost(BackendError):
     This happens to a worker that was silent for longer than the lease. It can no longer settle
     the messages it holds; other workers will run them.
     """
+
+
+class ResultError(QueueException):
+    """What has become of a call cannot be told."""
+
+
+class ResultNotFound(ResultError, LookupError):
+    """There is neither a message nor a result with this id.
+
+    It was never sent, or its transaction was rolled back, or its result has expired.
+    """
+
+
+class ResultNotKept(ResultNotFound):
+    """The command keeps no results. Declare it with ``result=True``, or set ``QUEUE_RESULTS``."""
+
+
+class NoReturnValue(ResultError, ValueError):
+    """The command has not returned anything."""
+
+
+class ResultTooLarge(ResultError):
+    """What the command returned exceeds QUEUE_MAX_RESULT_SIZE, and was not kept.
+
+    Store the data elsewhere (a row, a file) and return a reference to it.
+    """
+
+
+class ResultTimeout(ResultError, TimeoutError):
+    """The command has not ended within the time to wait for it; it is not affected by that."""
+
+
+class CommandFailed(ResultError):
+    """The command failed with an exception that cannot be raised here."""
+
+
+class Cancelled(CommandFailed):
+    """The command was cancelled, or dropped itself."""
 
 
 class NotStorable(QueueException):

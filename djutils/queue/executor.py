@@ -13,16 +13,19 @@ from asgiref.sync import sync_to_async
 from django.urls import get_script_prefix, set_script_prefix
 
 from .chain import chain_of, every_middleware
-from .codec import decode, load
+from .codec import decode
 from .command import Command
 from .conf import settings
 from .current import Lease, Running, Watchdog, running
 from .exceptions import (
+    Cancelled,
     InvalidMessage,
     NotUnderstood,
     TooDangerous,
     UnknownCommand,
 )
+from .interrupting import cancel_here, interruptible
+from .keeping import await_and_keep, finished, run_and_keep, with_record
 from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome, make
 from .middleware.base import Layer, Run, compose, defines
 from .registry import CommandRegistry, registry
@@ -95,8 +98,8 @@ class Executor(Verdict):
         self._script_prefix = get_script_prefix()
         # A call that is not made: most sites have no prefix.
         self._enter = running.set if self._script_prefix == "/" else self._enter_with_prefix
-        self._runs: dict[type[Command], Run] = {}
-        self._awaited_runs: dict[type[Command], Run] = {}
+        self._runs: dict[type[Command], tuple[Run, bool]] = {}
+        self._awaited_runs: dict[type[Command], tuple[Run, bool]] = {}
         self._told = [one for one in every_middleware() if defines(one, "settled")]
 
     def execute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
@@ -168,7 +171,17 @@ class Executor(Verdict):
         """Return the outcome of a delivery whose process had to be killed because of ``error``."""
         message = decode(delivery.data, self._queue_name)
         command_class = self._registry.get_class(message.command)
-        outcome = self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+        outcome = self._ended_by(error, command_class, message, delivery)
+        return self._tell(command_class, message, outcome)
+
+    def cancelled(self, delivery: Delivery) -> Outcome:
+        """Return the outcome of a delivery that was cancelled, and whose process was killed for that."""
+        message = decode(delivery.data, self._queue_name)
+        command_class = self._registry.get_class(message.command)
+        told = Cancelled("It was cancelled while it ran, and its process was killed.")
+        outcome = self._drop(command_class, message, told)
+        if command_class.keeps_results():
+            outcome = with_record(outcome, command_class, message, delivery, told)
         return self._tell(command_class, message, outcome)
 
     def _early_by(self, message: Message) -> float:
@@ -185,13 +198,14 @@ class Executor(Verdict):
         self._enter(make(Running, (message, delivery, self._lease, watchdog, False)))
         started = time.perf_counter()
         try:
-            command = command_class(load(message.body))
+            command = command_class(command_class.load(message.body))
             if command_started.receivers:
                 send_signal(command_started, command_class, message=message)
-            result = (self._runs.get(command_class) or self._run_of(command_class))(command)
+            run, keeps = self._runs.get(command_class) or self._run_of(command_class)
+            result = run(command)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._ended_by(error, command_class, message, delivery)
-        return self._succeeded(command_class, message, started, result)
+        return self._succeeded(command_class, message, started, result, keeps)
 
     async def _attempt_awaited(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
@@ -199,34 +213,41 @@ class Executor(Verdict):
         self._enter(make(Running, (message, delivery, self._lease, watchdog, True)))
         started = time.perf_counter()
         try:
-            command = command_class(load(message.body))
+            command = command_class(command_class.load(message.body))
             await _aside(send_signal, command_started, command_class, message=message)
-            run = self._awaited_runs.get(command_class) or self._awaited_run_of(command_class)
-            result = await run(command)
+            run, keeps = self._awaited_runs.get(command_class) or self._awaited_run_of(command_class)
+            with interruptible(message.id, cancel_here()):
+                result = await run(command)
         except BaseException as error:  # noqa: BLE001  as above; also a CancelledError that the command raised
             return await _aside(self._ended_by, error, command_class, message, delivery)
-        return await _aside(self._succeeded, command_class, message, started, result)
+        return await _aside(self._succeeded, command_class, message, started, result, keeps)
 
     def _succeeded(
-        self, command_class: type[Command], message: Message, started: float, result: object
+        self, command_class: type[Command], message: Message, started: float, result: object, keeps: bool
     ) -> Outcome:
         duration = time.perf_counter() - started
         if logger.isEnabledFor(logging.INFO):
             self._log_success(message, duration)
         if command_succeeded.receivers:
             send_signal(command_succeeded, command_class, message=message, duration=duration, result=result)
-        return SETTLED if command_class.atomic and self._lease else ACKED
+        if command_class.atomic and self._lease:
+            return SETTLED
+        return finished() if keeps else ACKED
 
-    def _run_of(self, command_class: type[Command]) -> Run:
-        """Return how a command of this class is run: it pays only for the options it uses."""
+    def _run_of(self, command_class: type[Command]) -> tuple[Run, bool]:
+        """Return how a command of this class is run, which pays only for the options it uses, and if it keeps its result."""
         layers = (*self._layers, *chain_of(command_class).layers)
-        run = self._runs[command_class] = compose(layers, methodcaller("execute"))
-        return run
+        keeps = command_class.keeps_results()
+        run = compose(layers, run_and_keep if keeps else methodcaller("execute"))
+        self._runs[command_class] = run, keeps
+        return run, keeps
 
-    def _awaited_run_of(self, command_class: type[Command]) -> Run:
+    def _awaited_run_of(self, command_class: type[Command]) -> tuple[Run, bool]:
         layers = (*self._awaited_layers, *chain_of(command_class).awaited_layers)
-        run = self._awaited_runs[command_class] = compose(layers, methodcaller("aexecute"))
-        return run
+        keeps = command_class.keeps_results()
+        run = compose(layers, await_and_keep if keeps else methodcaller("aexecute"))
+        self._awaited_runs[command_class] = run, keeps
+        return run, keeps
 
     def _tell(self, command_class: type[Command], message: Message, outcome: Outcome) -> Outcome:
         """Tell the middleware of ``outcome`` and return it, whatever they do."""

@@ -184,12 +184,21 @@ class Action(Enum):
     """What becomes of a delivery."""
 
     ACK = "succeeded"
+    FINISH = "succeeded with a result"
     DROP = "dropped"
     RELEASE = "released"
     RETRY = "retried"
     REJECT = "rejected"
     SETTLED = "settled"
     """The backend already knows: acked in the command's own transaction, or taken back."""
+
+
+class Kept(NamedTuple):
+    """What a store is to keep of a run, at the latest when the run is settled."""
+
+    values: Mapping[str, bytes]
+    ttl: float
+    """Seconds."""
 
 
 class Outcome(NamedTuple):
@@ -202,6 +211,8 @@ class Outcome(NamedTuple):
     """The exception or the reason, then the traceback, for RETRY and REJECT; the reason of a DROP."""
     charge: int = 1
     """What a RETRY or a REJECT adds to the attempts: 0 if it never ran."""
+    kept: Kept | None = None
+    """What is kept of a command that keeps its results; for FINISH under the message's id."""
 
 
 ACKED = Outcome(Action.ACK)

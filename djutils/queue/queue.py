@@ -6,6 +6,7 @@ from asyncio import _get_running_loop
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -19,12 +20,13 @@ from .backends.base import BaseQueue
 from .command import Command
 from .conf import settings
 from .declaring import PeriodicQueueCommand, QueueCommand
-from .direct import DirectExecutor, run_next
+from .direct import DirectExecutor, keep, run_next
 from .event_loops import check_caller, explain, refuse_coroutine
 from .exceptions import NotPicklable, QueueException
 from .message import Delivery, Message, make
+from .reading import searched_queues
 from .registry import registry
-from .results import Result
+from .results import Result, find
 from .sending import announce, pack, seal, send
 from .shipment import Parcel
 
@@ -65,7 +67,7 @@ class Invoker:
         """
         queue = self._queue_named(command.queue_name)
         if settings.QUEUE_EAGER:
-            return _run_here(pack(command, queue, runs_here=True))
+            return _run_here(queue, pack(command, queue, runs_here=True))
         try:
             if _get_running_loop() is not None:
                 check_caller(queue)
@@ -73,7 +75,10 @@ class Invoker:
             send(queue, [parcel])
         except (SynchronousOnlyOperation, NotPicklable) as error:
             explain(error, command, "invoker.enqueue(command)", "await invoker.aenqueue(command)")
-        return _result(parcel.message)
+        result = _result(parcel.message)
+        if self._queue is queue:
+            result._queue = queue
+        return result
 
     async def aenqueue(self, command: Command) -> Result:
         """Send ``command`` from a coroutine, on any queue; results and errors as for ``enqueue``.
@@ -90,8 +95,9 @@ class Invoker:
         may have been.
         """
         if settings.QUEUE_EAGER:
-            parcels = [pack(one, self._queue_named(one.queue_name), runs_here=True) for one in commands]
-            return [_run_here(parcel) for parcel in parcels]
+            found = [(self._queue_named(one.queue_name), one) for one in commands]
+            parcels = [(queue, pack(one, queue, runs_here=True)) for queue, one in found]
+            return [_run_here(*parcel) for parcel in parcels]
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
         results: list[Result] = []
         queue, name = None, None
@@ -136,6 +142,18 @@ class Invoker:
         except SynchronousOnlyOperation as error:
             explain(error, None, "invoker.resend(message)", "await sync_to_async(invoker.resend)(message)")
         return _result(message)
+
+    def result(self, id: str, queue_name: str | None = None) -> Result:
+        """Return what has become of the call with this ``id``, from any process.
+
+        Every queue that the project knows is searched, or only the one that is named. Raises ``ResultNotFound``,
+        ``ResultNotKept``, ``InvalidMessage`` for a record that this site has not signed, and ``BackendError``.
+        """
+        return find(id, self._queue, [queue_name] if queue_name else searched_queues())
+
+    async def aresult(self, id: str, queue_name: str | None = None) -> Result:
+        """As ``result``, from a coroutine."""
+        return await sync_to_async(self.result)(id, queue_name)
 
     def dequeue(self) -> Result | None:
         """Take the next command off the queue, run it here and return its handle; None if there is none.
@@ -189,11 +207,11 @@ def _result(message: Message) -> Result:
     return make(Result, message[:3])
 
 
-def _run_here(parcel: Parcel) -> Result:
+def _run_here(queue: BaseQueue, parcel: Parcel) -> Result:
     """Run a call instead of sending it, through the same checks, signals and limits."""
     envelope, message, _ = parcel
     announce([parcel])
-    DirectExecutor(message.queue).run(Delivery(envelope.id, envelope.data))
+    DirectExecutor(message.queue).run(Delivery(envelope.id, envelope.data), partial(keep, queue))
     return _result(message)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
 from .backends.base import BaseQueue
-from .codec import dump, load
 from .command import Command
 from .command_options import due_at
 from .conf import settings
@@ -22,8 +21,14 @@ class CommandRegistry:
 
     def __init__(self) -> None:
         self._commands: dict[str, type[Command]] = {}
+        self.finders: list[Callable[[str], type[Command] | None]] = []
+        """Asked in turn for a name that is not registered; only names in messages that we have signed get here."""
         self.findable: set[type[Command]] = set()
         """Commands that a consumer can find, as far as this process can tell; the others were not checked yet."""
+
+    def known(self, name: str) -> type[Command] | None:
+        """Return the command class that is registered as ``name``; None if there is none."""
+        return self._commands.get(name)
 
     def register(self, command_class: type[Command]) -> None:
         """Register ``command_class`` under its name.
@@ -99,7 +104,7 @@ class CommandRegistry:
             )
         eta = due_at(command.run_after) if command.run_after else None
         queue = queue or command.queue_name or ""
-        body, priority = dump(command.data), command.priority
+        body, priority = command.dump(command.data), command.priority
         return make(Message, (new_id(), command.name, queue, time.time(), body, eta, priority, 1, b""))
 
     def get_command_for_message(self, message: Message) -> Command:
@@ -109,13 +114,16 @@ class CommandRegistry:
         before anything is unpickled, and ``NotUnpicklable`` if unpickling fails.
         """
         command_class = self.get_class(message.command)
-        return command_class(load(message.body))
+        return command_class(command_class.load(message.body))
 
     def get_class(self, name: str) -> type[Command]:
         """Return the command class registered as ``name``; raise ``UnknownCommand`` if there is none."""
         try:
             return self._commands[name]
         except KeyError:
+            for find in self.finders:
+                if found := find(name):
+                    return found
             near = get_close_matches(name, self._commands, n=1)
             hint = f" The nearest is '{near[0]}'." if near else ""
             raise UnknownCommand(

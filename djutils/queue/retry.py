@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-Backoff = float | tuple[float, float] | Callable[[int], float]
+Backoff = float | tuple[float, float] | Callable[[int], float | None]
 """Seconds before the second attempt, doubled for each later one; optionally with the longest wait; or a
-function from the failed attempt (first = 1) to seconds."""
+function from the failed attempt (first = 1) to seconds, or None: not again."""
 
 LONGEST = 3600.0
 """The longest wait in seconds if a backoff does not set one."""
@@ -37,7 +37,8 @@ class RetryPolicy(NamedTuple):
         if attempt >= self.max_attempts:
             return None
         if callable(self.backoff):
-            return as_delay(self.backoff(attempt))
+            seconds = self.backoff(attempt)
+            return None if seconds is None else as_delay(seconds)
         first, longest = _bounds(self.backoff)
         delay = min(longest, first * 2.0 ** min(attempt - 1, 64))
         return as_delay(delay * (1 + (random.random() if chance is None else chance)) / 2)

@@ -42,6 +42,8 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
         )
     if command.atomic and not (runs_here and isinstance(queue, MemoryQueue)):
         _refuse_elsewhere(command, queue)
+    if command_class.result and queue.results is None:
+        _refuse_result(command, queue)
     if not runs_here and command_class not in registry.findable:
         registry.refuse_unfindable(command_class, queue)
     own = vars(command)
@@ -81,6 +83,14 @@ def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
     delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
     envelope = make(Envelope, (message.id, data, delay, message.priority))
     return make(Parcel, (envelope, message, command_class))
+
+
+def _refuse_result(command: Command, queue: BaseQueue) -> None:
+    """Raise ``UnsupportedOption``: nothing could be told of a message that waits in ``queue``."""
+    raise UnsupportedOption(
+        f"{type(queue).__name__} cannot show what waits or runs in it, so '{command.name}' cannot keep its results there; "
+        f"nothing was sent. Use DatabaseQueue or RedisQueue, or leave result out."
+    )
 
 
 def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:

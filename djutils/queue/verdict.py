@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
-import traceback
-from types import TracebackType
 from typing import Any
 
 from django.dispatch import Signal
 
 from .command import Command
-from .current import Lease
-from .exceptions import Drop, ForeignMessage, InvalidMessage, OwnerLost, Postpone, Reject, Retry, TooDangerous
+from .current import Lease, running
+from .exceptions import (
+    Cancelled,
+    Drop,
+    ForeignMessage,
+    InvalidMessage,
+    OwnerLost,
+    Postpone,
+    Reject,
+    Retry,
+    TooDangerous,
+)
+from .keeping import with_record
 from .message import SETTLED, Action, Delivery, Message, Outcome
 from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay
 from .signals import command_died, command_dropped, command_postponed, command_retried
+from .tracebacks import describe, users_part
 
 logger = logging.getLogger("djutils.queue.executor")
 
-_ERROR_SIZE = 16 * 1024
 _SOONEST = 1.0
 """Seconds that a command is postponed at least."""
 
@@ -33,6 +42,19 @@ class Verdict:
         self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
     ) -> Outcome:
         """Return the outcome of a run that ended with ``error``."""
+        run = running.get()
+        if run and run.watchdog and run.watchdog.is_asked_to_end(message.id):
+            error = Cancelled(f"It was cancelled while it ran, and ended with {type(error).__name__}.")
+            outcome = self._drop(command_class, message, error)
+        else:
+            outcome = self._outcome_of(error, command_class, message, delivery)
+        if command_class.keeps_results():
+            return with_record(outcome, command_class, message, delivery, error)
+        return outcome
+
+    def _outcome_of(
+        self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
+    ) -> Outcome:
         match error:
             case OwnerLost():
                 return self._taken_back(message, error)
@@ -59,7 +81,7 @@ class Verdict:
         send_signal(command_postponed, command_class, message=message, exception=told, delay=delay)
         return Outcome(Action.RELEASE, delay=delay)
 
-    def _drop(self, command_class: type[Command], message: Message, told: Drop) -> Outcome:
+    def _drop(self, command_class: type[Command], message: Message, told: BaseException) -> Outcome:
         logger.info("%s %s dropped: %s", message.id, message.command, told)
         send_signal(command_dropped, command_class, message=message, exception=told)
         return Outcome(Action.DROP, error=str(told))
@@ -100,7 +122,7 @@ class Verdict:
         delay = _delay(policy, attempt, error)
         text = describe(error)
         reason = text.partition("\n")[0]
-        told = None if isinstance(error, Reject | Retry) else (type(error), error, _users_part(error))
+        told = None if isinstance(error, Reject | Retry) else (type(error), error, users_part(error))
         name = f"{message.id} {message.command}"
         if delay is None:
             logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
@@ -128,23 +150,3 @@ def send_signal(signal: Signal, sender: type[Command], **facts: Any) -> None:
     """Send ``signal`` to its receivers, if there are any; exceptions of receivers are logged."""
     if signal.receivers:
         signal.send_robust(sender=sender, **facts)
-
-
-def _users_part(error: BaseException) -> TracebackType | None:
-    """Return the traceback from where the command's own code begins; all of it if that was never reached."""
-    part = error.__traceback__
-    while part is not None and part.tb_frame.f_globals.get("__name__", "").startswith("djutils.queue."):
-        part = part.tb_next
-    return part or error.__traceback__
-
-
-def describe(error: BaseException) -> str:
-    """Return one line with the exception, then its traceback; at most 16 KiB."""
-    headline = traceback.TracebackException(type(error), error, None)
-    headline.__notes__ = None
-    *_, last = headline.format_exception_only()
-    summary = last.strip().partition("\n")[0]
-    text = "".join(traceback.format_exception(type(error), error, _users_part(error)))
-    if len(text) > _ERROR_SIZE:
-        text = f"[...]\n{text[-_ERROR_SIZE:]}"
-    return f"{summary[:500]}\n\n{text}"

@@ -15,6 +15,7 @@ one with leases. Only pytest is needed.
 from __future__ import annotations
 
 from djutils.testing.contract_dead import DeadLetters
+from djutils.testing.contract_finishing import Finishing
 from djutils.testing.contract_leases import Lending
 from djutils.testing.contract_looking import Finding
 from djutils.testing.contract_names import Naming
@@ -27,6 +28,6 @@ __all__ = ["LeasedQueueContract", "QueueContract", "until"]
 
 
 class LeasedQueueContract(
-    Lending, Outcomes, Delaying, Beside, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
+    Lending, Outcomes, Finishing, Delaying, Beside, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
 ):
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""

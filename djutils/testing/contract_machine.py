@@ -40,7 +40,7 @@ from djutils.queue.ids import new_id
 from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot
 from djutils.testing.contract_fixtures import keeps_keys
 from djutils.testing.contract_looking import STATES
-from djutils.testing.contract_model import Kept, Model
+from djutils.testing.contract_model import Held, Model
 from djutils.testing.contract_queue import until
 
 STEPS = int(os.environ.get("DJUTILS_PROPERTY_STEPS", "1000"))
@@ -274,7 +274,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.dead_letters(count=count) == letters[:count]
         assert self.queue.dead_letters(ids) == [letter for letter in letters if letter.id in ids]
 
-    def in_turn(self, letters: Sequence[DeadLetter]) -> list[Kept]:
+    def in_turn(self, letters: Sequence[DeadLetter]) -> list[Held]:
         """Return the model's dead letters, newest first; those of the same moment in the order they were listed."""
         order = {letter.id: (letter.died, -at) for at, letter in enumerate(letters)}
         dead = self.model.dead()
@@ -313,11 +313,11 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.stats() == self.model.stats()
 
 
-def tell(dead: DeadLetter | Kept) -> tuple[Any, ...]:
+def tell(dead: DeadLetter | Held) -> tuple[Any, ...]:
     return dead.id, dead.data, dead.error, dead.attempts, dead.crashes, dead.redeliveries
 
 
-def shown(message: Snapshot | Kept) -> tuple[Any, ...]:
+def shown(message: Snapshot | Held) -> tuple[Any, ...]:
     return message.id, message.state, message.data, message.owner or 0, message.attempts, message.error
 
 

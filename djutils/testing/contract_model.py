@@ -31,7 +31,7 @@ class Turn(Enum):
 
 
 @dataclass
-class Kept:
+class Held:
     """A message, and everything the contract knows about it."""
 
     id: str
@@ -60,7 +60,7 @@ class Kept:
         self.owner, self.delay, self.turn = 0, delay, turn
         self.state = "delayed" if delay else "ready"
 
-    def precedes(self, other: Kept) -> bool:
+    def precedes(self, other: Held) -> bool:
         """Return whether the contract requires that it is lent before ``other`` when both are ready."""
         if self.turn is Turn.OVERDUE:
             return False
@@ -80,7 +80,7 @@ class Model:
     """What is known about one queue. Its methods return what the backend's must return."""
 
     def __init__(self, *, prompt: bool = True) -> None:
-        self.messages: dict[str, Kept] = {}
+        self.messages: dict[str, Held] = {}
         self.beats: dict[int, int] = {}
         self.keys: set[str] = set()
         self.due = Turn.ANYWHERE if prompt else Turn.OVERDUE
@@ -91,7 +91,7 @@ class Model:
     def send(self, envelopes: Sequence[Envelope]) -> None:
         for id, data, delay, priority in envelopes:
             if id not in self.messages:
-                self.messages[id] = kept = Kept(id, data, priority, next(self._count))
+                self.messages[id] = kept = Held(id, data, priority, next(self._count))
                 kept.wait(delay, Turn.LINE)
 
     def send_once(self, key: str, envelope: Envelope) -> bool:
@@ -200,7 +200,7 @@ class Model:
     def flush(self) -> None:
         self.messages.clear()
 
-    def dead(self, ids: Collection[str] | None = None) -> list[Kept]:
+    def dead(self, ids: Collection[str] | None = None) -> list[Held]:
         """Return the dead letters, newest first."""
         dead = [kept for kept in self._all("dead") if ids is None or kept.id in ids]
         return sorted(dead, key=lambda kept: kept.died, reverse=True)
@@ -222,10 +222,10 @@ class Model:
     def stats(self) -> Stats:
         return Stats(*(len(self._all(state)) for state in Stats._fields))
 
-    def _all(self, state: str) -> list[Kept]:
+    def _all(self, state: str) -> list[Held]:
         return [kept for kept in self.messages.values() if kept.state == state]
 
-    def _held(self, owner: int, ids: Collection[str]) -> dict[str, Kept]:
+    def _held(self, owner: int, ids: Collection[str]) -> dict[str, Held]:
         return {
             delivery.id: self.messages[delivery.id] for delivery in self.adopt(owner) if delivery.id in ids
         }

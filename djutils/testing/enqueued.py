@@ -72,7 +72,8 @@ def chosen(queue: BaseQueue | str | None) -> list[BaseQueue]:
 def read(queue: BaseQueue, waiting: Waiting) -> Enqueued:
     """Return ``waiting`` as a test sees it; errors as for ``enqueued``."""
     message = codec.decode(waiting.data, queue.name)
-    args, kwargs = _arguments(registry.get_class(message.command), codec.load(message.body))
+    command_class = registry.get_class(message.command)
+    args, kwargs = _arguments(command_class, command_class.load(message.body))
     due = waiting.due
     # Show the moment that the caller passed, if it still applies: the store uses its own clock, and rounds.
     if due is not None and message.eta is not None and abs(message.eta - due) < ROUNDED:
@@ -84,7 +85,8 @@ def read(queue: BaseQueue, waiting: Waiting) -> Enqueued:
 
 def _arguments(command_class: type[Command], data: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if is_a_function(command_class):
-        return data or ((), {})
+        args, kwargs = data or ((), {})
+        return tuple(args), kwargs  # as JSON it is a list
     return (data,), {}
 
 

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from djutils.queue import Reject, crontab, periodic_command, queue_command
+from djutils.queue import Drop, Reject, crontab, current_message, periodic_command, queue_command, track
 
 from . import pictures, spam
 from .mail import FolderBackend
@@ -29,13 +29,26 @@ def check_for_spam(entry_id: int) -> None:
     Entry.objects.filter(pk=entry_id).update(spam=verdict, checked_at=timezone.now())
 
 
-@queue_command
+@queue_command(result=True)
 def make_thumbnails(entry_id: int) -> None:
     """Make the two thumbnails of the photo."""
     entry = Entry.objects.get(pk=entry_id)
     with entry.photo.open() as photo:
         pictures.shrink(photo, {side: settings.MEDIA_ROOT / entry.thumbnail(side) for side in (SMALL, LARGE)})
     Entry.objects.filter(pk=entry_id).update(thumbnails_at=timezone.now())
+
+
+@queue_command(result=True, max_attempts=3)
+def make_poster(entry_id: int) -> str:
+    """Make a poster of the photo, which takes some seconds, and return its path below MEDIA_ROOT."""
+    entry, call = Entry.objects.get(pk=entry_id), current_message()
+    path = f"posters/{entry.pk:05}.jpg"
+    with entry.photo.open() as photo:
+        steps = pictures.make_poster(photo, LARGE, settings.MEDIA_ROOT / path)
+        for _ in track(steps, total=pictures.STEPS, note="strips"):
+            if call and call.cancelled:
+                raise Drop("A reader has cancelled it.")
+    return path
 
 
 @queue_command(max_attempts=5, backoff=(1, 60))

@@ -6,6 +6,10 @@ import uuid
 from datetime import datetime
 
 from django.db import models
+from django.utils.functional import cached_property
+
+from djutils.queue import Result, invoker
+from djutils.queue.exceptions import ResultNotFound
 
 SMALL, LARGE = 480, 1280
 """The two thumbnails: longest side in pixels."""
@@ -33,6 +37,11 @@ class Entry(models.Model):
     mail_attempts = models.PositiveSmallIntegerField(default=0)
     refusal = models.CharField(max_length=200, blank=True)
     """What the mail server said when it refused the mail; empty if it did not."""
+
+    thumbnails_call = models.CharField(max_length=32, blank=True)
+    """The id of the call that makes the thumbnails: what becomes of it is asked of its result."""
+    poster_call = models.CharField(max_length=32, blank=True)
+    """The id of the call that makes the poster; empty if no reader wanted one."""
 
     class Meta:
         ordering = ["id"]  # as in a book, and as the commands run: the page fills from the top
@@ -63,8 +72,31 @@ class Entry(models.Model):
 
     @property
     def settled(self) -> bool:
-        """Whether all three commands are done."""
-        return None not in {self.checked_at, self.thumbnails_at, self.mailed_at}
+        """Whether all three commands are done, and the poster if there is to be one."""
+        done = None not in {self.checked_at, self.thumbnails_at, self.mailed_at}
+        return done and not (self.poster and not self.poster.is_finished)
+
+    @cached_property
+    def thumbnails(self) -> Result | None:
+        """What has become of the call that makes the thumbnails; None once they are there."""
+        return None if self.thumbnails_at else _result(self.thumbnails_call)
+
+    @property
+    def wants_poster(self) -> bool:
+        """Whether a poster may be ordered: there is none, and none is being made."""
+        return self.poster is None or (self.poster.is_finished and self.poster.status != "SUCCESSFUL")
+
+    @cached_property
+    def poster(self) -> Result | None:
+        """What has become of the call that makes the poster; None if there was none, or its result has expired."""
+        return _result(self.poster_call)
 
     def _seconds(self, done: datetime | None) -> float | None:
         return None if done is None else max(0.0, (done - self.created).total_seconds())
+
+
+def _result(id: str) -> Result | None:
+    try:
+        return invoker.result(id) if id else None
+    except ResultNotFound:
+        return None

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 GRACE = 3600.0
 """Seconds an uploaded photo may be there without an entry: its transaction may still be open."""
+BRUSHES = (11, 7)
+"""Widths in pixels, from broad to fine: each goes over the whole poster once."""
+STRIPS = 12
+STEPS = len(BRUSHES) * STRIPS
+"""In how many steps a poster is made."""
 
 
 def shrink(photo: IO[bytes], targets: Mapping[int, Path]) -> None:
@@ -26,6 +31,24 @@ def shrink(photo: IO[bytes], targets: Mapping[int, Path]) -> None:
     for side, path in sorted(targets.items(), reverse=True):
         picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
         _store(picture, path)
+
+
+def make_poster(photo: IO[bytes], side: int, path: Path) -> Iterator[None]:
+    """Store ``photo`` as if it were made of strokes, its longest side ``side`` pixels; yield after each of the steps."""
+    with Image.open(photo) as source:
+        picture = ImageOps.exif_transpose(source).convert("RGB")
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    width, height = picture.size
+    for brush in BRUSHES:
+        before = picture.copy()
+        for number in range(STRIPS):
+            top, bottom = number * height // STRIPS, (number + 1) * height // STRIPS
+            # A stroke reaches over the edge of its strip.
+            above, below = max(0, top - brush), min(height, bottom + brush)
+            strip = before.crop((0, above, width, below)).filter(ImageFilter.ModeFilter(brush))
+            picture.paste(strip.crop((0, top - above, width, bottom - above)), (0, top))
+            yield
+    _store(picture, path)
 
 
 def _store(picture: Image.Image, path: Path) -> None:

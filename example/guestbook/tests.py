@@ -18,6 +18,7 @@ from django.test import Client, TestCase, override_settings
 from PIL import Image
 
 from djutils.queue import Reject, invoker
+from djutils.testing import drain
 
 from . import ACCOUNT, spam
 from .commands import make_thumbnails, send_mail, sweep_up
@@ -102,6 +103,65 @@ class GuestbookTest(TestCase):
         send_mail.call(entry.pk)
         self.assertNotContains(self.client.get("/"), "mail refused")
         assert len(list(self.folder.glob("mails/*/*.log"))) == 1
+
+    def test_a_photo_that_waits_to_be_developed_can_be_cancelled(self) -> None:
+        self.sign()
+        entry = Entry.objects.get()
+        self.assertContains(self.client.get("/"), "the photo: waiting")
+
+        self.client.post(f"/entries/{entry.pk}/cancel/", {"call": "another"})
+        assert len(invoker) == 3
+        self.client.post(f"/entries/{entry.pk}/cancel/", {"call": entry.thumbnails_call})
+        assert len(invoker) == 2
+        drain()
+
+        page = self.client.get("/")
+        self.assertContains(page, "the photo: cancelled")
+        self.assertContains(page, "not developed")
+        self.assertNotContains(page, ">Cancel<")
+        assert [Entry.objects.get().thumbnails_at, len(invoker)] == [None, 0]
+
+    def test_a_poster_is_made_once_on_request(self) -> None:
+        self.sign()
+        drain()
+        address = f"/entries/{Entry.objects.get().pk}/poster/"
+        self.assertContains(self.client.get("/"), f'formaction="{address}"')
+
+        for _ in range(2):
+            self.client.post(address)
+        self.assertContains(self.client.get("/live/"), "the poster: waiting")
+        assert (len(invoker), Entry.objects.get().settled) == (1, False)
+        drain()
+
+        page = self.client.get("/")
+        (link,) = re.findall(r'href="/media/(posters/[^"]+)"', page.content.decode())
+        assert (self.folder / "media" / link).exists()
+        self.assertNotContains(page, address)
+        assert Entry.objects.get().settled
+
+    def test_a_poster_that_failed_says_why_and_can_be_made_again(self) -> None:
+        self.sign()
+        drain()
+        entry = Entry.objects.get()
+        entry.photo.delete(save=False)
+        self.client.post(f"/entries/{entry.pk}/poster/")
+        with self.assertRaisesMessage(FileNotFoundError, "No such file"):
+            drain(retries=True)
+
+        page = self.client.get("/")
+
+        self.assertContains(page, "the poster: failed")
+        self.assertContains(page, "No such file")
+        self.assertContains(page, "Make a poster")
+
+    def test_only_a_form_of_the_page_makes_a_poster_or_cancels(self) -> None:
+        self.sign()
+        entry, stranger = Entry.objects.get(), Client(enforce_csrf_checks=True)
+        for what in ("poster", "cancel"):
+            address = f"/entries/{entry.pk}/{what}/"
+            assert stranger.post(address, {"call": entry.thumbnails_call}).status_code == 403
+            assert self.client.get(address).status_code == 405
+        assert len(invoker) == 3
 
     def test_the_live_part_leaves_out_the_entries_that_the_page_knows_to_be_done(self) -> None:
         for name in ("Ada", "Bea"):

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from .commands import check_for_spam, make_thumbnails, send_mail
+from .commands import check_for_spam, make_poster, make_thumbnails, send_mail
 from .forms import EntryForm
 from .models import Entry
 from .progress import progress
@@ -36,9 +36,31 @@ def sign(form: EntryForm) -> Entry:
     with transaction.atomic():
         entry = form.save()
         check_for_spam(entry.pk)
-        make_thumbnails(entry.pk)
+        thumbnails = make_thumbnails(entry.pk)
         send_mail(entry.pk)
+        Entry.objects.filter(pk=entry.pk).update(thumbnails_call=thumbnails.id)
     return entry
+
+
+@require_POST
+def poster(request: HttpRequest, pk: int) -> HttpResponse:
+    """Enqueue the making of a poster, unless there is one or one is being made."""
+    with transaction.atomic():
+        entry = get_object_or_404(Entry.objects.select_for_update(), pk=pk)
+        if entry.wants_poster:
+            entry.poster_call = make_poster(entry.pk).id
+            entry.save(update_fields=["poster_call"])
+    return redirect(_address(entry))
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel the call for this entry that the button names: one that waits will not run, one that runs is asked to end."""
+    entry = get_object_or_404(Entry, pk=pk)
+    for call in (entry.thumbnails, entry.poster):
+        if call and call.id == request.POST.get("call"):
+            call.cancel()
+    return redirect(_address(entry))
 
 
 @require_GET

@@ -13,6 +13,8 @@ from guestbook import views
 urlpatterns = [
     path("", views.page, name="page"),
     path("live/", views.live, name="live"),
+    path("entries/<int:pk>/poster/", views.poster, name="poster"),
+    path("entries/<int:pk>/cancel/", views.cancel, name="cancel"),
     path("status/", views.status, name="status"),
     path("admin/", admin.site.urls),
     path("favicon.ico", lambda request: HttpResponse(status=204)),  # the admin's pages name none

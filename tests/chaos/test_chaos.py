@@ -17,6 +17,7 @@ from . import (
     faults_messages,
     faults_network,
     faults_redis,
+    faults_results,
     faults_servers,
     faults_storage,
 )
@@ -43,6 +44,7 @@ LOADED = (
     faults_field,
     faults_hearing,
     faults_redis,
+    faults_results,
 )
 """The modules that fill the catalogue."""
 

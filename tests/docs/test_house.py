@@ -22,11 +22,17 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # One word for one thing: a piece of work is a command. These two are Django's and other people's.
 FOREIGN_WORD = re.compile(r"(?:^|[^a-z])(?:task|job)s?(?:$|[^a-z])", re.IGNORECASE)
 FOREIGN_THING = re.compile(
-    r"django[._-]tasks|create_task|asyncio|Celery|\brq\b|huey|dramatiq|django-q2|background tasks for Django",
+    r"django(?:[._-]|'s (?:own )?)tasks|[`\"]tasks?[`\"]|\btasks\.py|djangos-tasks|\btasks-dj6|create_task|asyncio|Celery|\brq\b|huey|dramatiq|django-q2|background tasks for Django",
     re.IGNORECASE,
 )
 MAY_SAY_TASK = (
-    "djutils/contrib/django_tasks",
+    "djutils/contrib/django_tasks/",
+    "tests/django_suite/",
+    "tests/integration/test_django_tasks.py",
+    "tests/project/app/tasks.py",
+    "tests/project/app/errands.py",
+    "docs/tutorial/5-djangos-tasks.rst",
+    "docs/how-to/come-from-django-tasks-db.rst",
     "tests/docs/test_house.py",
     "bench/",
     # Of others, in their own words.

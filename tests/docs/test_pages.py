@@ -18,6 +18,7 @@ from djutils.queue.bin.options import parse
 from djutils.queue.chain import CALLED, DECLARED
 from djutils.queue.conf import NAMES
 from djutils.queue.decorators import CommandFunction
+from djutils.queue.results import Result
 
 from .rendering import leads_somewhere
 from .tutorials import ROOT, blocks
@@ -74,7 +75,11 @@ def test_what_is_written_instead_exists() -> None:
         *DECLARED,
         *CALLED,
         "delay",
+        "kill",
     }
+    assert {
+        name for name in re.findall(r"\bresult(?:\(id\))?\.(\w+)", ours) if not hasattr(Result, name)
+    } == set()
     assert set(re.findall(r"\b((?:command|worker)_[a-z]+)``", ours)) <= SIGNALS
     assert set(re.findall(r"\b(QUEUE_[A-Z_]+)", ours)) <= NAMES
     assert all(hasattr(exceptions, name) for name in re.findall(r"raise (\w+)\(", ours))

@@ -3,8 +3,8 @@
 ``DJUTILS_TEST_DATABASE_URL`` chooses the default database, so that a consumer started by a test
 finds the test's; without it there is a SQLite file that lives as long as the process.
 ``DJUTILS_TEST_MYSQL_DRIVER=mysqlclient`` talks to MariaDB through that one instead of PyMySQL.
-``DJUTILS_TEST_DIRECT_URL`` adds a second one, ``direct``. Any
-``QUEUE_...`` setting may come from ``DJUTILS_TEST_QUEUE_...``, as JSON or as plain text.
+``DJUTILS_TEST_DIRECT_URL`` adds a second one, ``direct``; ``DJUTILS_TEST_CACHE_FOLDER`` a cache in files, ``files``. Any
+``QUEUE_...`` setting may come from ``DJUTILS_TEST_QUEUE_...``, as JSON or as plain text; so may ``TASKS`` and ``USE_TZ``.
 """
 
 from __future__ import annotations
@@ -68,6 +68,11 @@ DATABASES["default"]["TEST"] = _test_database(DATABASES["default"])
 if _direct := os.environ.get("DJUTILS_TEST_DIRECT_URL"):
     DATABASES["direct"] = from_url(_direct)
 
+if _folder := os.environ.get("DJUTILS_TEST_CACHE_FOLDER"):
+    CACHES = {
+        "files": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": _folder}
+    }
+
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -101,6 +106,6 @@ globals().update(
     {
         name.removeprefix(_PREFIX): _value(text)
         for name, text in os.environ.items()
-        if name.startswith(f"{_PREFIX}QUEUE")
+        if name.startswith((f"{_PREFIX}QUEUE", f"{_PREFIX}TASKS", f"{_PREFIX}USE_TZ"))
     }
 )

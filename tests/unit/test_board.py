@@ -29,7 +29,7 @@ def board() -> Board:
 
 def begin(board: Board, id: str, channel: int = 0) -> Slot:
     slot = board.free.popleft()
-    slot.start(channel, id)
+    slot.start(channel, id, 0.0)
     return slot
 
 
@@ -182,7 +182,7 @@ def test_killed_while_a_slot_is_used_again_it_is_never_what_it_was(board: Board)
     slot.clear()
 
     def use_again() -> None:
-        slot.start(0, B)
+        slot.start(0, B, 0.0)
         slot.must_end(5.0)
 
     running = (Report({}, {0: [Entry(B, 0.0)]}), {B})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
+import django
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from djutils import queue
@@ -103,3 +106,9 @@ def test_once_fixed_it_is_found(make_app: MakeApp, tmp_path: Path) -> None:
     (tmp_path / app / "commands.py").write_text(COMMANDS)
     queue.autodiscover()
     assert registry.get_class(f"{app}.commands.churn")
+
+
+@pytest.mark.skipif(django.VERSION >= (6, 0), reason="this Django has tasks")
+def test_the_backend_for_django_says_which_version_it_needs() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"needs Django 6\.0 or later"):
+        import_module("djutils.contrib.django_tasks")

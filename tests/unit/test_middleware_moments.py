@@ -176,7 +176,7 @@ def test_what_is_dropped_is_done_and_no_success(
 ) -> None:
     use("DropAll")
     outcome = Executor("unit").execute(make_delivery(record, "x"))
-    assert outcome == (Action.DROP, 0.0, "it is too late", 1)
+    assert outcome == (Action.DROP, 0.0, "it is too late", 1, None)
     assert ran == []
     assert [name for name, _ in heard] == ["command_started", "command_dropped"]
     assert "dropped: it is too late" in log.text

@@ -54,7 +54,7 @@ class Post:
 
 def begin(board: Board, id: str) -> Slot:
     slot = board.free.popleft()
-    slot.start(0, id)
+    slot.start(0, id, time.monotonic())
     return slot
 
 
@@ -222,7 +222,7 @@ def test_a_process_that_gets_on_or_holds_nothing_more_is_left_alone(handback: Ha
 
     def get_on() -> bool:
         slot.finish(succeeded=True)
-        slot.start(0, next(others).id)
+        slot.start(0, next(others).id, time.monotonic())
         post.board.hold(1000)
         handback.do()
         return time.monotonic() > end

@@ -20,7 +20,7 @@ def make_worker(threads: int = 2) -> WorkerRecord:
 
 def begin(worker: WorkerRecord, id: str, channel: int = 0) -> Slot:
     slot = worker.board.free.popleft()
-    slot.start(channel, id)
+    slot.start(channel, id, 0.0)
     return slot
 
 

@@ -14,6 +14,8 @@ from django.core.signals import setting_changed
 
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import ConfigurationError
+from djutils.queue.stores.base import Store
+from djutils.queue.stores.cache_store import CacheStore
 
 from .base import BaseQueue
 
@@ -25,6 +27,9 @@ PROVIDED = (
 )
 
 
+_KINDS_OF_STORES = ("database", "redis", "rediss", "unix", "cache")
+
+
 class Queues(dict[str, BaseQueue]):
     """The queues by name, each made when it is first asked for. A made one is found without a call.
 
@@ -34,11 +39,11 @@ class Queues(dict[str, BaseQueue]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._made: dict[tuple[str, str, str], BaseQueue] = {}
+        self._made: dict[tuple[str, ...], BaseQueue] = {}
         self._lock = threading.Lock()
 
     def __missing__(self, name: str) -> BaseQueue:
-        key = (*settings.place_of(name), name)
+        key = _key(name)
         try:
             queue = self._made.get(key)
         except TypeError:  # an unhashable setting cannot be a key; making the queue explains it
@@ -53,7 +58,7 @@ class Queues(dict[str, BaseQueue]):
     def made(self) -> list[BaseQueue]:
         """Return the queues, as they are configured now, that this process has used so far."""
         with self._lock:
-            return [queue for key, queue in self._made.items() if key[:2] == settings.place_of(key[2])]
+            return [queue for key, queue in self._made.items() if key == _key(queue.name)]
 
     def fresh(self, name: str) -> BaseQueue:
         """Return a new instance for a caller that will ``open()`` it: a consumer.
@@ -67,7 +72,9 @@ class Queues(dict[str, BaseQueue]):
                 raise ConfigurationError(
                     f"{what} must be text, not of type {type(value).__name__}; its value is not shown."
                 )
-        return backend(name, connection)
+        queue = backend(name, connection)
+        queue.results_elsewhere = result_store()
+        return queue
 
     def fresh_together(self, names: Sequence[str]) -> list[BaseQueue]:
         """Return ``fresh(name)`` for each of ``names``; where one waits it hears of the others in its place."""
@@ -78,6 +85,10 @@ class Queues(dict[str, BaseQueue]):
                 one.name for one in made if one is not queue and settings.place_of(one.name) == place
             ]
         return made
+
+
+def _key(name: str) -> tuple[str, ...]:
+    return (*settings.place_of(name), settings.QUEUE_RESULT_STORE, name)
 
 
 def load_backend(path: Any) -> type[BaseQueue]:
@@ -114,6 +125,29 @@ def load_backend(path: Any) -> type[BaseQueue]:
             f"djutils.queue.backends.base.BaseQueue."
         )
     return backend
+
+
+def result_store() -> Store | None:
+    """Return the store that ``QUEUE_RESULT_STORE`` names; None: beside the messages."""
+    place = settings.QUEUE_RESULT_STORE
+    if not place:
+        return None
+    if not is_result_store(place):
+        raise ConfigurationError(
+            "QUEUE_RESULT_STORE must be 'database', 'redis' or 'cache', with a colon and the alias or address after it "
+            "if it is not the default one; its value is not shown."
+        )
+    kind, _, where = place.partition(":")
+    if kind == "cache":
+        return CacheStore("results", where or "default")
+    if kind == "database":
+        return load_backend(PROVIDED[0])("results", where).store
+    return load_backend(PROVIDED[1])("results", place if where.startswith("//") else where).store
+
+
+def is_result_store(place: object) -> bool:
+    """Return whether ``place`` can be ``QUEUE_RESULT_STORE``."""
+    return place == "" or (isinstance(place, str) and place.partition(":")[0] in _KINDS_OF_STORES)
 
 
 def explain_absence() -> str:

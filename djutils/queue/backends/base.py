@@ -67,6 +67,14 @@ class BaseQueue(Looking):
         self.name = name
         self.connection = connection
 
+    results_elsewhere: Store | None = None
+    """Where the results of its commands are kept, if not beside its messages: ``QUEUE_RESULT_STORE``."""
+
+    @property
+    def results(self) -> Store | None:
+        """Where the results of its commands are kept; None if they cannot be: then nothing could be told of a waiting one."""
+        return (self.results_elsewhere or self.store) if self.supports_leases and self.supports_peek else None
+
     @property
     def store(self) -> Store | None:
         """Small values beside the messages, on the same server and in the same transactions; None if it keeps none."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Protocol, assert_never
 
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import Action, Batch, Delivery, Outcome, Rejection, Retrial
+from djutils.queue.stores.base import Store
 
 from .border import border, nothing
 from .texts import Reapable, reap
@@ -38,16 +39,21 @@ class Source(Protocol):
 class Lender(Source, Reapable, Protocol):
     """What a ``LeasedChannel`` calls: methods of a ``LeasedQueue``."""
 
+    @property
+    def results(self) -> Store | None: ...
+
     def open(self) -> None: ...
     def close(self) -> None: ...
     def enroll(self, owner: int) -> None: ...
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch: ...
     def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None: ...
     def ack(self, owner: int, ids: Collection[str]) -> set[str]: ...
+    def finish(self, owner: int, records: Mapping[str, bytes], ttl: float) -> set[str]: ...
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]: ...
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]: ...
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]: ...
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]: ...
+    def held(self, owner: int, ids: Collection[str]) -> set[str]: ...
 
 
 class Channel(ABC):
@@ -164,20 +170,39 @@ class LeasedChannel(Channel):
         ids = [delivery.id for delivery, _ in group]
         queue, owner = self._queue, self._owner
         match action:
-            case Action.ACK | Action.DROP:
-                self._settle(ids, partial(queue.ack, owner, ids), action.value)
+            case Action.ACK | Action.DROP | Action.FINISH:
+                for ttl, records in _by_ttl(group):
+                    self._settle(records, partial(queue.finish, owner, records, ttl), action.value)
+                if bare := [delivery.id for delivery, told in group if told.kept is None]:
+                    self._settle(bare, partial(queue.ack, owner, bare), action.value)
             case Action.RELEASE:
                 self._release(group)
             case Action.RETRY:
+                self._keep(group, ids)
                 retrials = [Retrial(one.id, told.delay, told.error, told.charge) for one, told in group]
                 self._settle(ids, partial(queue.retry, owner, retrials), "failed")
             case Action.REJECT:
+                self._keep(group, self._held([one.id for one, told in group if told.kept]))
                 rejections = [Rejection(one.id, told.error, told.charge) for one, told in group]
                 self._settle(ids, partial(queue.reject, owner, rejections), "failed")
             case Action.SETTLED:
                 pass
             case _:
                 assert_never(action)
+
+    def _keep(self, group: Sequence[Settled], ids: Collection[str]) -> None:
+        """Keep what is known of failed runs of ``ids``, before they are settled: it counts from then on."""
+        if (store := self._queue.results) is not None:
+            for ttl, records in _by_ttl([one for one in group if one[0].id in ids]):
+                with self.border:
+                    store.set(records, ttl)
+
+    def _held(self, ids: Collection[str]) -> set[str]:
+        """Return which of ``ids`` are still ours: the run of another worker may have ended the others, and its record stays."""
+        if not ids:
+            return set()
+        with self.border:
+            return self._queue.held(self._owner, ids)
 
     def _release(self, group: Sequence[Settled]) -> None:
         by_delay: dict[float, list[str]] = {}
@@ -223,3 +248,12 @@ class LeasedChannel(Channel):
         for id in set(late) - self._doubtful if what else ():
             logger.warning("%s %s here, but had already been taken back: it may run again.", id, what)
         self._doubtful.difference_update(ids)
+
+
+def _by_ttl(group: Sequence[Settled]) -> Iterable[tuple[float, dict[str, bytes]]]:
+    """Return what is to be kept of ``group``, in parts that are kept equally long."""
+    parts: dict[float, dict[str, bytes]] = {}
+    for _, outcome in group:
+        if outcome.kept is not None:
+            parts.setdefault(outcome.kept.ttl, {}).update(outcome.kept.values)
+    return parts.items()

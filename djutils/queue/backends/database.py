@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.models import State
@@ -148,6 +149,19 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         late = frozenset[str]().union(*(self._claim(owner, 0, some).late for some in slices(ids)))
         return set(ids) - late
+
+    @retry_on_deadlock
+    def finish(self, owner: int, records: Mapping[str, bytes], ttl: float) -> set[str]:
+        if self.results is not self._store:
+            return super().finish(owner, records, ttl)
+        ours: set[str] = set()
+        # Losing both in a crash of the server causes only a redelivery: it need not be durable.
+        with self._database() as connection, transaction.atomic(using=connection.alias):
+            for some in slices(records):
+                late = self._sql(connection).claim(connection, self.name, owner, 0, some).late
+                ours.update(id for id in some if id not in late)
+            self._store.put(connection, {id: records[id] for id in sorted(ours)}, ttl)
+        return ours
 
     def read(self) -> bytes | None:
         self._promote()

@@ -6,11 +6,11 @@ thread calls it, the table in ``docs/reference/backends.rst``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from djutils.queue.codec import message_id
-from djutils.queue.exceptions import OwnerLost
+from djutils.queue.exceptions import BackendError, OwnerLost
 from djutils.queue.ids import new_id
 from djutils.queue.message import (
     Batch,
@@ -133,6 +133,17 @@ class LeasedQueue(BaseQueue):
         except OwnerLost:
             return set()
 
+    def finish(self, owner: int, records: Mapping[str, bytes], ttl: float) -> set[str]:
+        """Keep the record of each message that is done in ``results``, and remove the messages.
+
+        ``records`` are by message id; they are kept for ``ttl`` seconds. At no moment is a message gone whose record is not
+        there: the default keeps them first, a backend with its own store does both at once, for those that are the owner's.
+        """
+        ours = self.held(owner, [*records])
+        if ours and (store := self.results) is not None:
+            store.set({id: records[id] for id in ours}, ttl)
+        return self.ack(owner, ours)
+
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
         """Give messages back without charging them; with no delay they are lent before what was sent later."""
         raise self._undefined("release(owner, ids, delay)")
@@ -144,6 +155,13 @@ class LeasedQueue(BaseQueue):
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
         """Turn messages into dead letters, each with its error and the attempts to add."""
         raise self._undefined("reject(owner, rejections)")
+
+    def remove(self, ids: Collection[str]) -> set[str]:
+        """Delete messages that wait, ready or delayed; return their ids. What is lent or dead stays.
+
+        Raises ``BackendError`` where that is not possible, as by default.
+        """
+        raise BackendError(f"{type(self).__name__} cannot remove a waiting message; nothing was changed.")
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         """Return what is lent to ``owner`` except ``known``: messages whose reply was lost."""

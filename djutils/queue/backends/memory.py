@@ -224,6 +224,13 @@ class MemoryQueue(LeasedQueue):
                     settled.add(id)
             return settled
 
+    def remove(self, ids: Collection[str]) -> set[str]:
+        with self._shared.changed:
+            waiting = {id for id in ids if id in self._shared.entries and self._shared.entries[id].waits}
+            for id in waiting:
+                del self._shared.entries[id]
+            return waiting
+
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         with self._shared.changed:
             unheard = [id for id in self._shared.entries if id not in known]

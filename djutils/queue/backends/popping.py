@@ -100,7 +100,7 @@ class PopChannel(Channel):
             case Action.REJECT:
                 with self.border:
                     self._queue.bury(self._letter(delivery, outcome))
-            case Action.ACK | Action.DROP | Action.SETTLED:
+            case Action.ACK | Action.FINISH | Action.DROP | Action.SETTLED:
                 pass  # reading removed it
             case _:
                 assert_never(outcome.action)

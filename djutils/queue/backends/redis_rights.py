@@ -31,6 +31,7 @@ _OF_CONSUMERS = {
     "incrby": 2,
     "lpos": 2,
     "lrange": 3,
+    "lrem": 3,
     "ltrim": 3,
     "mget": 1,
     "rpush": 2,

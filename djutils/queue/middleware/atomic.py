@@ -9,10 +9,12 @@ from typing import Annotated, Any, TypedDict
 
 from django.db import connections, transaction
 
+from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.command import Command
 from djutils.queue.command_options import Option, is_name
 from djutils.queue.current import Lease, running
 from djutils.queue.exceptions import ConfigurationError, OwnerLost
+from djutils.queue.keeping import kept_of_run
 from djutils.queue.message import Message
 
 from .base import Middleware
@@ -53,8 +55,13 @@ class Atomic(Middleware):
             return
         with _transaction(now.lease, command, message.id) as queue:
             yield
-            if not queue.ack(now.lease.owner, [message.id]):
+            if not _settle(queue, now.lease.owner, message.id):
                 raise OwnerLost
+
+
+def _settle(queue: LeasedQueue, owner: int, id: str) -> set[str]:
+    kept = kept_of_run()
+    return queue.ack(owner, [id]) if kept is None else queue.finish(owner, kept.values, kept.ttl)
 
 
 @contextmanager

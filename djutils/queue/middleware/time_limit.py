@@ -12,6 +12,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from math import inf
 from typing import Annotated, Any, TypedDict
 
@@ -19,6 +20,7 @@ from djutils.queue.command import Command, limits_of
 from djutils.queue.command_options import Option
 from djutils.queue.current import running
 from djutils.queue.exceptions import TimeLimitExceeded
+from djutils.queue.interrupting import interruptible
 from djutils.queue.message import Message
 
 from .base import Middleware
@@ -40,13 +42,15 @@ class _Alarm:
         self._lock = threading.Lock()
         self._over = False
         self.rung = False
-        self._timer = threading.Timer(seconds, self._ring)
+        self._timer = threading.Timer(seconds, self.ring)
         self._timer.daemon = True
         self._timer.start()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Raise it once, if it is not called off."""
         with self._lock:
-            if not self._over:
+            # A second one could arrive when the command has been ended by the first, in whatever runs after it.
+            if not (self._over or self.rung):
                 self.rung = True
                 _raise_in(ctypes.c_ulong(self._thread), ctypes.py_object(TimeLimitExceeded))
 
@@ -65,9 +69,10 @@ class _Cancellation:
     def __init__(self, seconds: float) -> None:
         self._current: Any = asyncio.current_task()
         self.rung = False
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.ring)
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Cancel the coroutine, in its loop."""
         self.rung = True
         self._current.cancel()
 
@@ -100,10 +105,13 @@ class TimeLimit(Middleware):
         now = running.get()
         if now and now.watchdog:
             now.watchdog.must_end(time.monotonic() + hard)
-        alarm = _Cancellation(soft) if now and now.awaited else _Alarm(soft)
+        awaited = now is not None and now.awaited
+        alarm = _Cancellation(soft) if awaited else _Alarm(soft)
         try:
             try:
-                yield
+                # Every coroutine can be interrupted, with a limit or without.
+                with nullcontext() if awaited else interruptible(message.id, lambda _: alarm.ring()):
+                    yield
             finally:
                 alarm.call_off()
         except (TimeLimitExceeded, asyncio.CancelledError) as error:

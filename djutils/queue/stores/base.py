@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -127,10 +128,15 @@ def stored_key(name: str, key: str) -> str:
     """
     if not isinstance(key, str):
         raise NotStorable(f"A key must be text, not of type {type(key).__name__}; nothing was changed.")
-    text = f"{quote(name, safe=' ', errors='surrogatepass')}:{key}"
+    text = f"{_quoted(name)}:{key}"
     if len(text) <= _LONGEST_KEY and text.isascii() and text.isprintable():
         return text
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    return quote(name, safe=" ", errors="surrogatepass")
 
 
 def several(keys: Collection[str]) -> Collection[str]:

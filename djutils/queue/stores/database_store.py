@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from djutils.models import Now, QueueKey
 from djutils.queue.deadlocks import retry_on_deadlock
 
-from .base import Store, as_bytes, counted, milliseconds, parts, slices
+from .base import Store, as_bytes, checked_ttl, checked_value, counted, milliseconds, parts, slices
 
 Context = Callable[[], AbstractContextManager[BaseDatabaseWrapper]]
 
@@ -49,6 +49,12 @@ class DatabaseStore(Store):
     def _add(self, key: str, value: bytes, ttl: float) -> bool:
         with self._together() as connection:
             return self._take(connection, key, value, ttl)
+
+    def put(self, connection: BaseDatabaseWrapper, values: Mapping[str, bytes], ttl: float) -> None:
+        """Do what ``set`` does within the caller's transaction on ``connection``; the driver's errors come out."""
+        stored = {self.stored_key(key): checked_value(value) for key, value in values.items()}
+        for part in parts(stored):
+            _replace(connection, part, checked_ttl(ttl))
 
     def take(self, connection: BaseDatabaseWrapper, key: str, value: bytes, ttl: float) -> bool:
         """Do what ``add`` does within the caller's transaction on ``connection``; the driver's errors come out."""

@@ -9,6 +9,7 @@ written last, and the rest of the slot counts from then on.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 import time
 from collections import deque
@@ -16,25 +17,36 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from djutils.queue.record import Progress
+
 UNCONFIRMED = 1024
 """How many finished commands may wait for the backend to settle them, beside those that run."""
 
 _FREE, _RUNNING, _DONE, _ENDED = range(4)
 _LINE = 64
 """Bytes that a processor writes at once: a value that is read while it is written must not span two of them."""
-# A slot begins with the moment when its command must have ended; the number of the channel and the id follow.
-_SLOT = struct.Struct("@dB32s")
+# A slot begins with the moment when its command must have ended, and the moment when it began; the number of the
+# channel and the id follow.
+_SLOT = struct.Struct("@ddB32s")
+# Its second line has what is asked of the command, and how far it is: its steps and a note. Both count only with the
+# end of its id before them, so nothing has to be cleared when the slot is used again.
+_SECOND = struct.Struct("@QQQQ32s")
+_SLOT_SIZE = 2 * _LINE
+_UNKNOWN = (1 << 64) - 1
+_KILL = 1 << 63
+"""In what is asked of a command: its process is to be killed."""
 
 # For the board as a whole: which life of its seat this is, when its pump last reached the backend and
 # when it was last able to act, how many messages it holds, the word that recalls messages that
-# have not begun, and whether the process has ended by itself.
-_HEAD = struct.Struct("@QddQBB")
-_HEARD, _STIRRED, _HELD, _WORD, _LEFT = 8, 16, 24, 32, 33
+# have not begun, whether the process has ended by itself, and its process id.
+_HEAD = struct.Struct("@QddQBBI")
+_HEARD, _STIRRED, _HELD, _WORD, _LEFT, _PID = 8, 16, 24, 32, 33, 36
 
 # Native ("@"): only these write the eight bytes at once.
 _write_slot = _SLOT.pack_into
 _write_count = struct.Struct("@Q").pack_into
 _write_moment = struct.Struct("@d").pack_into
+_write_progress = struct.Struct("@QQQ32s").pack_into
 
 
 class Entry(NamedTuple):
@@ -43,6 +55,12 @@ class Entry(NamedTuple):
     id: str
     deadline: float
     """When it must have ended, by the monotonic clock; 0: no limit."""
+    began: float = 0.0
+    """When it began, by the monotonic clock."""
+    progress: Progress | None = None
+    """How far it is, as far as it has said."""
+    asked: bool = False
+    """Whether it was cancelled."""
 
 
 class Report(NamedTuple):
@@ -63,14 +81,25 @@ class Slot:
         self._at = at
         self._free = free
 
-    def start(self, channel: int, id: str) -> None:
-        """Record that the command ``id`` begins."""
-        _write_slot(self._memory, self._at, 0.0, channel, id.encode())
+    def start(self, channel: int, id: str, now: float) -> None:
+        """Record that the command ``id`` begins ``now``, by the monotonic clock."""
+        _write_slot(self._memory, self._at, 0.0, now, channel, id.encode())
         self._memory[self._state] = _RUNNING
 
     def must_end(self, deadline: float) -> None:
         """Record when the running command must have ended, by the monotonic clock."""
         _write_moment(self._memory, self._at, deadline)
+
+    def report(self, id: str, done: int, total: int | None, note: str) -> None:
+        """Record how far the running command ``id`` is; of ``note`` as much as has room."""
+        # A command must not fail because of what it says of itself: half a step, or a file name that is not UTF-8.
+        known = _UNKNOWN if total is None else min(max(int(total), 0), _UNKNOWN - 1)
+        steps, text = min(max(int(done), 0), _UNKNOWN), note.encode(errors="replace")[:32]
+        _write_progress(self._memory, self._at + _LINE + 8, _end_of(id), steps, known, text)
+
+    def is_asked_to_end(self, id: str) -> bool:
+        """Return whether the running command ``id`` was cancelled."""
+        return _is_asked(_SECOND.unpack_from(self._memory, self._at + _LINE)[0], id)
 
     def finish(self, succeeded: bool) -> None:
         """Record that the running command has ended; if it succeeded, it must be acked."""
@@ -106,9 +135,9 @@ class Board:
     def begin_life(self) -> int:
         """Clear the board for another process; return the number of its life."""
         # The recall word stays as it is: it belongs to the maintainer.
-        life, *_, word, _ = _HEAD.unpack_from(self._memory, self._start)
+        life, *_, word, _, _ = _HEAD.unpack_from(self._memory, self._start)
         self._states[:] = bytes(len(self._states))
-        _HEAD.pack_into(self._memory, self._start, life + 1, 0.0, 0.0, 0, word, 0)
+        _HEAD.pack_into(self._memory, self._start, life + 1, 0.0, 0.0, 0, word, 0, 0)
         return int(life) + 1
 
     # Written by the worker process.
@@ -120,6 +149,10 @@ class Board:
         for number in range(len(self._states)):
             free.append(Slot(self._memory, self._first_state + number, self._slot(number), free))
         return free
+
+    def sit(self) -> None:
+        """Record which process this is."""
+        struct.pack_into("@I", self._memory, self._start + _PID, os.getpid())
 
     def hear(self) -> None:
         """Record that the backend has just replied."""
@@ -147,6 +180,14 @@ class Board:
         """End the recall: the messages are given back, and the process may continue with others."""
         self._memory[self._start + _WORD] = (self.word + 1 & ~1) & 0xFF
 
+    def ask_to_end(self, id: str, *, kill: bool) -> None:
+        """Ask the command ``id`` to end, if it is running here; with ``kill`` its process must end now."""
+        for number, state in enumerate(self._states.tobytes()):
+            at = self._slot(number)
+            if state == _RUNNING and self._entry(at)[1].id == id:
+                # All of it in one word, with the end of the id: whatever may run there by now is not meant.
+                _write_count(self._memory, at + _LINE, _end_of(id) | (_KILL if kill else 0))
+
     # Read by every process.
 
     @property
@@ -158,6 +199,11 @@ class Board:
     def life(self) -> int:
         """Which life of its seat this is."""
         return int(_HEAD.unpack_from(self._memory, self._start)[0])
+
+    @property
+    def pid(self) -> int:
+        """The id of the process; 0 until it has begun."""
+        return int(_HEAD.unpack_from(self._memory, self._start)[6])
 
     @property
     def heard_at(self) -> float:
@@ -189,6 +235,10 @@ class Board:
         """Return the running commands."""
         return [entry for _, entry in self._read(_RUNNING)]
 
+    def running_on(self, channel: int) -> list[Entry]:
+        """Return the running commands of the queue with this number."""
+        return [entry for number, entry in self._read(_RUNNING) if number == channel]
+
     def begun(self) -> set[str]:
         """Return the ids of running commands, and of ended ones that may not be settled yet."""
         # Running first: a command that ends meanwhile is found under its next state.
@@ -208,15 +258,27 @@ class Board:
         return any(0.0 < entry.deadline <= now for entry in self.running())
 
     def _slot(self, number: int) -> int:
-        return self._first_slot + number * _LINE
+        return self._first_slot + number * _SLOT_SIZE
+
+    def _entry(self, at: int) -> tuple[int, Entry]:
+        deadline, began, channel, id = _SLOT.unpack_from(self._memory, at)
+        name = id.rstrip(b"\0").decode()
+        asked, whose, done, total, note = _SECOND.unpack_from(self._memory, at + _LINE)
+        progress = None
+        if whose == _end_of(name):
+            text = note.rstrip(b"\0").decode(errors="ignore")
+            progress = Progress(done, None if total == _UNKNOWN else total, text)
+        is_asked = _is_asked(asked, name)
+        if is_asked and asked & _KILL:
+            deadline = began
+        return channel, Entry(name, deadline, began, progress, is_asked)
 
     def _read(self, state: int) -> Iterator[tuple[int, Entry]]:
         """Yield the channel and the command of each slot in ``state``."""
         states = self._states.tobytes()
         number = states.find(state)
         while number >= 0:
-            deadline, channel, id = _SLOT.unpack_from(self._memory, self._slot(number))
-            yield channel, Entry(id.rstrip(b"\0").decode(), deadline)
+            yield self._entry(self._slot(number))
             number = states.find(state, number + 1)
 
 
@@ -228,4 +290,13 @@ def _lines(size: int) -> int:
 def size_of(at_once: int) -> int:
     """Return how many bytes a board needs."""
     slots = at_once + UNCONFIRMED
-    return _LINE + _lines(slots) + slots * _LINE
+    return _LINE + _lines(slots) + slots * _SLOT_SIZE
+
+
+def _end_of(id: str) -> int:
+    """Return the random end of an id as a number that is not 0."""
+    return int.from_bytes(id[-15:].encode()[-7:], "big") + 1
+
+
+def _is_asked(word: int, id: str) -> bool:
+    return word & ~_KILL == _end_of(id)

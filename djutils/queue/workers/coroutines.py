@@ -14,7 +14,7 @@ from contextvars import Context
 from djutils.queue.executor import Executor
 
 from .board import Board, Slot
-from .runner import ACK, WEIGHT, Runner, Waiting
+from .runner import WEIGHT, Runner, Waiting
 
 logger = logging.getLogger("djutils.queue.workers.coroutines")
 
@@ -37,7 +37,7 @@ class Coroutines(Runner):
         self._asked_at = 0.0  # when the loop was asked to take messages, until it does so
         self._lost = False
         self._closed = False
-        self._commands: set[asyncio.Future[None]] = set()  # a loop refers weakly to what runs in it
+        self._commands: set[asyncio.Task[None]] = set()  # a loop refers weakly to what runs in it
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, name="coroutines", daemon=True)
 
@@ -147,7 +147,7 @@ class Coroutines(Runner):
         self._end(slot, waiting, outcome)
         self._running -= 1
         self.cost += (time.monotonic() - now - self.cost) * WEIGHT
-        if len(self.buffer) <= self.low or outcome.action is not ACK:
+        if len(self.buffer) <= self.low or not self._can_wait(outcome):
             self._wake()
         if self.buffer:
             self._take_all()

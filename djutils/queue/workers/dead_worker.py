@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from djutils.queue.backends.channel import LeasedChannel, Settled
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.texts import reap
+from djutils.queue.cancelling import are_cancelled
 from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Delivery
@@ -39,7 +40,7 @@ class DeadWorker:
         """Settle everything lent to the dead process. Raises ``BackendError`` if the store does not respond."""
         channel = queue.channel(self._owner)
         if self._settling is None:
-            waiting = [*self._acks(), *self._failures(channel)]
+            waiting = [*self._acks(), *self._failures(queue, channel)]
             self._settling = Settling()
             self._settling.waiting += waiting
         self._settling.carry_out(channel)
@@ -61,16 +62,19 @@ class DeadWorker:
     def _acks(self) -> Iterator[Settled]:
         return ((Delivery(id, b""), ACKED) for id in self._done)
 
-    def _failures(self, channel: LeasedChannel) -> Iterator[Settled]:
+    def _failures(self, queue: LeasedQueue, channel: LeasedChannel) -> Iterator[Settled]:
         """Yield the outcomes of overdue commands: a time limit is a failed attempt, not a crash."""
         if not self._overdue:
             return
-        executor = Executor(self._name)
+        executor, cancelled = Executor(self._name), are_cancelled(queue, self._overdue)
         for delivery in channel.adopt(()):
             if delivery.id not in self._overdue:
                 continue
             try:
-                yield delivery, executor.overrun(delivery, TimeLimitExceeded(_OVERDUE))
+                if delivery.id in cancelled:
+                    yield delivery, executor.cancelled(delivery)
+                else:
+                    yield delivery, executor.overrun(delivery, TimeLimitExceeded(_OVERDUE))
             except Exception:  # an unknown command, or a retry policy that raises
                 logger.exception("%s exceeded its time limit; it is charged with a crash.", delivery.id)
                 self._reasons[delivery.id] = _OVERDUE

@@ -36,7 +36,7 @@ class Expiring(Chore):
         self._stores.open()
         more = False
         for queue in self._stores.leased.values():
-            if (store := queue.store) is not None:
+            for store in filter(None, {queue.store, queue.results}):
                 with border(queue):
                     more = store.remove_expired(_AT_ONCE) >= _AT_ONCE or more
         self._next = self._monotonic() + (_PAUSE if more else _EVERY)

@@ -77,7 +77,7 @@ class Feed:
                     pass
                 case Action.SETTLED:
                     self._settled([one])
-                case Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
+                case Action.FINISH | Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._pass_on(one)
                 case _:
                     assert_never(one.outcome.action)

@@ -21,6 +21,7 @@ from .crew import Crew
 from .expiring import Expiring
 from .handback import Handback
 from .options import ConsumerOptions
+from .publishing import Publishing
 from .reclaiming import Reclaiming
 from .retention import Retention
 from .strangers import Strangers
@@ -70,6 +71,7 @@ class Maintainer:
             Sweeping(stores),
             Retention(stores),
             Expiring(stores),
+            Publishing(stores, crew, options),
             Unattended(stores, options),
         ]
         if options.periodic:

@@ -19,8 +19,10 @@ from djutils.queue.backends.channel import Channel
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor, log_success
+from djutils.queue.interrupting import interrupt
 from djutils.queue.message import Message
 from djutils.queue.middleware.database import database_connections, keep_connections, shared_connections
+from djutils.queue.resuming import giving_way
 from djutils.queue.signals import worker_started, worker_stopping
 
 from .board import Board
@@ -67,12 +69,14 @@ class WorkerProcess:
         self._world = World(signals)
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
+        self._interrupted: set[str] = set()
 
     def run(self, ready: Callable[[], object]) -> int:
         """Work until asked to stop, recycled or orphaned; return the exit code."""
         keep_connections()
         keep_caches()
         self._success_lines.begin()
+        self._board.sit()
         worker_started.send_robust(sender=None, queues=self._options.queues)
         self._pump, self._runner = self._make_pump()
         os.register_at_fork(after_in_child=self._runner.disown)
@@ -108,6 +112,7 @@ class WorkerProcess:
         while time.monotonic() < deadline:
             self._act_on(self._signals.heard(_LOOK_EVERY))
             self._success_lines.write()
+            self._interrupt_cancelled()
             if deadline == float("inf") and (reason := self._reason_to_hurry()):
                 deadline = time.monotonic() + self._options.grace
                 self._end(reason)
@@ -120,8 +125,15 @@ class WorkerProcess:
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)
 
+    def _interrupt_cancelled(self) -> None:
+        asked = {entry.id for entry in self._board.running() if entry.asked}
+        # Once each: what a command does when it is interrupted is not interrupted again.
+        new = {id for id in asked - self._interrupted if interrupt(id)}
+        self._interrupted = self._interrupted & asked | new
+
     def _act_on(self, number: int) -> None:
         if number == signal.SIGTERM:
+            giving_way.set()
             self._pump.stop()
         elif number == signal.SIGHUP:
             try:
@@ -135,6 +147,7 @@ class WorkerProcess:
             "This worker process receives no more commands and ends when those it runs have ended: %s.",
             reason,
         )
+        giving_way.set()
         self._pump.stop()
 
     def _reason_to_hurry(self) -> str:

@@ -30,8 +30,8 @@ class Finished(NamedTuple):
     """Its record on the board, to be cleared when the outcome is settled."""
 
 
-ACK = Action.ACK
-"""Python 3.11 takes a quarter of a microsecond to look a member up in its Enum, and this one is needed for every command."""
+ACK, FINISH = Action.ACK, Action.FINISH
+"""Python 3.11 takes a quarter of a microsecond to look a member up in its Enum, and these are needed for every command."""
 
 Waiting = tuple[int, Delivery]
 """The number of a channel and a delivery from it."""
@@ -209,7 +209,7 @@ class Runner(ABC):
         channel, delivery = waiting
         self.moved_at = now
         slot = self._free.popleft()
-        slot.start(channel, delivery.id)
+        slot.start(channel, delivery.id, now)
         # In this order: the maintainer sets the word first and then reads what is running. A message that
         # was taken before a recall that is over by now may be running elsewhere.
         if self._recall_word[0] != accepted:
@@ -222,6 +222,10 @@ class Runner(ABC):
         """Return the outcome after ``error``, which is one in djutils or in the settings."""
         logger.error("%s could not be run; released for %.0f s.", delivery.id, _AFTER_A_FAULT, exc_info=error)
         return Outcome(Action.RELEASE, delay=_AFTER_A_FAULT)
+
+    def _can_wait(self, outcome: Outcome) -> bool:
+        """Return whether ``outcome`` can be settled together with later ones."""
+        return outcome.action is ACK or outcome.action is FINISH
 
     def _end(self, slot: Slot, waiting: Waiting, outcome: Outcome) -> None:
         """Record that a run has ended, and leave its outcome for the pump."""

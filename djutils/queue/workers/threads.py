@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from djutils.queue.executor import Executor
 
 from .board import Board
-from .runner import ACK, WEIGHT, Runner, Taken, Waiting
+from .runner import WEIGHT, Runner, Taken, Waiting
 
 logger = logging.getLogger("djutils.queue.workers.threads")
 
@@ -82,7 +82,7 @@ class Threads(Runner):
                 outcome = self._run(*taken)
                 if outcome is not None:
                     self.cost += (time.monotonic() - taken[-1] - self.cost) * WEIGHT
-                if outcome is None or len(self.buffer) <= self.low or outcome.action is not ACK:
+                if outcome is None or len(self.buffer) <= self.low or not self._can_wait(outcome):
                     self._wake()
         except BaseException:  # an exception that a command scheduled in its thread
             logger.exception(

@@ -52,7 +52,9 @@ class PlacedQueue(LeasedQueue):
             return self
         if alias not in self._through:
             there = is_same_database(self.alias, alias)
-            self._through[alias] = type(self)(self.name, alias) if there else None
+            self._through[alias] = made = type(self)(self.name, alias) if there else None
+            if made is not None:
+                made.results_elsewhere = self.results_elsewhere
         return self._through[alias]
 
 

@@ -78,6 +78,16 @@ class SettlingQueue(ConnectedQueue):
                 )
             return settled
 
+    @retry_on_deadlock
+    def remove(self, ids: Collection[str]) -> set[str]:
+        with self._transaction():
+            # One by one, so that the count of each says whether it was there.
+            return {id for id in dict.fromkeys(ids) if self._remove(id)}
+
+    def _remove(self, id: str) -> bool:
+        states = (State.READY, State.DELAYED)
+        return any(self._messages(state).filter(message_id=id).delete()[0] for state in states)
+
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
         with self._database():
             lent = self._messages(State.LEASED).filter(owner=owner).order_by("rank", "id")

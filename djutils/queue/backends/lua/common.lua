@@ -266,12 +266,16 @@ local function lent_to(owner)
   return ids
 end
 
-local function ack(owner, ids)  -- returns those that were no longer the owner's
-  local ours, late = divided(owner, ids)
+local function done(ours)
   in_parts(ours, function(part)
     forget(part)
     redis.call('HDEL', LENT, unpack(part))
   end)
+end
+
+local function ack(owner, ids)  -- returns those that were no longer the owner's
+  local ours, late = divided(owner, ids)
+  done(ours)
   return late
 end
 

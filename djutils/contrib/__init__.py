@@ -1,0 +1,1 @@
+"""Bridges to what others define; each needs its own package or release, and nothing else imports them."""

@@ -1,0 +1,189 @@
+"""``@queue_command(result=True)``: what becomes of a command is kept, and travels with its acknowledgement.
+
+Nothing is written while a message waits or runs: that is derived from the message itself. One record is made when it ends,
+and one for each attempt that failed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextvars import ContextVar
+from datetime import timedelta
+from functools import lru_cache
+from typing import Annotated, Any, TypedDict, assert_never
+
+from django.core.signals import setting_changed
+
+from .codec import dump
+from .command import Command
+from .command_options import Option
+from .conf import settings
+from .current import run_here
+from .exceptions import ConfigurationError, QueueException, ResultTooLarge
+from .message import Action, Delivery, Kept, Message, Outcome, make
+from .progressing import progress_of_run
+from .record import Failure, Record, ResultStatus, attempt_name, pack
+from .tracebacks import describe
+
+_FINISH, _SUCCESSFUL = Action.FINISH, str(ResultStatus.SUCCESSFUL)
+
+_started: ContextVar[float] = ContextVar("djutils_started")
+_kept: ContextVar[Kept] = ContextVar("djutils_kept")
+
+
+def is_ttl(value: Any) -> bool:
+    """Return whether ``value`` says how long something is kept: a number of seconds or a timedelta, above 0."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+
+
+class ResultOptions(TypedDict, total=False):
+    """The options of commands that keep their results."""
+
+    result: Annotated[bool, Option(lambda value: isinstance(value, bool), "True or False")]
+    result_ttl: Annotated[float | timedelta, Option(is_ttl, "a number of seconds or a timedelta, above 0")]
+
+
+def run_and_keep(command: Command) -> Any:
+    """Run ``command``, and make the record of what it returns."""
+    _started.set(time.time())
+    value = command.execute()
+    _kept.set(_success(command, value))
+    return value
+
+
+async def await_and_keep(command: Command) -> Any:
+    """As ``run_and_keep``, for a command that is awaited."""
+    _started.set(time.time())
+    value = await command.aexecute()  # type: ignore[misc]  # it has one: it is awaited
+    _kept.set(_success(command, value))
+    return value
+
+
+def kept_of_run() -> Kept | None:
+    """Return what is to be kept of the run that has just succeeded in this context; None if nothing is."""
+    return _kept.get(None)
+
+
+def finished() -> Outcome:
+    """Return the outcome of a run that succeeded and whose result is kept."""
+    return make(Outcome, (_FINISH, 0.0, "", 1, _kept.get()))
+
+
+def with_record(
+    outcome: Outcome, command_class: type[Command], message: Message, delivery: Delivery, error: BaseException
+) -> Outcome:
+    """Return ``outcome``, of a run that ended with ``error``, with what is to be kept of it."""
+    attempt, name, status = message.attempt + delivery.attempts, message.id, str(ResultStatus.FAILED)
+    match outcome.action:
+        case Action.RETRY:
+            name = attempt_name(message.id, attempt)
+        case Action.DROP:
+            status = str(ResultStatus.CANCELLED)
+        case Action.REJECT:
+            pass
+        case Action.ACK | Action.FINISH | Action.RELEASE | Action.SETTLED:
+            return outcome
+        case _:
+            assert_never(outcome.action)
+    failure = failure_of(error, outcome.error if outcome.action is not Action.DROP else "")
+    record = _record(command_class, message, attempt, status, error=failure, value=_raised(error))
+    return outcome._replace(kept=Kept({name: _fitting(record, name)}, ttl_of(command_class)))
+
+
+_ttls: dict[type[Command], float] = {}
+
+
+def ttl_of(command_class: type[Command]) -> float:
+    """Return for how many seconds results of this class are kept; raise ``ConfigurationError`` for a wrong setting."""
+    return _ttls.get(command_class) or _look_up_ttl(command_class)
+
+
+def _look_up_ttl(command_class: type[Command]) -> float:
+    ttl = settings.QUEUE_RESULT_TTL if command_class.result_ttl is None else command_class.result_ttl
+    if not is_ttl(ttl):
+        raise ConfigurationError(
+            f"QUEUE_RESULT_TTL must be a number of seconds or a timedelta, above 0, not {ttl!r}."
+        )
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else float(ttl)
+    _ttls[command_class] = seconds
+    return seconds
+
+
+def _forget(**kwargs: Any) -> None:
+    _ttls.clear()
+
+
+setting_changed.connect(_forget)
+
+
+def failure_of(error: BaseException, text: str = "") -> Failure:
+    """Return ``error`` as it is kept; ``text`` is what ``describe`` says of it."""
+    kind = type(error)
+    headline, _, trace = (text or describe(error)).partition("\n\n")
+    return Failure(f"{kind.__module__}.{kind.__qualname__}", headline.partition(": ")[2] or headline, trace)
+
+
+def worker_name() -> str:
+    """Return the name of this process in ``worker_ids``: host and process id."""
+    return _worker_name(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _worker_name(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def _success(command: Command, value: object) -> Kept:
+    message, delivery, *_ = run_here()
+    command_class, name = type(command), message.id
+    record = _record(command_class, message, message.attempt + delivery.attempts, _SUCCESSFUL)
+    try:
+        # The value is its last field.
+        data = pack(make(Record, (*record[:-1], command.dump(value))), name)
+        if len(data) > settings.QUEUE_MAX_RESULT_SIZE:
+            raise ResultTooLarge(
+                f"What '{command.name}' returned has {len(data)} bytes with its record, QUEUE_MAX_RESULT_SIZE is "
+                f"{settings.QUEUE_MAX_RESULT_SIZE}; it was not kept, and the command is not run again. Store the data "
+                f"and return a reference to it."
+            )
+    except (QueueException, TypeError, ValueError) as error:
+        # It has done its work: running it again would do that twice and return the same.
+        failed = record._replace(
+            status=str(ResultStatus.FAILED), error=failure_of(error), value=_raised(error)
+        )
+        data = _fitting(failed, name)
+    return make(Kept, ({name: data}, ttl_of(command_class)))
+
+
+def _record(
+    command_class: type[Command],
+    message: Message,
+    attempt: int,
+    status: str,
+    error: Failure | None = None,
+    value: bytes = b"",
+) -> Record:
+    now = time.time()
+    body = message.body if command_class.keeps_arguments else b""
+    times = message.created, _started.get(now), now
+    return make(
+        Record,
+        (status, message.command, attempt, *times, worker_name(), error, progress_of_run(), body, value),
+    )
+
+
+def _raised(error: BaseException) -> bytes:
+    """Return ``error`` pickled, so that it can be raised again where the result is read; empty if that fails."""
+    try:
+        return dump(error)
+    except QueueException:
+        return b""
+
+
+def _fitting(record: Record, name: str) -> bytes:
+    """Return the record of a failure as bytes, without what makes it too large."""
+    data = pack(record, name)
+    return data if len(data) <= settings.QUEUE_MAX_RESULT_SIZE else pack(record._replace(value=b""), name)

@@ -1,0 +1,115 @@
+"""What a backend guarantees for messages whose result is kept, and for removing what waits."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.exceptions import BackendError, NotStorable
+from djutils.queue.ids import new_id
+from djutils.queue.message import Rejection, Stats
+from djutils.queue.stores.base import LARGEST, Store
+from djutils.testing.contract_fixtures import LeaseFixtures, needs_delay
+
+
+class Finishing(LeaseFixtures):
+    """finish and remove."""
+
+    @pytest.fixture
+    def results(self, queue: LeasedQueue) -> Store:
+        if queue.results is None:
+            pytest.skip(
+                f"{type(queue).__name__} keeps no results (it has no store, or supports_peek is False)"
+            )
+        return queue.results
+
+    @pytest.fixture
+    def can_remove(self, queue: LeasedQueue) -> None:
+        try:
+            queue.remove([new_id()])
+        except BackendError:
+            pytest.skip(f"{type(queue).__name__} cannot remove what waits")
+
+    def test_a_finished_message_is_gone_and_its_record_is_there(
+        self, queue: LeasedQueue, owner: int, results: Store
+    ) -> None:
+        first, second, third = self.send(queue, 3)
+        self.lend(queue, owner)
+
+        assert queue.finish(owner, {first: b"one", second: bytes(range(256))}, 60) == {first, second}
+
+        assert results.get([first, second, third]) == {first: b"one", second: bytes(range(256))}
+        assert queue.stats() == Stats(leased=1)
+
+    def test_several_hundred_are_finished_at_once(
+        self, queue: LeasedQueue, owner: int, results: Store
+    ) -> None:
+        ids = self.send(queue, 700)
+        self.lend(queue, owner, 700)
+        records = {id: b"%d" % number for number, id in enumerate(ids)}
+
+        assert queue.finish(owner, records, 60) == set(ids)
+
+        assert results.get(ids) == records
+        assert queue.stats() == Stats()
+
+    def test_finishing_nothing_changes_nothing(self, queue: LeasedQueue, owner: int) -> None:
+        assert queue.finish(owner, {}, 60) == set()
+
+    def test_only_the_owner_can_finish(self, queue: LeasedQueue, owner: int, other: int) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+
+        assert queue.finish(other, {id: b"theirs"}, 60) == set()
+        assert queue.finish(new_owner(), {id: b"theirs"}, 60) == set()
+        assert queue.stats() == Stats(leased=1)
+        assert queue.finish(owner, {id: b"ours"}, 60) == {id}
+        assert queue.finish(owner, {id: b"again"}, 60) == set()
+
+    def test_a_record_that_no_store_keeps_leaves_its_message(
+        self, queue: LeasedQueue, owner: int, results: Store
+    ) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+
+        with pytest.raises((NotStorable, BackendError)):
+            queue.finish(owner, {id: bytes(LARGEST + 1)}, 60)
+
+        assert queue.stats() == Stats(leased=1)
+        assert results.get([id]) == {}
+
+    def test_records_expire(self, queue: LeasedQueue, owner: int, results: Store) -> None:
+        (id,) = self.send(queue)
+        self.lend(queue, owner)
+        queue.finish(owner, {id: b"short"}, 0.05)
+
+        deadline = time.monotonic() + 10
+        while results.get([id]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+        assert results.get([id]) == {}
+
+    @pytest.mark.usefixtures("can_remove")
+    def test_only_what_waits_can_be_removed(self, queue: LeasedQueue, owner: int) -> None:
+        dead, lent = self.send(queue, 2)
+        self.lend(queue, owner)
+        queue.reject(owner, [Rejection(dead, "no")])
+        ready, other = self.send(queue, 2)
+
+        assert queue.remove([dead, lent, ready, ready, new_id()]) == {ready}
+
+        assert queue.stats() == Stats(ready=1, leased=1, dead=1)
+        assert self.lend(queue, owner) == [other]
+        assert queue.remove([]) == set()
+
+    @needs_delay
+    @pytest.mark.usefixtures("can_remove")
+    def test_a_delayed_message_is_removed(self, queue: LeasedQueue) -> None:
+        (id,) = self.send(queue, delay=60)
+
+        assert queue.remove([id]) == {id}
+        assert queue.stats() == Stats()
+        assert queue.remove([id]) == set()
