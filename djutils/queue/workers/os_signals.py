@@ -52,9 +52,12 @@ class WorkerSignals:
         self._noted: SimpleQueue[int] = SimpleQueue()
         self._held = threading.local()
         self._found: dict[int, Handler] = {}
+        # The method itself, which takes the frame for a switch that it does not need. In a function of ours the exception that
+        # ends a command at its time limit could be raised, and the signal would be lost.
+        note: Any = self._noted.put
         self._ours: dict[signal.Signals, Handler] = {
-            signal.SIGTERM: self._note,
-            signal.SIGHUP: self._note,
+            signal.SIGTERM: note,
+            signal.SIGHUP: note,
             signal.SIGINT: _do_nothing,
             # An alarm that a command has left must not end the next command.
             signal.SIGALRM: _do_nothing,
@@ -101,9 +104,6 @@ class WorkerSignals:
             if signal.getsignal(number) != handler:
                 signal.signal(number, handler)
                 signal.siginterrupt(number, number not in self._ours)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self._noted.put(number)
 
     def _hold(self) -> None:
         """Block signals before a fork: a child may get SIGTERM before it has dropped our handlers."""
