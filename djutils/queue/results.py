@@ -21,18 +21,18 @@ _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.25
 
 
-class Pace(Progress):
+class Speed(Progress):
     """How far a run is, and how fast it was up to now, or to its end."""
 
     seconds = 0.0
     """For how long it has run."""
 
     @classmethod
-    def of(cls, progress: Progress, seconds: float) -> Pace:
+    def of(cls, progress: Progress, seconds: float) -> Speed:
         """Return ``progress`` after so many seconds."""
-        pace = cls(*progress)
-        pace.seconds = seconds
-        return pace
+        speed = cls(*progress)
+        speed.seconds = seconds
+        return speed
 
     @property
     def rate(self) -> float | None:
@@ -216,14 +216,14 @@ class Result(_Handle):
         return _moment(state.last.finished) if state.last else state.died
 
     @property
-    def progress(self) -> Pace | None:
+    def progress(self) -> Speed | None:
         """How far it is, or was at its end; None if it did not say."""
         state = self._known
         run = state.live or state.last
         if run is None or run.progress is None:
             return None
         end = state.last.finished if state.last else time.time()
-        return Pace.of(run.progress, end - run.started)
+        return Speed.of(run.progress, end - run.started)
 
     @property
     def _runs(self) -> list[Record]:

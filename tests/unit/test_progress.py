@@ -13,7 +13,7 @@ from djutils.queue.decorators import queue_command
 from djutils.queue.exceptions import Cancelled
 from djutils.queue.queue import invoker
 from djutils.queue.record import Progress, ResultStatus
-from djutils.queue.results import Pace
+from djutils.queue.results import Speed
 from djutils.testing import drain
 
 pytestmark = pytest.mark.django_db
@@ -49,10 +49,10 @@ def test_progress_is_in_the_record() -> None:
 
 
 def test_how_fast_it_is_tells_how_long_it_takes() -> None:
-    pace = Pace.of(Progress(250, 1000), seconds=5)
-    assert (pace.rate, pace.eta) == (50, timedelta(seconds=15))
+    speed = Speed.of(Progress(250, 1000), seconds=5)
+    assert (speed.rate, speed.eta) == (50, timedelta(seconds=15))
     for done, total, seconds in [(0, 10, 5), (5, None, 5), (5, 10, 0)]:
-        assert Pace.of(Progress(done, total), seconds).eta is None
+        assert Speed.of(Progress(done, total), seconds).eta is None
 
 
 def test_progress_outside_a_worker_does_nothing() -> None:
