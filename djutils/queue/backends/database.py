@@ -13,10 +13,10 @@ from djutils.models import State
 from djutils.queue.deadlocks import Deadlock, retry_on_deadlock
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Stats
-from djutils.queue.stores.base import slices
+from djutils.queue.stores.base import checked_value, milliseconds, slices
 from djutils.queue.stores.database_store import DatabaseStore
 
-from .database_sql.base import Claim, Heard
+from .database_sql.base import Claim, Finished, Heard
 from .database_sql.errors import translated_errors
 from .database_sql.letters import LettersQueue
 from .database_sql.looking import LookingQueue
@@ -150,18 +150,26 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         late = frozenset[str]().union(*(self._claim(owner, 0, some).late for some in slices(ids)))
         return set(ids) - late
 
-    @retry_on_deadlock
     def finish(self, owner: int, records: Mapping[str, bytes], ttl: float) -> set[str]:
         if self.results is not self._store:
             return super().finish(owner, records, ttl)
-        ours: set[str] = set()
+        key, value = self._store.stored_key, checked_value
+        parts = ([(id, key(id), value(records[id])) for id in some] for some in slices(records))
+        return set().union(*(self._finish(owner, part, ttl) for part in parts))
+
+    @retry_on_deadlock
+    def _finish(self, owner: int, records: Sequence[Finished], ttl: float) -> set[str]:
         # Losing both in a crash of the server causes only a redelivery: it need not be durable.
-        with self._database() as connection, transaction.atomic(using=connection.alias):
-            for some in slices(records):
-                late = self._sql(connection).claim(connection, self.name, owner, 0, some).late
-                ours.update(id for id in some if id not in late)
-            self._store.put(connection, {id: records[id] for id in sorted(ours)}, ttl)
-        return ours
+        with self._database() as connection:
+            sql = self._sql(connection)
+            done = sql.finish(connection, self.name, owner, records, milliseconds(ttl))
+            if done is not None:
+                return done
+            with transaction.atomic(using=connection.alias):
+                late = sql.claim(connection, self.name, owner, 0, [id for id, _, _ in records]).late
+                ours = {id: record for id, _, record in records if id not in late}
+                self._store.put(connection, ours, ttl)
+            return {*ours}
 
     def read(self) -> bytes | None:
         self._promote()

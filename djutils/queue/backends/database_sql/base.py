@@ -12,10 +12,12 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.asyncio import async_unsafe
 
-from djutils.models import Now, QueueMessage, QueueWorker
+from djutils.models import Now, QueueKey, QueueMessage, QueueWorker
 from djutils.queue.message import Delivery, Envelope, make
 
 Row = tuple[Any, ...]
+Finished = tuple[str, str, bytes]
+"""The id of a message that is done, the key under which its record is kept, and the record."""
 
 _PROMOTED_AT_ONCE = 500
 _DJANGOS_OWN = async_unsafe(lambda: None).__code__
@@ -87,6 +89,7 @@ class Dialect:
         quote = connection.ops.quote_name
         self.messages = quote(QueueMessage._meta.db_table)
         self.workers = quote(QueueWorker._meta.db_table)
+        self.kept = quote(QueueKey._meta.db_table)
         self.now = Now.sql[connection.vendor]
 
     @staticmethod
@@ -260,6 +263,17 @@ class Dialect:
     ) -> Claim:
         """Delete ``done`` and lend up to ``count`` messages, in one transaction."""
         raise NotImplementedError
+
+    def finish(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        owner: int,
+        records: Sequence[Finished],
+        milliseconds: int,
+    ) -> set[str] | None:
+        """Delete the messages of ``records`` and keep those of the owner's; return their ids. None where it takes more than one statement."""
+        return None
 
     def prefetch(
         self,

@@ -15,7 +15,7 @@ from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
 from . import lookout
-from .base import COLUMNS, Claim, Dialect, Heard, Row, in_order, is_guarded
+from .base import COLUMNS, Claim, Dialect, Finished, Heard, Row, in_order, is_guarded
 from .notify import Announcer, Listener
 from .watermark import START, Position, Watermark
 
@@ -67,6 +67,7 @@ class PostgresDialect(Dialect):
         self._watermark = Watermark()
         t = self.messages
         self._claim_sql = _claim_statement(t, self.workers, self.now)
+        self._finish_sql = _finish_statement(t, self.workers, self.kept, self.now)
         columns = "(message_id, queue, prio_rank, message, state, due)"
         # The most frequent call has the plainest statement: the general one takes half as long again.
         self._insert_ready = f"INSERT INTO {t} {columns} VALUES (%s, %s, %s, %b, 0, NULL){self.on_duplicate}"
@@ -168,6 +169,27 @@ class PostgresDialect(Dialect):
         rows = self._fetch(connection, self._claim_sql, params)
         return self._noted(rows, params, place, time.monotonic() - began)
 
+    def finish(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        owner: int,
+        records: Sequence[Finished],
+        milliseconds: int,
+    ) -> set[str] | None:
+        if not self.direct:
+            return None
+        ids, keys, values = map(list, zip(*records, strict=True))
+        params = {
+            "owner": owner,
+            "queue": queue,
+            "ids": ids,
+            "keys": keys,
+            "data": values,
+            "life": milliseconds,
+        }
+        return {id for (id,) in self._fetch(connection, self._finish_sql, params)}
+
     def prefetch(
         self,
         connection: BaseDatabaseWrapper,
@@ -264,6 +286,23 @@ def _claim_statement(t: str, w: str, now: str) -> str:
         f"UNION ALL SELECT NULL, (SELECT count(*) FROM gone), NULL, NULL, 0, 0, "
         f"(SELECT count(*) FROM (SELECT 1 FROM {t} WHERE queue = %(queue)s AND state = 1 "
         f"AND due <= {now} LIMIT 1) AS one), NULL, 0 FROM me"
+    )
+
+
+def _finish_statement(t: str, w: str, k: str, now: str) -> str:
+    """Return the statement that acks and keeps the records of what it acked; ``k`` is the table of kept values."""
+    # In the order of their keys, so that two callers do not wait for each other. IS TRUE keeps the planner from making a
+    # join of it, which would be a nested loop: the other kinds are turned off for the claim.
+    return (
+        f"WITH me AS MATERIALIZED (SELECT owner FROM {w} WHERE owner = %(owner)s "
+        f"AND queue = %(queue)s FOR KEY SHARE), "
+        f"gone AS (DELETE FROM {t} WHERE message_id = ANY(%(ids)s::varchar[]) "
+        f"AND owner = (SELECT owner FROM me) RETURNING message_id), "
+        f"kept AS (INSERT INTO {k} (key, value, expires) SELECT record.key, record.value, {now} + %(life)s::bigint "
+        f"FROM unnest(%(ids)s::varchar[], %(keys)s::varchar[], %(data)s::bytea[]) AS record (id, key, value) "
+        f"WHERE (record.id IN (SELECT message_id FROM gone)) IS TRUE ORDER BY record.key "
+        f"ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires) "
+        f"SELECT message_id FROM gone"
     )
 
 
