@@ -70,8 +70,16 @@ class Result(_Handle):
     _value: tuple[Any] | None = None
 
     def refresh(self) -> None:
-        """Look again. Raises ``ResultNotFound``, ``BackendError``, and ``InvalidMessage`` for a record not signed by us."""
-        self._state = look(self._where, self.id)
+        """Look again.
+
+        Raises ``ResultNotFound``, or ``ResultNotKept`` for a command that keeps none; ``BackendError``; and ``InvalidMessage``
+        for a record that was not signed by us.
+        """
+        try:
+            self._state = look(self._where, self.id)
+        except ResultNotFound:
+            refuse_keeping_none(self.command)
+            raise
         self._value = None
 
     async def arefresh(self) -> None:
@@ -105,8 +113,8 @@ class Result(_Handle):
         """Cancel the call, and return what was done: a call that waits is removed.
 
         One that runs learns of it within about two seconds: ``current_message().cancelled`` is true, what runs under
-        ``--coroutines`` is cancelled, and in a plain function with a time limit ``TimeLimitExceeded`` is raised. With whatever exception it then ends, it is CANCELLED;
-        if it returns, it is SUCCESSFUL. With ``kill`` its process is killed, and replaced: what else runs there is given
+        ``--coroutines`` is cancelled, and in a plain function with a time limit ``TimeLimitExceeded`` is raised. With whatever
+        exception it then ends, it is CANCELLED; if it returns, it is SUCCESSFUL. With ``kill`` its process is killed, and replaced: what else runs there is given
         back and charged with nothing. One that has run for less than a second is asked when it has.
         """
         done = cancel(self._where, self.id, kill=kill)

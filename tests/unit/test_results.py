@@ -193,6 +193,8 @@ def test_a_command_that_keeps_none_says_so(settings: Settings) -> None:
         with pytest.raises(ResultNotKept, match="Declare it with result=True"):
             look()
     drain()
+    with pytest.raises(ResultNotKept):
+        result.refresh()
     with pytest.raises(ResultNotFound):
         invoker.result(result.id)
 
