@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -37,11 +37,6 @@ def asked_key(id: str) -> str:
     return f"cancel {id}"
 
 
-def wants_kill(request: bytes) -> bool:
-    """Return whether a request to end a message says that its process is to be killed."""
-    return request == _KILL
-
-
 def cancel(queue: BaseQueue, id: str, *, kill: bool) -> Cancellation:
     """Cancel the message ``id`` of ``queue``, and return what was done. Raises what ``look`` raises."""
     state = look(queue, id)
@@ -67,10 +62,12 @@ def cancel(queue: BaseQueue, id: str, *, kill: bool) -> Cancellation:
     return Cancellation.KILLING if kill else Cancellation.ASKED
 
 
-def are_cancelled(queue: BaseQueue, ids: list[str]) -> set[str]:
-    """Return which of ``ids`` were cancelled."""
+def cancelled_among(queue: BaseQueue, ids: Collection[str]) -> dict[str, bool]:
+    """Return which of ``ids`` were cancelled, each with whether its process is to be killed for that."""
+    if queue.store is None or not ids:
+        return {}
     keys = {asked_key(id): id for id in ids}
-    return {keys[key] for key in queue.store.get(list(keys))} if queue.store is not None and keys else set()
+    return {keys[key]: request == _KILL for key, request in queue.store.get(list(keys)).items()}
 
 
 def _record_of(message: Message, command_class: type[Command], failed: Sequence[Record]) -> Record:

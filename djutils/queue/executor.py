@@ -179,9 +179,8 @@ class Executor(Verdict):
         message = decode(delivery.data, self._queue_name)
         command_class = self._registry.get_class(message.command)
         told = Cancelled("It was cancelled while it ran, and its process was killed.")
-        outcome = self._drop(command_class, message, told)
-        if command_class.keeps_results():
-            outcome = with_record(outcome, command_class, message, delivery, told)
+        dropped = self._drop(command_class, message, told)
+        outcome = with_record(dropped, command_class, message, delivery, told)
         return self._tell(command_class, message, outcome)
 
     def _early_by(self, message: Message) -> float:

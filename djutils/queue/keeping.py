@@ -75,7 +75,9 @@ def finished() -> Outcome:
 def with_record(
     outcome: Outcome, command_class: type[Command], message: Message, delivery: Delivery, error: BaseException
 ) -> Outcome:
-    """Return ``outcome``, of a run that ended with ``error``, with what is to be kept of it."""
+    """Return ``outcome``, of a run that ended with ``error``, with what is to be kept of it, if anything is."""
+    if not command_class.keeps_results():
+        return outcome
     attempt, name, status = message.attempt + delivery.attempts, message.id, str(ResultStatus.FAILED)
     match outcome.action:
         case Action.RETRY:
@@ -126,13 +128,9 @@ def failure_of(error: BaseException, text: str = "") -> Failure:
     return Failure(f"{kind.__module__}.{kind.__qualname__}", headline.partition(": ")[2] or headline, trace)
 
 
-def worker_name() -> str:
-    """Return the name of this process in ``worker_ids``: host and process id."""
-    return _worker_name(os.getpid())
-
-
-@lru_cache(maxsize=1)
-def _worker_name(pid: int) -> str:
+@lru_cache(maxsize=256)
+def worker_name(pid: int) -> str:
+    """Return the name in ``worker_ids`` of the process ``pid`` of this host."""
     return f"{socket.gethostname()}:{pid}"
 
 
@@ -171,7 +169,17 @@ def _record(
     times = message.created, _started.get(now), now
     return make(
         Record,
-        (status, message.command, attempt, *times, worker_name(), error, progress_of_run(), body, value),
+        (
+            status,
+            message.command,
+            attempt,
+            *times,
+            worker_name(os.getpid()),
+            error,
+            progress_of_run(),
+            body,
+            value,
+        ),
     )
 
 

@@ -48,9 +48,7 @@ class Verdict:
             outcome = self._drop(command_class, message, error)
         else:
             outcome = self._outcome_of(error, command_class, message, delivery)
-        if command_class.keeps_results():
-            return with_record(outcome, command_class, message, delivery, error)
-        return outcome
+        return with_record(outcome, command_class, message, delivery, error)
 
     def _outcome_of(
         self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -130,7 +131,7 @@ def _begin(command: TaskCommand) -> TaskResult[Any, Any]:
     # Only after a failure there is something to look up.
     if store is not None and attempt > 1:
         add_runs(result, failed_attempts(store, message.id, attempt))
-    add_start(result, timezone.now(), worker_name())
+    add_start(result, timezone.now(), worker_name(os.getpid()))
     change(result, status=TaskResultStatus.RUNNING)
     task_started.send(command.sender, task_result=result)
     return result
@@ -165,7 +166,7 @@ def _tell_failed(sender: type[Command], message: Message, exception: BaseExcepti
         return
     result = of_message(sender.task, message)
     result.errors.append(error_of(failure_of(exception)))
-    result.worker_ids.append(worker_name())
+    result.worker_ids.append(worker_name(os.getpid()))
     change(result, status=TaskResultStatus.FAILED, finished_at=timezone.now())
     task_finished.send(sender.sender, task_result=result)
 

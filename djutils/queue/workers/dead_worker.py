@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from djutils.queue.backends.channel import LeasedChannel, Settled
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.texts import reap
-from djutils.queue.cancelling import are_cancelled
+from djutils.queue.cancelling import cancelled_among
 from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Delivery
@@ -66,7 +66,7 @@ class DeadWorker:
         """Yield the outcomes of overdue commands: a time limit is a failed attempt, not a crash."""
         if not self._overdue:
             return
-        executor, cancelled = Executor(self._name), are_cancelled(queue, self._overdue)
+        executor, cancelled = Executor(self._name), cancelled_among(queue, self._overdue)
         for delivery in channel.adopt(()):
             if delivery.id not in self._overdue:
                 continue

@@ -133,8 +133,7 @@ class WorkerProcess:
 
     def _act_on(self, number: int) -> None:
         if number == signal.SIGTERM:
-            giving_way.set()
-            self._pump.stop()
+            self._stop()
         elif number == signal.SIGHUP:
             try:
                 self._hooks.hangup()
@@ -147,6 +146,9 @@ class WorkerProcess:
             "This worker process receives no more commands and ends when those it runs have ended: %s.",
             reason,
         )
+        self._stop()
+
+    def _stop(self) -> None:
         giving_way.set()
         self._pump.stop()
 

@@ -5,15 +5,16 @@ The results of calls and the pages of operators read it. What ends sooner costs 
 
 from __future__ import annotations
 
-import socket
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from math import inf
 from operator import attrgetter
 
 from djutils.queue.backends.border import border
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.cancelling import asked_key, wants_kill
+from djutils.queue.cancelling import cancelled_among
+from djutils.queue.keeping import worker_name
 from djutils.queue.reading import published, running_key
 from djutils.queue.record import Progress
 from djutils.queue.stores.base import Store
@@ -29,6 +30,11 @@ _MOST = 3000
 """How many commands of one process are published, those that have run longest: a store takes up to a mebibyte."""
 
 
+_Running = tuple[Member, list[Entry]]
+_Told = tuple[bytes, float]
+"""What was published last, and when."""
+
+
 class Publishing(Chore):
     """Looks at the boards once a second, and writes what has changed: one value for each worker process."""
 
@@ -39,7 +45,7 @@ class Publishing(Chore):
         self._crew = crew
         self._options = options
         self._next = 0.0
-        self._told: dict[tuple[str, int], tuple[bytes, float]] = {}
+        self._told: defaultdict[str, dict[int, _Told]] = defaultdict(dict)
 
     def due_in(self) -> float:
         return self._next - time.monotonic() if self._stores.leased else inf
@@ -47,62 +53,46 @@ class Publishing(Chore):
     def do(self) -> None:
         """Publish, and hear what was cancelled."""
         self._next = time.monotonic() + _EVERY
-        long = {
-            (name, member.owners[name]): (member, self._long_running(number, member))
-            for number, name in enumerate(self._options.queues)
-            for member in self._crew
-            if not member.dead and member.has_the_board
-        }
-        if not (self._told or any(entries for _, entries in long.values())):
+        long = {name: self._long_running(number, name) for number, name in enumerate(self._options.queues)}
+        if not (any(self._told.values()) or any(long.values())):
             return
         self._stores.open()
         for name, queue in self._stores.leased.items():
             if (store := queue.store) is not None:
                 with border(queue):
-                    self._publish(name, store, long)
-                    self._hear(name, queue, long)
+                    self._publish(store, long[name], self._told[name])
+                    _hear(queue, long[name])
 
-    def _publish(
-        self, name: str, store: Store, long: dict[tuple[str, int], tuple[Member, list[Entry]]]
-    ) -> None:
-        for (queue, owner), (member, entries) in long.items():
-            if queue == name and entries:
-                self._tell(store, (name, owner), published(self._worker(member), _since(entries[:_MOST])))
+    def _publish(self, store: Store, long: dict[int, _Running], told: dict[int, _Told]) -> None:
+        for owner, (member, entries) in long.items():
+            text = published(worker_name(member.board.pid), _since(entries[:_MOST]))
+            last, at = told.get(owner, (b"", 0.0))
+            # In any case before it expires: what is published ends with the consumer that did it.
+            if text != last or time.monotonic() - at > self._options.lease / 3:
+                store.set({running_key(owner): text}, self._options.lease)
+                told[owner] = text, time.monotonic()
         # What has ended since, and processes that are gone.
-        for queue, owner in [one for one in self._told if one[0] == name]:
-            if not long.get((queue, owner), (None, []))[1]:
-                store.delete([running_key(owner)])
-                del self._told[queue, owner]
+        for owner in told.keys() - long.keys():
+            store.delete([running_key(owner)])
+            del told[owner]
 
-    def _tell(self, store: Store, place: tuple[str, int], text: bytes) -> None:
-        told, at = self._told.get(place, (b"", 0.0))
-        # In any case before it expires: what is published ends with the consumer that did it.
-        if text != told or time.monotonic() - at > self._options.lease / 3:
-            store.set({running_key(place[1]): text}, self._options.lease)
-            self._told[place] = text, time.monotonic()
+    def _long_running(self, number: int, name: str) -> dict[int, _Running]:
+        """Return by owner each process that runs commands of this queue for long, and these, the longest first."""
+        now, found = time.monotonic(), dict[int, _Running]()
+        for member in self._crew:
+            if member.dead or not member.has_the_board:
+                continue
+            entries = [entry for entry in member.board.running_on(number) if now - entry.began >= _LONG]
+            if entries:
+                found[member.owners[name]] = member, sorted(entries, key=attrgetter("began"))
+        return found
 
-    def _hear(
-        self, name: str, queue: LeasedQueue, long: dict[tuple[str, int], tuple[Member, list[Entry]]]
-    ) -> None:
-        where = {
-            asked_key(entry.id): (member, entry.id)
-            for (of, _), (member, entries) in long.items()
-            if of == name
-            for entry in entries
-        }
-        if not where or queue.store is None:
-            return
-        for key, how in queue.store.get(list(where)).items():
-            member, id = where[key]
-            member.board.ask_to_end(id, kill=wants_kill(how))
 
-    def _long_running(self, number: int, member: Member) -> list[Entry]:
-        now = time.monotonic()
-        entries = [entry for entry in member.board.running_on(number) if now - entry.began >= _LONG]
-        return sorted(entries, key=attrgetter("began"))
-
-    def _worker(self, member: Member) -> str:
-        return f"{socket.gethostname()}:{member.board.pid}"
+def _hear(queue: LeasedQueue, long: dict[int, _Running]) -> None:
+    """Ask the commands that were cancelled to end."""
+    where = {entry.id: member for member, entries in long.values() for entry in entries}
+    for id, kill in cancelled_among(queue, where).items():
+        where[id].board.ask_to_end(id, kill=kill)
 
 
 def _since(entries: list[Entry]) -> Iterator[tuple[str, float, Progress | None]]:
