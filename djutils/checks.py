@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from .queue import autodiscover
-from .queue.backends import is_result_store, queues
+from .queue.backends import RESULT_STORES, is_result_store, queues
 from .queue.chain import every_middleware
 from .queue.conf import NAMES, PLACES, are_places, settings
 from .queue.crontab import Crontab
@@ -226,10 +226,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_count(value) and value <= LARGEST,
         f"an integer, 1 to {LARGEST}",
     ),
-    "QUEUE_RESULT_STORE": (
-        is_result_store,
-        "'database', 'redis' or 'cache', with a colon and the alias or address after it if it is not the default one",
-    ),
+    "QUEUE_RESULT_STORE": (is_result_store, RESULT_STORES),
 }
 _COUNTED = "int(os.environ['NAME'])"
 _TRUE = "os.environ['NAME'] == 'True'"

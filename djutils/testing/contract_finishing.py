@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from djutils.queue.backends.base import new_owner
@@ -13,6 +11,7 @@ from djutils.queue.ids import new_id
 from djutils.queue.message import Rejection, Stats
 from djutils.queue.stores.base import LARGEST, Store
 from djutils.testing.contract_fixtures import LeaseFixtures, needs_delay
+from djutils.testing.contract_queue import until
 
 
 class Finishing(LeaseFixtures):
@@ -86,11 +85,7 @@ class Finishing(LeaseFixtures):
         self.lend(queue, owner)
         queue.finish(owner, {id: b"short"}, 0.05)
 
-        deadline = time.monotonic() + 10
-        while results.get([id]) and time.monotonic() < deadline:
-            time.sleep(0.02)
-
-        assert results.get([id]) == {}
+        until(lambda: not results.get([id]), "it had expired")
 
     @pytest.mark.usefixtures("can_remove")
     def test_only_what_waits_can_be_removed(self, queue: LeasedQueue, owner: int) -> None:

@@ -49,6 +49,13 @@ def memory(settings: Settings) -> MemoryQueue:
 
 
 @pytest.fixture
+def place(request: pytest.FixtureRequest, settings: Settings) -> str:
+    """Where results are kept in this test: beside the messages, or what QUEUE_RESULT_STORE says."""
+    settings.QUEUE_RESULT_STORE = "" if request.param == "beside" else request.param
+    return str(request.param)
+
+
+@pytest.fixture
 def eager(memory: MemoryQueue, settings: Settings) -> MemoryQueue:
     """The same, and a call runs at once."""
     settings.QUEUE_EAGER = True

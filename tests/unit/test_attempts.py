@@ -71,12 +71,6 @@ def return_a_lock() -> Any:
     return threading.Lock()
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest, settings: Settings) -> str:
-    settings.QUEUE_RESULT_STORE = "" if request.param == "beside" else request.param
-    return str(request.param)
-
-
 @EVERY_STORE
 def test_each_failed_attempt_is_told(place: str) -> None:
     result = fail_until(3)

@@ -80,12 +80,6 @@ class Square(QueueCommand):
         return int(self.data) ** 2
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest, settings: Settings) -> str:
-    settings.QUEUE_RESULT_STORE = "" if request.param == "beside" else request.param
-    return str(request.param)
-
-
 @EVERY_STORE
 def test_a_call_tells_what_its_command_returned(place: str) -> None:
     before = datetime.now(UTC)

@@ -27,6 +27,7 @@ PROVIDED = (
 )
 
 
+RESULT_STORES = "'database', 'redis' or 'cache', with a colon and the alias or address after it if it is not the default one"
 _KINDS_OF_STORES = ("database", "redis", "rediss", "unix", "cache")
 
 
@@ -133,10 +134,7 @@ def result_store() -> Store | None:
     if not place:
         return None
     if not is_result_store(place):
-        raise ConfigurationError(
-            "QUEUE_RESULT_STORE must be 'database', 'redis' or 'cache', with a colon and the alias or address after it "
-            "if it is not the default one; its value is not shown."
-        )
+        raise ConfigurationError(f"QUEUE_RESULT_STORE must be {RESULT_STORES}; its value is not shown.")
     kind, _, where = place.partition(":")
     if kind == "cache":
         return CacheStore("results", where or "default")
