@@ -36,7 +36,7 @@ PEER = {
             "kept": "yes",
             "why": "another worker runs it again when the lease of 30 s of the dead one is over, at once if it "
             "is of the same consumer",
-            "batch": 250,
+            "batch": 400,
             "forks": True,
             "few": 2000,
         },
@@ -44,7 +44,7 @@ PEER = {
             "what": "as by default, with the log at WARNING; SQLite with synchronous = NORMAL",
             "kept": "yes",
             "why": "as by default",
-            "batch": 250,
+            "batch": 400,
             "forks": True,
             "few": 2000,
         },

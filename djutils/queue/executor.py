@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextvars import Context, Token
-from operator import methodcaller
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -237,14 +236,15 @@ class Executor(Verdict):
         """Return how a command of this class is run, which pays only for the options it uses, and if it keeps its result."""
         layers = (*self._layers, *chain_of(command_class).layers)
         keeps = command_class.keeps_results()
-        run = compose(layers, run_and_keep if keeps else methodcaller("execute"))
+        run = compose(layers, run_and_keep if keeps else command_class.execute)
         self._runs[command_class] = run, keeps
         return run, keeps
 
     def _awaited_run_of(self, command_class: type[Command]) -> tuple[Run, bool]:
         layers = (*self._awaited_layers, *chain_of(command_class).awaited_layers)
         keeps = command_class.keeps_results()
-        run = compose(layers, await_and_keep if keeps else methodcaller("aexecute"))
+        aexecute: Any = command_class.aexecute
+        run = compose(layers, await_and_keep if keeps else aexecute)
         self._awaited_runs[command_class] = run, keeps
         return run, keeps
 

@@ -134,7 +134,7 @@ def test_after_an_error_every_connection_is_made_from_scratch(
 def test_an_outage_lets_go_of_the_idle_connections_too(redis_server: Server) -> None:
     queue = RedisQueue("queue", redis_server.url)
     len(queue)  # and the server knows the script
-    pending = [queue.server.start("stats", queue.keys, ()) for _ in range(3)]
+    pending = [queue.server.start("stats", queue.keys, (), []) for _ in range(3)]
     for answer in pending:
         answer()
     with redis.Redis.from_url(redis_server.url) as admin:

@@ -45,7 +45,7 @@ _NEW = Delivery("", b"")[2:]
 class RedisLending(LeasedQueue):
     """Everything that a ``RedisQueue`` does but sending."""
 
-    batch = 250
+    batch = 400
     blocking = True
     supports_peek = True
 
@@ -97,7 +97,7 @@ class RedisLending(LeasedQueue):
         return batch._replace(late=late)
 
     def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
-        answer = self.server.start("receive", self.keys, (owner, count, MOST_BYTES, *done))
+        answer = self.server.start("receive", self.keys, (owner, count, MOST_BYTES), [*done])
         return lambda: self._batch(answer())[0]
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:

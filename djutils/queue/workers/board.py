@@ -144,7 +144,7 @@ class Board:
 
     @cached_property
     def free(self) -> deque[Slot]:
-        """The free slots: a runner takes one from the left, and ``Slot.clear()`` returns it."""
+        """The free slots: a runner takes the one that ``Slot.clear()`` returned last, which a processor has at hand."""
         free: deque[Slot] = deque()
         for number in range(len(self._states)):
             free.append(Slot(self._memory, self._first_state + number, self._slot(number), free))

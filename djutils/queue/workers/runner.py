@@ -208,7 +208,7 @@ class Runner(ABC):
         """
         channel, delivery = waiting
         self.moved_at = now
-        slot = self._free.popleft()
+        slot = self._free.pop()
         slot.start(channel, delivery.id, now)
         # In this order: the maintainer sets the word first and then reads what is running. A message that
         # was taken before a recall that is over by now may be running elsewhere.
