@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,9 +15,7 @@ from .cancelling import Cancellation, cancel
 from .exceptions import Cancelled, CommandFailed, NoReturnValue, ResultNotFound, ResultTimeout
 from .reading import CallState, exception_of, look, refuse_keeping_none, value_of
 from .record import Failure, Progress, Record, ResultStatus
-
-_FIRST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.25
+from .waiting import WaitForEnd
 
 
 class Speed(Progress):
@@ -89,24 +86,21 @@ class Result(_Handle):
     def wait(self, timeout: float | None = None) -> Any:
         """Wait until the call has ended, for at most ``timeout`` seconds, and return what the command returned.
 
+        Redis and PostgreSQL tell of the end; elsewhere it looks again and again, at least every quarter of a second.
         Raises what the command raised, or ``CommandFailed`` if that cannot be raised here; ``Cancelled``; ``ResultTimeout``,
         which affects nothing; and what ``refresh`` raises. Inside a transaction of the queue's database it would
         wait for what cannot begin before the commit: call it afterwards.
         """
-        for pause in self._pauses(timeout):
-            self.refresh()
-            if self.is_finished:
-                break
-            time.sleep(pause)
+        with WaitForEnd(self._where, self.id, timeout) as waiting:
+            while self._goes_on(waiting, timeout):
+                waiting.sleep()
         return self._outcome()
 
     async def await_(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109  (as ``wait``)
         """As ``wait``, from a coroutine."""
-        for pause in self._pauses(timeout):
-            await self.arefresh()
-            if self.is_finished:
-                break
-            await asyncio.sleep(pause)
+        async with WaitForEnd(self._where, self.id, timeout) as waiting:
+            while await sync_to_async(self._goes_on)(waiting, timeout):
+                await waiting.asleep()
         return self._outcome()
 
     def cancel(self, *, kill: bool = False) -> Cancellation:
@@ -132,18 +126,15 @@ class Result(_Handle):
     def _where(self) -> BaseQueue:
         return self._queue or queues[self.queue_name]
 
-    def _pauses(self, timeout: float | None) -> Iterator[float]:
-        """Yield how long to sleep after each look; raise ``ResultTimeout`` at the end."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = _FIRST_PAUSE
-        while True:
-            rest = pause if deadline is None else deadline - time.monotonic()
-            yield max(0.0, min(pause, rest))
-            if rest <= 0:
-                raise ResultTimeout(
-                    f"{self.command} {self.id} is {self.status} after {timeout:g} s; it goes on. Wait longer, or cancel it."
-                )
-            pause = min(_LONGEST_PAUSE, pause * 1.5)
+    def _goes_on(self, waiting: WaitForEnd, timeout: float | None) -> bool:
+        """Look, and return whether to look again; raise ``ResultTimeout`` at the end."""
+        is_over = waiting.is_over
+        self.refresh()
+        if is_over and not self.is_finished:
+            raise ResultTimeout(
+                f"{self.command} {self.id} is {self.status} after {timeout:g} s; it goes on. Wait longer, or cancel it."
+            )
+        return not self.is_finished
 
     def _outcome(self) -> Any:
         if self.status == ResultStatus.SUCCESSFUL:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import select
+from collections.abc import Iterator
+
 import pytest
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.backends.subscription import Subscription
 from djutils.queue.exceptions import BackendError, NotStorable
 from djutils.queue.ids import new_id
 from djutils.queue.message import Rejection, Stats
@@ -108,3 +112,53 @@ class Finishing(LeaseFixtures):
         assert queue.remove([id]) == {id}
         assert queue.stats() == Stats()
         assert queue.remove([id]) == set()
+
+    @pytest.fixture
+    def subscription(self, queue: LeasedQueue) -> Iterator[Subscription]:
+        """A subscription to the end of the first of two messages that wait."""
+        self.first, self.second = self.send(queue, 2)
+        subscription = queue.subscribe(self.first)
+        if subscription is None:
+            pytest.skip(f"{type(queue).__name__} cannot tell of ended messages")
+        yield subscription
+        subscription.close()
+
+    @pytest.mark.parametrize("end", ["finish", "reject", "remove"])
+    def test_who_has_subscribed_hears_of_the_end(
+        self, queue: LeasedQueue, owner: int, results: Store, subscription: Subscription, end: str
+    ) -> None:
+        if end != "remove":
+            self.lend(queue, owner)
+        match end:
+            case "finish":
+                queue.finish(owner, {self.second: b"another", self.first: b"record"}, 60)
+            case "reject":
+                queue.reject(owner, [Rejection(self.first, "why")])
+            case _:
+                queue.remove([self.first])
+
+        assert _is_readable(subscription, 10)
+        subscription.wait(10)
+        assert not _is_readable(subscription, 0)
+
+    def test_several_subscribe_to_one_message(
+        self, queue: LeasedQueue, owner: int, results: Store, subscription: Subscription
+    ) -> None:
+        second = queue.subscribe(self.first)
+        assert second is not None
+        self.lend(queue, owner)
+
+        queue.finish(owner, {self.first: b"record"}, 60)
+
+        assert _is_readable(subscription, 10)
+        assert _is_readable(second, 10)
+        second.close()
+
+    def test_who_hears_of_nothing_waits_no_longer_than_asked(self, subscription: Subscription) -> None:
+        subscription.wait(0.01)
+
+        assert not _is_readable(subscription, 0)
+
+
+def _is_readable(subscription: Subscription, seconds: float) -> bool:
+    return bool(select.select([subscription], [], [], seconds)[0])

@@ -11,10 +11,11 @@ import redis
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisQueue
-from djutils.queue.backends.redis_rights import CONSUMER, PRODUCER, grant
+from djutils.queue.backends.redis_rights import CONSUMER, NOTIFICATIONS, PRODUCER, grant
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Stats
+from djutils.queue.waiting import WaitForEnd
 from djutils.testing.contract import LeasedQueueContract
 from tests.servers import Server
 
@@ -72,6 +73,8 @@ class TestLeastRights(LeasedQueueContract):
         with redis.Redis.from_url(self.url) as admin:
             allow(admin, "producer", PRODUCER)
             allow(admin, "consumer", CONSUMER)
+            rights = [f"+{right}" for right in NOTIFICATIONS]
+            admin.execute_command("ACL", "SETUSER", "consumer", "&{djq:*", *rights)
             yield
             admin.acl_deluser("producer", "consumer")
 
@@ -203,6 +206,21 @@ def test_the_page_about_rights_shows_exactly_these() -> None:
     shown = [line.split() for line in page.splitlines() if "redis-cli ACL SETUSER" in line]
 
     assert [[word for word in words if word.startswith("+")] for words in shown] == [
-        [f"+{right}" for right in rights] for rights in (PRODUCER, CONSUMER)
+        [f"+{right}" for right in rights] for rights in (PRODUCER, CONSUMER, NOTIFICATIONS)
     ]
-    assert all("'~{djq:*'" in words for words in shown)
+    assert all("'~{djq:*'" in words for words in shown[:2])
+    assert "'&{djq:*'" in shown[2]
+
+
+def test_who_may_not_subscribe_looks_again_and_again(server: Server, admin: redis.Redis, name: str) -> None:
+    allow(admin, "consumer", CONSUMER)
+    queue = RedisQueue(name, connection(server.url, "consumer"))
+
+    with pytest.raises(BackendError, match="subscribe"):
+        queue.subscribe(new_id())
+
+    with WaitForEnd(queue, new_id(), 30) as waiting:
+        for _ in range(3):
+            waiting.sleep()
+    assert not waiting.is_over
+    queue.close()

@@ -15,7 +15,7 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
 from djutils.queue.backends.database import DatabaseQueue
-from djutils.queue.backends.database_sql.base import Heard
+from djutils.queue.backends.database_sql.claims import Heard
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope
 from tests.waiting import wait_until

@@ -80,3 +80,21 @@ def test_a_site_behind_a_pooler_sends_and_a_consumer_beside_it_is_woken(
     assert len(pooled) == 2
     consumer.reap(1)
     consumer.close()
+
+
+@pytest.mark.parametrize("pooled_alias", ["transaction", "session"], indirect=True)
+def test_who_waits_behind_a_pooler_is_told_nothing_and_leaves_no_session_that_listens(
+    pooled: DatabaseQueue,
+) -> None:
+    assert pooled.subscribe(new_id()) is None
+
+    with connections[pooled.alias].cursor() as cursor:
+        cursor.execute("SELECT pg_listening_channels()")
+        assert cursor.fetchall() == []
+
+
+def test_who_waits_in_a_transaction_is_told_nothing(postgres_alias: str) -> None:
+    queue = DatabaseQueue(f"waiting-{new_id()}", postgres_alias)
+
+    with transaction.atomic(using=postgres_alias):
+        assert queue.subscribe(new_id()) is None

@@ -19,6 +19,7 @@ from .channel import Channel
 from .looking import Looking
 from .packing import pack_dead_letter, unpack_dead_letter
 from .popping import PopChannel
+from .subscription import Subscription
 
 
 def new_owner() -> int:
@@ -78,6 +79,13 @@ class BaseQueue(Looking):
     @property
     def store(self) -> Store | None:
         """Small values beside the messages, on the same server and in the same transactions; None if it keeps none."""
+        return None
+
+    def subscribe(self, id: str) -> Subscription | None:
+        """Return what hears of the end of the message ``id`` from now on; None if the store cannot tell.
+
+        Raises ``BackendError``. The caller closes it.
+        """
         return None
 
     def channel(self, owner: int, heard: Callable[[], object] = nothing) -> Channel:

@@ -16,12 +16,13 @@ from djutils.queue.message import Batch, Delivery, Envelope, Stats
 from djutils.queue.stores.base import checked_value, milliseconds, slices
 from djutils.queue.stores.database_store import DatabaseStore
 
-from .database_sql.base import Claim, Finished, Heard
+from .database_sql.claims import Claim, Finished, Heard
 from .database_sql.errors import translated_errors
 from .database_sql.letters import LettersQueue
 from .database_sql.looking import LookingQueue
 from .database_sql.rows import by_key
 from .database_sql.sweeping import SweepingQueue
+from .subscription import Subscription, note_awaited
 
 _PROMOTION_EVERY = 1.0
 _KEY_KEPT = 24 * 3600
@@ -155,7 +156,20 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
             return super().finish(owner, records, ttl)
         key, value = self._store.stored_key, checked_value
         parts = ([(id, key(id), value(records[id])) for id in some] for some in slices(records))
-        return set().union(*(self._finish(owner, part, ttl) for part in parts))
+        done: set[str] = set().union(*(self._finish(owner, part, ttl) for part in parts))
+        self._tell_ended(done)
+        return done
+
+    def subscribe(self, id: str) -> Subscription | None:
+        with self._database() as connection:
+            # With results elsewhere a message has ended before its result is there, and in a transaction no consumer
+            # would learn that a caller waits.
+            if self.results_elsewhere or connection.in_atomic_block:
+                return None
+            subscription = self._sql(connection).subscribe(connection, id)
+        if subscription is not None:
+            note_awaited(self._store)
+        return subscription
 
     @retry_on_deadlock
     def _finish(self, owner: int, records: Sequence[Finished], ttl: float) -> set[str]:

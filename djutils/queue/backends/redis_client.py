@@ -139,6 +139,12 @@ class RedisClient:
         popped = self._hear(connection)
         return popped and popped[0].decode(), self._answer(connection, script, keys, args)
 
+    def subscribe(self, channel: str) -> RedisSubscription:
+        """Return what hears of messages on the Pub/Sub ``channel``."""
+        connection = self._connection_class(**self.options)
+        self._hear(self._send_on(connection, _packed(("SUBSCRIBE", channel))))
+        return RedisSubscription(connection, self._hear)
+
     def _request(self, script: str, keys: tuple[str, ...], args: Sequence[Any]) -> bytes:
         return _head(self.script(script).sha, keys, len(args)) + _bulks(args)
 
@@ -185,7 +191,9 @@ class RedisClient:
 
     def _send(self, request: bytes) -> Connection:
         """Send a request and return the connection to read its reply from; no other call uses it until then."""
-        connection = self._take()
+        return self._send_on(self._take(), request)
+
+    def _send_on(self, connection: Connection, request: bytes) -> Connection:
         try:
             connection.send_packed_command((request,))  # type: ignore[no-untyped-call]
         except BaseException as error:
@@ -241,6 +249,32 @@ class RedisClient:
             self.close()
         kind = BackendUnavailable if passing else BackendError
         return kind(explained(told, self.address, login=login, passing=passing))
+
+
+class RedisSubscription:
+    """A connection that hears of messages on one Pub/Sub channel."""
+
+    def __init__(self, connection: Connection, hear: Callable[[Connection], Any]) -> None:
+        self._connection = connection
+        self._hear = hear
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        sock: Any = self._connection._sock
+        return int(sock.fileno())
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a message is there, for at most ``seconds``, and read it; raises ``BackendError``."""
+        try:
+            is_there = self._connection.can_read(seconds)
+        except redis.RedisError:
+            is_there = True  # reading it raises the same, as an error of ours
+        if is_there:
+            self._hear(self._connection)
+
+    def close(self) -> None:
+        """Close the connection."""
+        _hang_up(self._connection)
 
 
 def _made_complete(options: ConnectionOptions) -> tuple[ConnectionOptions, type[Connection]]:

@@ -12,10 +12,11 @@ from typing import Any
 
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_checks import check_rights, check_server
-from djutils.queue.backends.redis_client import RedisClient
+from djutils.queue.backends.redis_client import RedisClient, RedisSubscription
 from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
 from djutils.queue.backends.redis_looking import RedisLooking
 from djutils.queue.backends.redis_sweep import RedisSweep
+from djutils.queue.backends.subscription import note_awaited
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import (
     Batch,
@@ -133,6 +134,14 @@ class RedisLending(LeasedQueue):
 
     def _settle(self, script: str, owner: int, *args: object) -> set[str]:
         return set(map(bytes.decode, self._run(script, owner, *args)))
+
+    def subscribe(self, id: str) -> RedisSubscription | None:
+        # With results elsewhere a message has ended before its result is there.
+        if self.results_elsewhere:
+            return None
+        subscription = self.server.subscribe(f"{self._prefix}ended:{id}")
+        note_awaited(self._store)
+        return subscription
 
     def read(self) -> bytes | None:
         """Remove the next message and return it, or None when there is none.

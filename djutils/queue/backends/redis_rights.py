@@ -54,7 +54,8 @@ PRODUCER = tuple(sorted({*_OF_CONNECTIONS, *_OF_SCRIPTS, *_OF_PRODUCERS}))
 """What a process that only enqueues needs."""
 CONSUMER = tuple(sorted({*PRODUCER, *_OF_CONSUMERS, *_OUTSIDE_OF_SCRIPTS}))
 """What a consumer needs, and any process that shows or replays dead letters."""
-
+NOTIFICATIONS = ("publish", "subscribe")
+"""What lets ``wait()`` hear of an end at once, on the channels ``&{djq:*``; without it, it looks again and again."""
 
 TRIALS = tuple(f"{command} {words}" for command, words in (_OF_PRODUCERS | _OF_CONSUMERS).items())
 """How ``lua/probe.lua`` tries the commands that scripts use."""

@@ -28,6 +28,13 @@ async def triple_later(number: int) -> int:
     return 3 * number
 
 
+@queue_command(result=True)
+def nap(seconds: float) -> float:
+    """Return after ``seconds``."""
+    time.sleep(seconds)
+    return seconds
+
+
 @queue_command(result=True, max_attempts=3, backoff=0.05)
 def stumble_twice(path: str) -> int:
     """Fail in the first two attempts."""

@@ -4,70 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from enum import Enum
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.asyncio import async_unsafe
 
 from djutils.models import Now, QueueKey, QueueMessage, QueueWorker
-from djutils.queue.message import Delivery, Envelope, make
+from djutils.queue.backends.subscription import Subscription
+from djutils.queue.message import Envelope
 
-Row = tuple[Any, ...]
-Finished = tuple[str, str, bytes]
-"""The id of a message that is done, the key under which its record is kept, and the record."""
+from .claims import Claim, Counts, Finished, Heard, Look, Row
 
 _PROMOTED_AT_ONCE = 500
+
 _DJANGOS_OWN = async_unsafe(lambda: None).__code__
 """The code object of the wrapper with which Django decorates a connection's methods. The methods themselves may
 already be replaced when this module is imported."""
-
-COLUMNS = "prio_rank, id, message_id, message, attempts, crashes, redeliveries, error, offers"
-"""The columns that a claim returns: the sort order first, then the fields of a Delivery."""
-
-
-class Claim(NamedTuple):
-    """The result of one claim."""
-
-    enrolled: bool
-    late: frozenset[str]
-    """Ids among ``done`` that were no longer the owner's."""
-    deliveries: list[Delivery]
-    partial: bool = False
-    """Whether there may be more messages although fewer than requested were lent."""
-    due: bool = True
-    """Whether there may be due messages that are not promoted."""
-
-
-class Look(NamedTuple):
-    """What was found in a queue without taking anything."""
-
-    enrolled: bool
-    ready: bool
-    due: bool
-
-
-class Heard(Enum):
-    """The result of waiting for a message."""
-
-    NOTHING = 0
-    PERHAPS = 1
-    """A message may have arrived unannounced: the queue should be checked."""
-    CALL = 2
-    CALL_BESIDE = 3
-    """A queue beside was called: it should be checked."""
-
-
-class Counts(NamedTuple):
-    """The number of messages of a queue in each state; ``due`` is how many of the delayed ones are due."""
-
-    ready: int
-    delayed: int
-    due: int
-    leased: int
-    dead: int
 
 
 class Dialect:
@@ -188,6 +141,13 @@ class Dialect:
     ) -> None:
         """Insert through the driver itself, on Django's connection."""
         raise NotImplementedError
+
+    def tell_ended(self, connection: BaseDatabaseWrapper, ids: Collection[str], awaited: str) -> None:
+        """Tell those who subscribed that messages have ended, if the store has the key ``awaited``."""
+
+    def subscribe(self, connection: BaseDatabaseWrapper, id: str) -> Subscription | None:
+        """Return what hears of the end of the message ``id``; None if it cannot be told."""
+        return None
 
     def look(self, connection: BaseDatabaseWrapper, queue: str, owner: int) -> Look:
         """Return whether there is anything to claim or promote, by one statement that writes nothing."""
@@ -332,17 +292,6 @@ def after_commit(connection: BaseDatabaseWrapper, hook: Callable[[], object]) ->
         if last == hook and savepoints <= set(connection.savepoint_ids):
             return
     transaction.on_commit(hook, using=connection.alias, robust=True)
-
-
-def in_order(rows: Sequence[Row]) -> list[Delivery]:
-    """Return claimed rows, which arrive in any order, as deliveries in the order of the queue."""
-    return [
-        make(Delivery, (id, bytes(message), attempts, crashes, redeliveries, error or "", offers))
-        for _, _, id, message, attempts, crashes, redeliveries, error, offers in sorted(rows, key=_order)
-    ]
-
-
-_order = itemgetter(0, 1)
 
 
 def placeholders(values: Collection[Any]) -> str:

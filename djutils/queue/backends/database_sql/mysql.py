@@ -11,7 +11,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.queue.exceptions import MessageTooLarge
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Claim, Dialect, in_order, placeholders
+from .base import Dialect, placeholders
+from .claims import COLUMNS, Claim, in_order
 
 _SMALL = 16 * 1024
 """A message of up to this many bytes fits into every packet: the server is not asked."""

@@ -15,7 +15,8 @@ from typing import Any
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .base import Heard, after_commit
+from .base import after_commit
+from .claims import Heard
 from .lookout import Lookout
 
 logger = logging.getLogger("djutils.queue.backends.database")

@@ -11,11 +11,14 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.backends.base import own_alias
+from djutils.queue.backends.subscription import Subscription
 from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
 from . import lookout
-from .base import COLUMNS, Claim, Dialect, Finished, Heard, Row, in_order, is_guarded
+from .base import Dialect, is_guarded
+from .claims import COLUMNS, Claim, Finished, Heard, Row, in_order
+from .ended import EndSubscription, notify_statement
 from .notify import Announcer, Listener
 from .watermark import START, Position, Watermark
 
@@ -68,6 +71,7 @@ class PostgresDialect(Dialect):
         t = self.messages
         self._claim_sql = _claim_statement(t, self.workers, self.now)
         self._finish_sql = _finish_statement(t, self.workers, self.kept, self.now)
+        self._notify_sql = notify_statement(self.kept, self.now)
         columns = "(message_id, queue, prio_rank, message, state, due)"
         # The most frequent call has the plainest statement: the general one takes half as long again.
         self._insert_ready = f"INSERT INTO {t} {columns} VALUES (%s, %s, %s, %b, 0, NULL){self.on_duplicate}"
@@ -189,6 +193,17 @@ class PostgresDialect(Dialect):
             "life": milliseconds,
         }
         return {id for (id,) in self._fetch(connection, self._finish_sql, params)}
+
+    def tell_ended(self, connection: BaseDatabaseWrapper, ids: Collection[str], awaited: str) -> None:
+        if self.direct:
+            self._fetch(connection, self._notify_sql, {"ids": list(ids), "awaited": awaited})
+
+    def subscribe(self, connection: BaseDatabaseWrapper, id: str) -> Subscription | None:
+        if not self.direct:
+            return None
+        own = type(connection)(self.own_settings(connection.settings_dict), connection.alias)
+        subscription = EndSubscription(own, id)
+        return subscription if subscription.is_direct else None
 
     def prefetch(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connections
 from django.db.models import F, QuerySet
 
 from djutils.models import Now, QueueMessage, QueueWorker, State
+from djutils.queue.backends.subscription import AWAITED
 from djutils.queue.deadlocks import retry_on_deadlock
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.message import Crashes, Delivery, Rejection, Retrial
@@ -51,7 +52,9 @@ class SettlingQueue(ConnectedQueue):
         return _with_fitting_errors(self._retry, owner, retrials)
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
-        return _with_fitting_errors(self._reject, owner, rejections)
+        ours = _with_fitting_errors(self._reject, owner, rejections)
+        self._tell_ended(ours)
+        return ours
 
     @retry_on_deadlock
     def _retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
@@ -78,11 +81,22 @@ class SettlingQueue(ConnectedQueue):
                 )
             return settled
 
-    @retry_on_deadlock
     def remove(self, ids: Collection[str]) -> set[str]:
+        removed = self._remove_all(ids)
+        self._tell_ended(removed)
+        return removed
+
+    @retry_on_deadlock
+    def _remove_all(self, ids: Collection[str]) -> set[str]:
         with self._transaction():
             # One by one, so that the count of each says whether it was there.
             return {id for id in dict.fromkeys(ids) if self._remove(id)}
+
+    def _tell_ended(self, ids: Collection[str]) -> None:
+        """Tell those who wait for the ends of ``ids``, where the database can; nothing depends on it."""
+        if ids and self.store is not None:
+            with suppress(BackendError), self._database() as connection:
+                self._sql(connection).tell_ended(connection, ids, self.store.stored_key(AWAITED))
 
     def _remove(self, id: str) -> bool:
         states = (State.READY, State.DELAYED)

@@ -14,7 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.message import Envelope
 
-from .base import COLUMNS, Claim, Dialect, Heard, after_commit, in_order, placeholders, together
+from .base import Dialect, after_commit, placeholders, together
+from .claims import COLUMNS, Claim, Heard, in_order
 from .doorbell import Doorbell, wait_for
 from .sqlite_repair import is_of_spoilt_rows, refuse_spoilt, repair
 

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.ids import new_id
 
-from .base import Row
+from .claims import Row
 
 logger = logging.getLogger("djutils.queue.backends.database")
 

@@ -266,6 +266,13 @@ local function lent_to(owner)
   return ids
 end
 
+-- Tells callers that wait for the ends of these, if any may wait. Nothing depends on it: a user may lack the permission.
+local function tell_ended(ids)
+  local prefix = string.sub(MESSAGES, 1, -1 - #'messages')
+  if redis.call('EXISTS', prefix .. 'store:awaited') == 0 then return end
+  for _, id in ipairs(ids) do redis.pcall('PUBLISH', prefix .. 'ended:' .. id, '') end
+end
+
 local function done(ours)
   in_parts(ours, function(part)
     forget(part)

@@ -10,4 +10,5 @@ local ours, late = divided(owner, ids)
 -- Not among KEYS, where each would be one more word to send: they have the hash slot of the queue.
 for _, id in ipairs(ours) do redis.call('SET', start .. id, records[id], 'PX', life) end
 done(ours)
+tell_ended(ours)
 return late

@@ -12,4 +12,5 @@ for i = 2, #ARGV, 3 do
     ours[#ours + 1] = id
   end
 end
+tell_ended(ours)
 return ours

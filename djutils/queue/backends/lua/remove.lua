@@ -11,4 +11,5 @@ for _, id in ipairs(rest(1)) do
     removed[#removed + 1] = id
   end
 end
+tell_ended(removed)
 return removed

@@ -1,0 +1,36 @@
+"""What a store that can notify gives to those who wait for the end of a message."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from djutils.queue.stores.base import Store
+
+AWAITED = "awaited"
+"""The key that is in the store beside the queue while a caller may wait: only then does the store tell."""
+_AWAITED_FOR = 3600
+
+
+class Subscription(Protocol):
+    """Hears of the end of one message, through its own connection, until it is closed."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when there is something to hear."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until there is something to hear, for at most ``seconds``, and take note of it.
+
+        It may be something else, so look. Raises ``BackendError`` if the connection is lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        ...
+
+
+def note_awaited(store: Store) -> None:
+    """Have consumers tell of ended messages for the next hour, at most; raises ``BackendError``."""
+    if not store.get([AWAITED]):
+        store.set({AWAITED: b""}, _AWAITED_FOR)
