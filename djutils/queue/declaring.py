@@ -13,7 +13,9 @@ from asgiref.sync import async_to_sync
 from .chain import DECLARED, check_declared
 from .command import Command, limits_of, refuse_unimportable
 from .crontab import crontab
+from .current import running
 from .exceptions import InvalidCommand, TimeLimitExceeded
+from .interrupting import cancel_here, interruptible
 from .registry import registry
 from .signatures import signature_of
 
@@ -109,9 +111,16 @@ def as_plain(function: Callable[..., Any], time_limit: Any) -> Callable[..., Any
         return function
     coroutine = function if time_limit is None else _in_time(function, limits_of(time_limit)[0])
 
+    async def cancellable(*args: Any, **kwargs: Any) -> Any:
+        run = running.get()
+        if run is None:
+            return await coroutine(*args, **kwargs)
+        with interruptible(run.message.id, cancel_here()):
+            return await coroutine(*args, **kwargs)
+
     def run(*args: Any, **kwargs: Any) -> Any:
         # Not created once at import: if a server's loop is running then, some versions would wait for that loop.
-        return async_to_sync(coroutine)(*args, **kwargs)
+        return async_to_sync(cancellable)(*args, **kwargs)
 
     return run
 

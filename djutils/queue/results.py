@@ -106,8 +106,8 @@ class Result(_Handle):
     def cancel(self, *, kill: bool = False) -> Cancellation:
         """Cancel the call, and return what was done: a call that waits is removed.
 
-        One that runs learns of it within about two seconds: ``current_message().cancelled`` is true, what runs under
-        ``--coroutines`` is cancelled, and in a plain function with a time limit ``TimeLimitExceeded`` is raised. With whatever
+        One that runs learns of it within about two seconds: ``current_message().cancelled`` is true, what a
+        coroutine awaits is cancelled, and in a plain function with a time limit ``TimeLimitExceeded`` is raised. With whatever
         exception it then ends, it is CANCELLED; if it returns, it is SUCCESSFUL. With ``kill`` its process is killed, and replaced: what else runs there is given
         back and charged with nothing. One that has run for less than a second is asked when it has.
         """

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from djutils.queue import invoker
 from djutils.queue.cancelling import Cancellation
+from djutils.queue.decorators import CommandFunction
 from djutils.queue.exceptions import Cancelled
 from djutils.queue.results import Result
 from tests.consumers import ROOT, Consumer, is_alive
@@ -198,10 +199,16 @@ def test_a_command_that_asks_learns_that_it_is_cancelled_and_is_not_retried(site
 
 
 @EACH
-def test_a_coroutine_is_cancelled_and_its_neighbours_go_on(site: Site) -> None:
-    result = outcomes.sleep_long(site.file())
-    neighbour = outcomes.sleep_long(site.file())
-    consumer = site.consumer("--coroutines", "5").ready()
+@pytest.mark.parametrize(
+    ("options", "numbers"), [(["--coroutines", "5"], {}), ([], {"threads": 2}), ([], {"processes": 2})]
+)
+@pytest.mark.parametrize("command", [outcomes.sleep_long, outcomes.sleep_long_in_time])
+def test_a_coroutine_is_cancelled_and_its_neighbours_go_on(
+    site: Site, options: list[str], numbers: dict[str, int], command: CommandFunction[[str], None]
+) -> None:
+    result = command(site.file())
+    neighbour = command(site.file())
+    consumer = site.consumer(*options, **numbers).ready()
     begun(site.file(), consumer, 2)
 
     result.cancel()

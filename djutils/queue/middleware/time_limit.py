@@ -109,8 +109,9 @@ class TimeLimit(Middleware):
         alarm = _Cancellation(soft) if awaited else _Alarm(soft)
         try:
             try:
-                # Every coroutine can be interrupted, with a limit or without.
-                with nullcontext() if awaited else interruptible(message.id, lambda _: alarm.ring()):
+                # Every coroutine can be cancelled, with a limit or without.
+                is_async = type(command).aexecute is not None
+                with nullcontext() if is_async else interruptible(message.id, lambda _: alarm.ring()):
                     yield
             finally:
                 alarm.call_off()

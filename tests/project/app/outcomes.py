@@ -90,6 +90,16 @@ def give_way(path: str) -> None:
 @queue_command(result=True, max_attempts=3, backoff=0.05)
 async def sleep_long(path: str) -> None:
     """Sleep where only a cancellation reaches it."""
+    await _sleep_long(path)
+
+
+@queue_command(result=True, max_attempts=3, backoff=0.05, time_limit=600)
+async def sleep_long_in_time(path: str) -> None:
+    """The same, with a time limit."""
+    await _sleep_long(path)
+
+
+async def _sleep_long(path: str) -> None:
     write(path, os.getpid())
     try:
         await asyncio.sleep(600)
