@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from django.dispatch import Signal
 
+from .cancelling import cancelled_among
 from .command import Command
 from .current import Lease, running
 from .exceptions import (
+    BackendError,
     Cancelled,
     Drop,
     ForeignMessage,
@@ -42,13 +45,25 @@ class Verdict:
         self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
     ) -> Outcome:
         """Return the outcome of a run that ended with ``error``."""
-        run = running.get()
-        if run and run.watchdog and run.watchdog.is_asked_to_end(message.id):
+        if self._was_cancelled(command_class, message):
             error = Cancelled(f"It was cancelled while it ran, and ended with {type(error).__name__}.")
             outcome = self._drop(command_class, message, error)
         else:
             outcome = self._outcome_of(error, command_class, message, delivery)
         return with_record(outcome, command_class, message, delivery, error)
+
+    def _was_cancelled(self, command_class: type[Command], message: Message) -> bool:
+        run = running.get()
+        if run is None or self._lease is None or not command_class.keeps_results():
+            return False
+        if run.watchdog and run.watchdog.is_asked_to_end(message.id):
+            return True
+        if run.awaited:
+            return False  # a store would hold up the event loop
+        # A run is told after a second: one that fails earlier would be tried again and again, and never hear of it.
+        with suppress(BackendError):
+            return message.id in cancelled_among(self._lease.queue, [message.id])
+        return False
 
     def _outcome_of(
         self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery

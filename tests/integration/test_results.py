@@ -199,6 +199,20 @@ def test_a_command_that_asks_learns_that_it_is_cancelled_and_is_not_retried(site
 
 
 @EACH
+def test_what_fails_before_it_can_be_told_that_it_was_cancelled_is_not_tried_again(site: Site) -> None:
+    result = outcomes.fail_at_gate(site.file(), site.file("gate"))
+    consumer = site.consumer().ready()
+    begun(site.file(), consumer)
+
+    assert result.cancel() is Cancellation.ASKED
+    Path(site.file("gate")).touch()
+
+    with pytest.raises(Cancelled):
+        result.wait(30)
+    assert len(lines(site.file())) == result.attempts == 1
+
+
+@EACH
 @pytest.mark.parametrize(
     ("options", "numbers"), [(["--coroutines", "5"], {}), ([], {"threads": 2}), ([], {"processes": 2})]
 )

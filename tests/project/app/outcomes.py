@@ -88,6 +88,14 @@ def give_way(path: str) -> None:
 
 
 @queue_command(result=True, max_attempts=3, backoff=0.05)
+def fail_at_gate(path: str, gate: str) -> None:
+    """Fail as soon as the gate is there."""
+    write(path, os.getpid())
+    _wait_for(gate)
+    raise LookupError("failed")
+
+
+@queue_command(result=True, max_attempts=3, backoff=0.05)
 async def sleep_long(path: str) -> None:
     """Sleep where only a cancellation reaches it."""
     await _sleep_long(path)
