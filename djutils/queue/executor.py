@@ -14,7 +14,6 @@ from django.urls import get_script_prefix, set_script_prefix
 from .chain import chain_of, every_middleware
 from .codec import decode
 from .command import Command
-from .conf import settings
 from .current import Lease, Running, Watchdog, running
 from .exceptions import (
     Cancelled,
@@ -27,8 +26,9 @@ from .interrupting import cancel_here, interruptible
 from .keeping import await_and_keep, finished, run_and_keep, with_record
 from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome, make
 from .middleware.base import Layer, Run, compose, defines
+from .milestones import reason_to_refuse_delivery
 from .registry import CommandRegistry, registry
-from .retry import UNKNOWN, reason_to_refuse
+from .retry import UNKNOWN
 from .signals import (
     command_died,
     command_dropped,
@@ -119,7 +119,10 @@ class Executor(Verdict):
         What receivers of signals and ``settled()`` do happens in the thread of ``sync_to_async``: they may
         use the database, and take their time.
         """
-        admitted = await _aside(self._admit, delivery)
+        if delivery.crashes or delivery.redeliveries:  # then a milestone may have to be read
+            admitted = await sync_to_async(self._admit)(delivery)
+        else:
+            admitted = await _aside(self._admit, delivery)
         if isinstance(admitted, Outcome):
             return admitted
         command_class, message = admitted
@@ -158,12 +161,11 @@ class Executor(Verdict):
                 _refuse_not_understood(message)
         except UnknownCommand as error:
             return self._fail(Command, UNKNOWN, message, delivery, error, charge=0)
-        if delivery.crashes or delivery.redeliveries:
-            why = reason_to_refuse(delivery.crashes, delivery.redeliveries, settings.QUEUE_MAX_CRASHES)
-            if why:
-                text = f"{why}\n\n{delivery.error}".rstrip()
-                outcome = self._refuse(command_class, message, TooDangerous(why), text)
-                return self._tell(command_class, message, outcome)
+        counted = delivery.crashes or delivery.redeliveries
+        if counted and (why := reason_to_refuse_delivery(delivery, self._lease)):
+            text = f"{why}\n\n{delivery.error}".rstrip()
+            outcome = self._refuse(command_class, message, TooDangerous(why), text)
+            return self._tell(command_class, message, outcome)
         return command_class, message
 
     def overrun(self, delivery: Delivery, error: BaseException) -> Outcome:

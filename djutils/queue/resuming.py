@@ -11,14 +11,14 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from .command import limits_of
-from .current import running
+from .current import Lease, running
 from .exceptions import ConfigurationError, Postpone
+from .message import Delivery
+from .milestones import forget_milestone, keep_milestone, milestone_of
 from .registry import registry
-from .stores.base import Store
 
 M = TypeVar("M", bound=Model)
 
-_KEPT = 30 * 24 * 3600
 _SHARE = 0.8
 """After this part of its time limit a command gives way."""
 
@@ -30,9 +30,12 @@ def resume(queryset: QuerySet[M], batch: int = 500) -> Iterator[M]:
     """Yield the objects of ``queryset`` in the order of their keys, from where an earlier run of this call stopped.
 
     After each ``batch`` the key of the last object is kept, with the message's id, for 30 days. When the worker is to end, or most of
-    the command's time limit is over, the command gives way there (``Postpone``): no attempt is counted, and its next
-    run goes on. After an error, or a crash, it goes on after the last complete batch, so up to ``batch`` objects are seen
-    twice; new objects are seen if their keys come later. One ``resume()`` per command.
+    the command's time limit is over, the command gives way there (``Postpone``), and its next run goes on. After an error, a time
+    limit or a crash it goes on after the last complete batch, so up to ``batch`` objects are seen twice; new objects are
+    seen if their keys come later. One ``resume()`` per command.
+
+    Giving way spends no attempt; neither does a time limit, if the run has completed a batch. Crashes and lost hosts are counted since
+    the last complete batch, so they make a dead letter only of a call that does not get on. Any other exception is an attempt.
 
     Raises ``ValueError`` for a queryset that is sliced, and ``ConfigurationError`` in a command with ``atomic``, whose
     writes would be rolled back together with the key. Without a worker, as in ``fn.call()``, it yields everything.
@@ -49,17 +52,18 @@ def resume(queryset: QuerySet[M], batch: int = 500) -> Iterator[M]:
 
 
 class _Place:
-    """Where the keys of one call are kept, and for how long its run may still go on."""
+    """Where one call is, and for how long its run may still go on."""
 
-    def __init__(self, store: Store | None = None, id: str = "", soft: float = inf) -> None:
-        self._store = store
-        self._key = f"resume {id}"
+    def __init__(
+        self, lease: Lease | None = None, delivery: Delivery | None = None, soft: float = inf
+    ) -> None:
+        self._lent = (lease, delivery) if lease and delivery else None
         self._until = time.monotonic() + soft * _SHARE
 
     @classmethod
     def of_run(cls) -> _Place:
         run = running.get()
-        if run is None or run.lease is None:
+        if run is None or run.lease is None or run.lease.queue.store is None:
             return cls()
         command_class = registry.get_class(run.message.command)
         if command_class.atomic:
@@ -68,22 +72,30 @@ class _Place:
                 f"out, and use transaction.atomic() for each object."
             )
         soft = limits_of(command_class.time_limit)[0] if command_class.time_limit else inf
-        return cls(run.lease.queue.store, run.message.id, soft)
+        return cls(run.lease, run.delivery, soft)
 
     def last(self, queryset: QuerySet[M]) -> object:
         """Return the key after which to begin; None at the first run."""
-        kept = self._store.get([self._key]).get(self._key) if self._store else None
-        return None if kept is None else queryset.model._meta.pk.to_python(kept.decode())
+        if self._lent is None or (milestone := milestone_of(self._lent[0], self._lent[1].id)) is None:
+            return None
+        lease, delivery = self._lent
+        if milestone.crashes > delivery.crashes or milestone.redeliveries > delivery.redeliveries:
+            # It was replayed, and is counted from 0 again: the old counters would excuse crashes to come.
+            keep_milestone(lease, delivery, milestone.last)
+        return queryset.model._meta.pk.to_python(milestone.last)
 
     def keep(self, last: object) -> None:
         """Keep the key of the last object that is done; raise ``Postpone`` if the run is to give way."""
-        if self._store is None:
+        if self._lent is None:
             return
-        self._store.set({self._key: str(last).encode()}, _KEPT)
+        keep_milestone(*self._lent, str(last))
         if giving_way.is_set() or time.monotonic() > self._until:
             raise Postpone(0, f"It gives way after {last}, and goes on from there.")
 
     def forget(self) -> None:
-        """Delete what is kept: another run of this call, as after a replay, begins at the beginning."""
-        if self._store is not None:
-            self._store.delete([self._key])
+        """Delete what is kept, unless it excuses crashes: the command may still die before it is acknowledged.
+
+        Without it another run of this call, as after a replay, begins at the beginning.
+        """
+        if self._lent is not None and not (self._lent[1].crashes or self._lent[1].redeliveries):
+            forget_milestone(self._lent[0], self._lent[1].id)

@@ -21,10 +21,12 @@ from .exceptions import (
     Postpone,
     Reject,
     Retry,
+    TimeLimitExceeded,
     TooDangerous,
 )
 from .keeping import with_record
 from .message import SETTLED, Action, Delivery, Message, Outcome
+from .milestones import has_moved
 from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay
 from .signals import command_died, command_dropped, command_postponed, command_retried
 from .tracebacks import describe, users_part
@@ -75,6 +77,9 @@ class Verdict:
                 return self._postpone(command_class, message, delivery, error)
             case Drop():
                 return self._drop(command_class, message, error)
+            case TimeLimitExceeded() if has_moved(self._lease, message.id):
+                told = Postpone(0, f"{error} It has kept how far it is, and goes on from there.")
+                return self._postpone(command_class, message, delivery, told)
             case _:
                 return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
 

@@ -14,11 +14,21 @@ from django.db.models import F
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from djutils.queue import Drop, Reject, crontab, current_message, periodic_command, queue_command, track
+from djutils.queue import (
+    Drop,
+    Reject,
+    crontab,
+    current_message,
+    periodic_command,
+    progress,
+    queue_command,
+    resume,
+    track,
+)
 
 from . import pictures, spam
 from .mail import FolderBackend
-from .models import LARGE, SMALL, Entry
+from .models import LARGE, SMALL, Entry, searchable
 
 
 @queue_command
@@ -72,6 +82,17 @@ def send_mail(entry_id: int) -> None:
         Entry.objects.filter(pk=entry_id).update(refusal=refusal)
         raise Reject(f"The mail server refused the mail: {refusal}") from error
     Entry.objects.filter(pk=entry_id).update(mailed_at=timezone.now(), refusal="")
+
+
+@queue_command(result=True, time_limit=60)
+def index_entries() -> None:
+    """Make the search text of every entry, however many there are: interrupted, it goes on after the last whole batch."""
+    with progress(Entry.objects.count(), "entries") as bar:
+        for entry in resume(Entry.objects.all(), batch=200):
+            if not bar.done:
+                bar.advance(Entry.objects.filter(pk__lt=entry.pk).count())  # what earlier runs have done
+            Entry.objects.filter(pk=entry.pk).update(search=searchable(entry.name, entry.comment))
+            bar.advance()
 
 
 @periodic_command(crontab(minute="*/10"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.utils.functional import cached_property
@@ -18,6 +20,12 @@ SMALL, LARGE = 480, 1280
 def upload_path(entry: Entry, filename: str) -> str:
     """Return a new name: the visitor's is not trusted; its extension was checked by the form."""
     return f"photos/{uuid.uuid4().hex}.{filename.rpartition('.')[2].lower()}"
+
+
+def searchable(*texts: str) -> str:
+    """Return ``texts`` as they are searched: in one case and without accents, so that "strasse" finds "Straße"."""
+    letters = unicodedata.normalize("NFKD", " ".join(texts).casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 class Entry(models.Model):
@@ -43,12 +51,21 @@ class Entry(models.Model):
     poster_call = models.CharField(max_length=32, blank=True)
     """The id of the call that makes the poster; empty if no reader wanted one."""
 
+    search = models.TextField(blank=True)
+    """The name and the comment as they are searched; ``index_entries`` makes it for the entries of an older guestbook."""
+
     class Meta:
         ordering = ["id"]  # as in a book, and as the commands run: the page fills from the top
         verbose_name_plural = "entries"
 
     def __str__(self) -> str:
         return f"{self.name}, {self.created:%d %B %Y}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save it; a new entry can be found at once."""
+        if self._state.adding:
+            self.search = searchable(self.name, self.comment)
+        super().save(*args, **options)
 
     @property
     def small(self) -> str:

@@ -221,6 +221,35 @@ class GuestbookTest(TestCase):
         call_command("close_admin")
         assert not self.client.login(username=ACCOUNT, password="second-run")
 
+    def found(self, term: str) -> list[str]:
+        """Return who is found in the admin."""
+        page = self.client.get("/admin/guestbook/entry/", {"q": term}).content.decode()
+        return re.findall(r'class="field-name"><a[^>]*>([^<]+)', page)
+
+    def test_the_admin_finds_entries_whatever_their_accents(self) -> None:
+        self.log_in()
+        self.sign(name="Zoë", comment="Greetings from the Hauptstraße.")
+
+        assert [self.found(term) for term in ("zoe", "ZOË", "strasse", "Ada")] == [["Zoë"]] * 3 + [[]]
+
+    def test_entries_of_an_older_guestbook_are_indexed_from_the_admin_which_shows_how_far_it_is(self) -> None:
+        self.log_in()
+        Entry.objects.bulk_create(Entry(name=f"Zoë {number}") for number in range(450))
+        address, first = "/admin/guestbook/entry/", Entry.objects.values_list("pk", flat=True)[0]
+        chosen = {"action": "index_all", "_selected_action": first}
+
+        self.assertContains(self.client.post(address, chosen, follow=True), "Indexing: ready")
+        drain()
+
+        self.assertContains(self.client.get(address), "Indexing: successful, 450 of 450 entries")
+        self.assertNotContains(self.client.get(address), "Indexing:")
+        assert set(Entry.objects.values_list("search", flat=True)) == {f"zoe {n} " for n in range(450)}
+
+    def log_in(self) -> None:
+        with patch.dict(os.environ, GUESTBOOK_PASSWORD="secret"):
+            call_command("start_over")
+        self.client.login(username=ACCOUNT, password="secret")
+
     def test_a_name_of_two_lines_cannot_get_into_the_head_of_a_mail(self) -> None:
         self.sign(name="Ada\nBcc: everybody@example.org")
 

@@ -9,12 +9,18 @@ import pytest
 
 from djutils.queue import resume, resuming
 from djutils.queue.backends.base import BaseQueue
+from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.current import Lease
 from djutils.queue.decorators import queue_command
-from djutils.queue.exceptions import ConfigurationError
+from djutils.queue.exceptions import ConfigurationError, TimeLimitExceeded
+from djutils.queue.executor import Executor
+from djutils.queue.message import Action, Delivery
 from djutils.queue.queue import invoker
 from djutils.queue.resuming import giving_way
 from djutils.testing import drain
 from tests.project.app.models import Note
+
+from .helpers import make_delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +35,14 @@ def see_all(stop_after: int = 0, fail_after: int = 0) -> None:
             giving_way.set()
         if len(seen) == fail_after:
             raise LookupError(note.text)
+
+
+@queue_command(time_limit=60)
+def see_until_it_is_too_late(since: int) -> None:
+    for note in resume(Note.objects.filter(text__startswith="n"), batch=10):
+        seen.append(note.text)
+        if len(seen) == since:
+            raise TimeLimitExceeded("too late")
 
 
 @queue_command(atomic=True)
@@ -112,3 +126,90 @@ def test_an_atomic_command_is_refused() -> None:
 def test_a_slice_is_refused() -> None:
     with pytest.raises(ValueError, match="not sliced"):
         next(resume(Note.objects.all()[:5]))
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue("unit", "")
+
+
+def run(queue: MemoryQueue, delivery: Delivery, owner: int = 1) -> Action:
+    return Executor("unit", lease=Lease(queue, owner)).execute(delivery).action
+
+
+def came_to_25(queue: MemoryQueue, **counters: int) -> Delivery:
+    """Return the delivery of a call whose run with these counters ended within its third batch."""
+    delivery = make_delivery(see_all, kwargs={"fail_after": 25})._replace(**counters)
+    assert run(queue, delivery) is Action.RETRY
+    return delivery
+
+
+@pytest.mark.parametrize(("counter", "most"), [("crashes", 3), ("redeliveries", 20)])
+def test_what_was_counted_before_the_last_batch_is_excused(
+    queue: MemoryQueue, notes: list[str], counter: str, most: int
+) -> None:
+    delivery = came_to_25(queue, **{counter: most - 1})
+
+    assert run(queue, delivery._replace(**{counter: 2 * most - 2})) is Action.ACK
+
+    assert seen == notes[:25] + notes[20:]
+
+
+@pytest.mark.parametrize(("counter", "most"), [("crashes", 3), ("redeliveries", 20)])
+def test_what_dies_always_in_the_same_batch_becomes_a_dead_letter(
+    queue: MemoryQueue, counter: str, most: int
+) -> None:
+    delivery = came_to_25(queue, **{counter: most - 1})
+
+    outcome = Executor("unit", lease=Lease(queue, 1)).execute(delivery._replace(**{counter: 2 * most - 1}))
+
+    assert outcome.action is Action.REJECT
+    assert "That was since it last kept how far it is." in outcome.error
+    assert len(seen) == 25
+
+
+def test_what_was_excused_stays_excused_when_all_is_seen(queue: MemoryQueue, notes: list[str]) -> None:
+    delivery = make_delivery(see_all, crashes=2)
+    assert run(queue, delivery) is Action.ACK
+
+    # It died before it was acknowledged.
+    assert run(queue, delivery._replace(crashes=4)) is Action.ACK
+    assert run(queue, delivery._replace(crashes=5)) is Action.REJECT
+    assert seen == notes
+
+
+def test_a_replayed_call_is_not_excused_from_what_was_counted_before(queue: MemoryQueue) -> None:
+    delivery = came_to_25(queue, crashes=2)
+    seen[:] = ["before"] * 20
+    assert run(queue, delivery._replace(crashes=0)) is Action.RETRY, "again within its third batch"
+
+    assert run(queue, delivery._replace(crashes=3)) is Action.REJECT
+
+
+def test_a_time_limit_is_no_attempt_if_a_batch_was_completed(queue: MemoryQueue) -> None:
+    delivery = make_delivery(see_until_it_is_too_late, 15)
+    assert run(queue, delivery) is Action.RELEASE
+
+
+def test_a_time_limit_is_an_attempt_if_none_was(queue: MemoryQueue) -> None:
+    delivery = make_delivery(see_until_it_is_too_late, 15)
+    run(queue, delivery)
+    seen[:] = ["before"] * 10
+
+    assert run(queue, delivery) is Action.RETRY, "its milestone is of the run before"
+
+
+def killed(queue: MemoryQueue, delivery: Delivery, owner: int) -> Action:
+    return Executor("unit", lease=Lease(queue, owner)).overrun(delivery, TimeLimitExceeded("too late")).action
+
+
+def test_a_process_killed_for_its_time_limit_spends_an_attempt_unless_it_has_completed_a_batch(
+    queue: MemoryQueue,
+) -> None:
+    delivery = make_delivery(see_all, kwargs={"fail_after": 5})
+    run(queue, delivery, owner=7)
+    assert killed(queue, delivery, 7) is Action.RETRY
+
+    seen.clear()
+    delivery = came_to_25(queue)
+    assert [killed(queue, delivery, owner) for owner in (1, 8)] == [Action.RELEASE, Action.RETRY]

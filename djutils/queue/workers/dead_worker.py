@@ -9,6 +9,7 @@ from djutils.queue.backends.channel import LeasedChannel, Settled
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.texts import reap
 from djutils.queue.cancelling import cancelled_among
+from djutils.queue.current import Lease
 from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Delivery
@@ -63,10 +64,11 @@ class DeadWorker:
         return ((Delivery(id, b""), ACKED) for id in self._done)
 
     def _failures(self, queue: LeasedQueue, channel: LeasedChannel) -> Iterator[Settled]:
-        """Yield the outcomes of overdue commands: a time limit is a failed attempt, not a crash."""
+        """Yield the outcomes of overdue commands: a time limit is a failed attempt, or none with ``resume()``, but no crash."""
         if not self._overdue:
             return
-        executor, cancelled = Executor(self._name), cancelled_among(queue, self._overdue)
+        executor = Executor(self._name, lease=Lease(queue, self._owner))
+        cancelled = cancelled_among(queue, self._overdue)
         for delivery in channel.adopt(()):
             if delivery.id not in self._overdue:
                 continue
