@@ -9,9 +9,9 @@ from bench.peers import work
 from djutils.queue.decorators import queue_command
 
 
-@queue_command
-def noop(a: int, b: int, c: int, text: str) -> None:
-    work.run(a, b, c, text)
+@queue_command(result=work.KEEPS)
+def noop(a: int, b: int, c: int, text: str) -> int | None:
+    return work.run(a, b, c, text)
 
 
 @queue_command

@@ -11,6 +11,9 @@ STORES = {"redis": "Redis", "postgres": "PostgreSQL", "sqlite": "SQLite", "maria
 PARTS = ("enqueue of bare", "enqueue of bare by Django", "enqueue many of bare", "drain of bare")
 """Which part of the bare store it was, each round's to the bare store measured right after it."""
 
+KEPT_PART = "kept of noop"
+"""What part of the drain of commands that return nothing it was, where results were kept."""
+
 MEASURES = {
     "enqueue": ("enqueue per s",),
     "enqueue many": ("enqueue many per s",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from bench.found import BARE, PARTS, STORES, Row, rows
+from bench.found import BARE, KEPT_PART, PARTS, STORES, Row, rows
 from bench.goals import NOT_MEASURED, Goal, goals
 from bench.peers.catalogue import WORK
 from bench.text import aligned
@@ -27,6 +27,7 @@ _COLUMNS = {
     "drain per s, 2 processes": "drain/s, 2",
     "drain of bare": "of bare",
     **{f"{work} per s, 2 processes": f"{work}/s, 2" for work in WORK if work != "noop"},
+    KEPT_PART: "of noop",
     "pick-up p50 ms": "p50 ms",
     "pick-up p95 ms": "p95 ms",
     "pick-up p99 ms": "p99 ms",
@@ -46,12 +47,19 @@ _LEGEND = (
 
 _OF_SLEEP = " Commands that sleep run in 32 threads of each worker process where a case has threads and no coroutines."
 
+_OF_KEPT = (
+    " In 'kept/s, 2' are commands per second, two processes, results kept: each command returns a small number, and after "
+    "each drain the harness asked for the result of the last one. 'of noop' is the part it is of 'drain/s, 2' of the same "
+    "run, whose commands return nothing; a configuration that always keeps results keeps those too. Commands count when "
+    "they begin: what a worker does with the results of its last batch is not in the time."
+)
+
 
 def render(found: dict[str, Any]) -> str:
     """Return the whole text; ``bench.run`` has the schema of ``found``."""
     chapters = [_head(found), _goals(found)]
     chapters += [_store(found, store) for store in STORES if store in found["stores"]]
-    chapters += [_kept(found), _versions(found), _left_out(found)]
+    chapters += [_results_kept(found), _kept(found), _versions(found), _left_out(found)]
     return "\n\n".join("\n".join(lines) for lines in chapters if lines) + "\n"
 
 
@@ -70,8 +78,13 @@ def _head(found: dict[str, Any]) -> list[str]:
         "",
         f"    {found['command']}",
         "",
-        *_paragraph(_LEGEND + (_OF_SLEEP if "sleep" in found["work"] else "")),
+        *_paragraph(_legend(found["work"].split(", "))),
+        *(["", *_paragraph(found["note"])] if "note" in found else []),
     ]
+
+
+def _legend(works: list[str]) -> str:
+    return _LEGEND + (_OF_SLEEP if "sleep" in works else "") + (_OF_KEPT if "kept" in works else "")
 
 
 def _goals(found: dict[str, Any]) -> list[str]:
@@ -80,7 +93,7 @@ def _goals(found: dict[str, Any]) -> list[str]:
         "and numbers of processes. Upper limits hold for every configuration."
     )
     stated = goals(found)
-    if all(goal.verdict == NOT_MEASURED for goal in stated):
+    if found["work"] != "noop" or all(goal.verdict == NOT_MEASURED for goal in stated):
         return []
     return [*_title("Goals", "-"), *_paragraph(text), "", *aligned(Goal._fields, stated)]
 
@@ -104,7 +117,7 @@ def _cells(row: Row, columns: list[str]) -> list[str]:
 def _figure(name: str, figure: dict[str, Any] | None) -> str:
     if figure is None:
         return ""
-    if name in PARTS:
+    if name in {*PARTS, KEPT_PART}:
         return f"{figure['median']:.3f}"
     median, least, most = (_number(figure[name]) for name in ("median", "min", "max"))
     return median if least == most else f"{median} ({least}-{most})"
@@ -115,6 +128,16 @@ def _number(value: float) -> str:
 
 
 # What stands behind the figures.
+
+
+def _results_kept(found: dict[str, Any]) -> list[str]:
+    if "kept" not in found["work"].split(", "):
+        return []
+    peers = sorted(found["peers"].items())
+    said = [f"* {peer['name']}: {peer['results']}." for _, peer in peers if "results" in peer]
+    text = "For 'kept/s, 2' in both configurations; what a configuration says of results holds for 'drain/s, 2' only."
+    lines = [line for one in said for line in _paragraph(one, "  ")]
+    return [*_title("How results are kept", "-"), *_paragraph(text), "", *lines]
 
 
 def _kept(found: dict[str, Any]) -> list[str]:

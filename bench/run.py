@@ -8,11 +8,13 @@ What it leaves with ``--json`` and takes with ``--from``::
      "versions": {"redis": "Redis 8.0.2", ...},
      "peers": {"with_rq": {
         "name": "RQ", "version": "3.0.0", "python": "3.11.7", "packages": {"redis": "8.1.0", ...},
+        "results": "how it keeps them" (absent where that is not measured),
         "stores": {"redis": {"default": {
             "what": "...", "kept": "yes", "why": "...",
             "figures": {
                 "enqueue per s": FIGURE, "enqueue many per s": FIGURE (absent where there is no such interface),
                 "drain per s, 1 process": FIGURE, "drain per s, 2 processes": FIGURE,
+                "kept per s, 2 processes": FIGURE, "kept of noop": FIGURE (both only with ``--work kept``, as others of its kind),
                 "enqueue of bare": FIGURE, "enqueue of bare by Django": FIGURE,
                 "enqueue many of bare": FIGURE, "drain of bare": FIGURE (all four absent of the bare store),
                 "pick-up p50 ms": FIGURE, "pick-up p95 ms": FIGURE, "pick-up p99 ms": FIGURE,
@@ -20,7 +22,8 @@ What it leaves with ``--json`` and takes with ``--from``::
                 "pss mb, 1 process": FIGURE}}}}}},
      "failed": [{"peer": "RQ", "module": "with_rq", "store": "redis", "configuration": "default", "round": 1,
                  "error": "... the last lines of its output"}],
-     "not measured": {"name": "reason"}}
+     "not measured": {"name": "reason"},
+     "note": "what else ran meanwhile" (absent without ``--note``)}
 
 ``with_djutils`` and ``with_bare`` stand among the peers. A FIGURE is ``{"median": 1.0, "min": 1.0, "max": 1.0, "all": [one per round]}``.
 """
@@ -38,6 +41,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,6 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.guard:
         return guard.main(chosen.store or list(guard.FLOORS), chosen.results)
     found = json.loads(chosen.found.read_text()) if chosen.found else _measured(chosen)
+    if chosen.note:
+        found["note"] = chosen.note
     text = results.render(found)
     print(text)
     if is_whole(chosen):
@@ -121,12 +127,16 @@ def parser() -> argparse.ArgumentParser:
         "--work",
         action="append",
         choices=WORK,
-        help="what a command does, again for more; default noop; of others only the drain by two processes is measured",
+        help="what a command does, again for more; default noop; of others, or several, only the drain by two processes is "
+        "measured; with kept, only peers that keep results take part",
     )
     made.add_argument("--rounds", type=int, help="default 3, with --quick 1")
     made.add_argument("--seed", type=int, default=random.randrange(10_000), help="of the order of turns")
     made.add_argument(
         "--from", type=Path, metavar="FILE", dest="found", help="measure nothing, take what --json left"
+    )
+    made.add_argument(
+        "--note", metavar="TEXT", help="what readers should know, such as what else ran meanwhile"
     )
     made.add_argument("--json", type=Path, metavar="FILE", help="leave every figure here")
     made.add_argument("--results", type=Path, metavar="FILE", help=f"leave the text here; {_WHERE}{_RESULTS}")
@@ -139,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
     """Everything that was found; the schema stands above."""
-    plan = QUICK if chosen.quick else FULL
+    plan = replace(QUICK if chosen.quick else FULL, only_drains=(chosen.work or ["noop"]) != ["noop"])
     rounds = chosen.rounds or (1 if chosen.quick else 3)
     found: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -176,6 +186,9 @@ def _cases(chosen: argparse.Namespace, folder: Path, stack: ExitStack, found: di
     cases = []
     for module, where in _chosen_modules(chosen).items():
         peer = declared(module)
+        if reason := reason_to_leave_out(peer, works):
+            found["not measured"][peer["name"]] = reason
+            continue
         wanted = [name for name in where if name in running]
         try:
             python = environment(module, chosen.environments) if wanted else Path()
@@ -207,6 +220,11 @@ def _set_beside(cases: list[Case], python: Path) -> None:
             alike = case.store.name, case.configuration
             fresh = Case(BARE, peer, case.configuration, case.store, python, case.folder)
             case.bare = bare.setdefault(alike, fresh)
+
+
+def reason_to_leave_out(peer: dict[str, Any], works: Sequence[str]) -> str | None:
+    """Return why the peer has no part in a run of these works; None: it has."""
+    return peer["without results"] if "kept" in works and "results" not in peer else None
 
 
 def _can(peer: dict[str, Any], work: str) -> bool:
@@ -255,8 +273,9 @@ def _turn(case: Case, plan: Plan, number: int, found: dict[str, Any]) -> None:
 
 
 def _measure(case: Case, plan: Plan) -> dict[str, float]:
-    if case.work != "noop":
-        return {f"{case.work} per s, 2 processes": drain(case, 2, plan)}
+    if case.work != "noop" or plan.only_drains:
+        name = "drain" if case.work == "noop" else case.work
+        return {f"{name} per s, 2 processes": drain(case, 2, plan)}
     turn = _round(case, plan)
     return turn.figures() | (turn.of(_round(case.bare, QUICK)) if case.bare else {})
 

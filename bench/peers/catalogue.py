@@ -19,7 +19,7 @@ LEADERS = {
 """The peers that were among the fastest at something, and where."""
 
 CONFIGURATIONS = ("default", "fastest")
-WORK = ("noop", "sleep", "cpu", "query", "payload")
+WORK = ("noop", "sleep", "cpu", "query", "payload", "kept")
 
 
 def modules() -> list[str]:

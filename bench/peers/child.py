@@ -14,7 +14,7 @@ import platform
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module, metadata
 from itertools import repeat
 from types import ModuleType
@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.peers.protocol import FOLDER
 from bench.peers.slots import Tally
-from bench.peers.work import CALL
+from bench.peers.work import CALL, RESULT
 
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -32,14 +32,15 @@ _PATIENCE = 60.0
 
 
 def fill(peer: ModuleType, count: int, found: dict[str, Any]) -> Iterator[Step]:
-    """Put ``count``, as fast as the peer can."""
+    """Put ``count``, as fast as the peer can; the last one alone, so that its id is known."""
     many = getattr(peer, "enqueue_many", None)
     started = time.perf_counter()
     if many is None:
-        yield from repeat((peer.enqueue, CALL), count)
+        yield from repeat((peer.enqueue, CALL), count - 1)
     else:
-        for start in range(0, count, _CHUNK):
-            yield many, ([CALL] * min(_CHUNK, count - start),)
+        for start in range(0, count - 1, _CHUNK):
+            yield many, ([CALL] * min(_CHUNK, count - 1 - start),)
+    yield peer.enqueue, CALL
     found["per s"] = count / (time.perf_counter() - started)
 
 
@@ -91,20 +92,23 @@ def prepare(peer: ModuleType, found: dict[str, Any]) -> Iterator[Step]:
     found["packages"] = {one.metadata["Name"]: one.version for one in metadata.distributions()}
 
 
-def take(peer: ModuleType, steps: Iterator[Step]) -> None:
-    """Go through the steps in the way the peer works."""
+def take(peer: ModuleType, steps: Iterable[Step]) -> Any:
+    """Go through the steps in the way the peer works; return what the last one returned."""
     if inspect.iscoroutinefunction(peer.enqueue):
-        asyncio.run(_take_async(peer, steps))
-        return
+        return asyncio.run(_take_async(peer, steps))
+    last = None
     with getattr(peer, "session", contextlib.nullcontext)():
         for act, arguments in steps:
-            act(*arguments)
+            last = act(*arguments)
+    return last
 
 
-async def _take_async(peer: ModuleType, steps: Iterator[Step]) -> None:
+async def _take_async(peer: ModuleType, steps: Iterable[Step]) -> Any:
+    last = None
     async with getattr(peer, "session", contextlib.nullcontext)():
         for act, arguments in steps:
-            await act(*arguments)
+            last = await act(*arguments)
+    return last
 
 
 def main() -> int:
@@ -113,6 +117,7 @@ def main() -> int:
         import_module("django").setup()
     peer = import_module(f"bench.peers.{name}")
     found: dict[str, Any] = {}
+    steps: Iterable[Step]
     if verb == "work":
         peer.work(*map(int, arguments))
         return 0
@@ -122,9 +127,15 @@ def main() -> int:
         steps = fill(peer, int(arguments[0]), found)
     elif verb == "enqueue":
         steps = enqueue(peer, float(arguments[0]), found)
+    elif verb == "result":
+        steps = [(peer.result_of, (arguments[0],))]
     else:
         steps = pick_up(peer, int(arguments[0]), float(arguments[1]), found)
-    take(peer, steps)
+    last = take(peer, steps)
+    if verb == "fill":
+        found["id"] = last
+    elif verb == "result":
+        found["kept"] = last == RESULT
     (FOLDER / f"{verb}.json").write_text(json.dumps(found))
     return 0
 

@@ -22,6 +22,8 @@ from bench.stores import Store, empty, queries
 _PATIENCE = 60.0
 _LAST_LINES = 15
 _FEW, _MANY = 100, 150_000
+_KEPT_WITHIN = 10.0
+"""Seconds from the beginning of the last command until its result must be there."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Plan:
     """How many drain, one number after another."""
     idle: Idle | None = None
     """None: nothing of a worker that has nothing to do."""
+    only_drains: bool = False
+    """True: of commands that do nothing, too, only the drain by two processes."""
 
 
 @dataclass(frozen=True)
@@ -224,11 +228,14 @@ def drain(case: Case, processes: int, plan: Plan) -> float:
 
 def _drain(case: Case, processes: int, count: int) -> float:
     case.begin()
-    case.filling = case.ask("fill", count)["per s"]
+    filled = case.ask("fill", count)
+    case.filling = filled["per s"]
     tally = Tally(case.folder / "stamps")
     with case.worker(processes) as children:
         tally.wait_for(count, _PATIENCE, processes, check=lambda: _all_live(children))
         time.sleep(0.2)  # what runs twice would come now
+        if case.work == "kept":
+            see_result(case, filled["id"])
     tally.look()
     if tally.count != count:
         raise Failed(f"{tally.count} commands began where {count} were put")
@@ -236,6 +243,14 @@ def _drain(case: Case, processes: int, count: int) -> float:
         raise Failed(f"{tally.processes} processes ran commands where {processes} were asked for")
     case.speeds[processes] = tally.per_second(min(case.batch, count // 2))
     return case.speeds[processes]
+
+
+def see_result(case: Case, id: str, within: float = _KEPT_WITHIN) -> None:
+    """Raise ``Failed`` unless the store has the result of the command ``id`` in ``within`` seconds."""
+    deadline = time.monotonic() + within
+    while not case.ask("result", id)["kept"]:
+        if time.monotonic() > deadline:
+            raise Failed(f"the result of {id} was not kept within {within:.0f} s")
 
 
 def idle(case: Case, plan: Idle) -> dict[str, Any]:

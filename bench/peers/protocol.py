@@ -27,6 +27,9 @@ its libraries are missing there; it reads the literal ``PEER`` from its source:
         True when its own worker starts several processes; else the harness starts several workers
 ``waits`` (optional)
     False where no worker waits for work: how soon it begins is not measured
+``results``, or ``without results``
+    how the queue keeps what a command returns, one sentence that goes on after the name of the peer; or why that is not
+    measured
 ``django``, ``apps``, ``settings`` (for Django's)
     True; what to install; Django's settings per configuration, and per store where they differ, where
     ``PROCESSES`` and ``THREADS`` stand for their numbers and ``URL`` for the store's
@@ -36,9 +39,11 @@ In its environment the module offers
 ``prepare()`` (optional)
     make tables
 ``enqueue(*call)``
-    put one command, return when the store has answered
+    put one command, return when the store has answered; where results are kept, return its id
 ``enqueue_many(calls)`` (optional)
     the same for many at once, by the interface the peer has for it
+``result_of(id)`` (with ``results``)
+    what the command with this id has returned, None as long as nothing is kept
 ``session()`` (optional)
     a context manager around all of these; when they are coroutine functions, an asynchronous one
 ``work(processes)``

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any, NamedTuple
 
+from bench.found import KEPT_PART
 from bench.peers.measure import Case
 
 
@@ -62,6 +63,7 @@ def _described(case: Case) -> dict[str, Any]:
         "version": packages.get(case.peer["distribution"], "unknown"),
         "python": case.about["python"],
         "packages": packages,
+        **({"results": case.peer["results"]} if "results" in case.peer else {}),
         "stores": {},
     }
 
@@ -83,9 +85,13 @@ def close(found: dict[str, Any]) -> None:
     for peer in found["peers"].values():
         for kept in peer["stores"].values():
             for configuration in kept.values():
-                configuration["figures"] = {
-                    name: _figure(values) for name, values in configuration["figures"].items()
-                }
+                figures = {name: _figure(values) for name, values in configuration["figures"].items()}
+                configuration["figures"] = figures | _kept_part(figures)
+
+
+def _kept_part(figures: dict[str, Any]) -> dict[str, Any]:
+    kept, noop = figures.get("kept per s, 2 processes"), figures.get("drain per s, 2 processes")
+    return {KEPT_PART: _figure([kept["median"] / noop["median"]])} if kept and noop else {}
 
 
 def _figure(values: list[float]) -> dict[str, Any]:

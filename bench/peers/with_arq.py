@@ -15,6 +15,7 @@ PEER = {
     "distribution": "arq",
     "requirements": ["arq", "hiredis"],
     "stores": ["redis"],
+    "without results": "it keeps results by default, which is not measured yet",
     "configurations": {
         "default": {
             "what": "10 coroutines per process, a look at the queue every 0.5 s; results kept for an hour",

@@ -16,9 +16,10 @@ from bench.peers.work import CALL, slots
 
 PEER = {
     "name": "bare",
-    "distribution": "djutils",
+    "distribution": "djutils-queue",
     "requirements": ["ROOT[hiredis,postgres]", "pymysql"],
     "stores": ["redis", "postgres", "sqlite", "mariadb"],
+    "without results": "a store without a queue runs nothing",
     "django": True,
     "apps": ["djutils", "bench"],
     "settings": {"default": {}, "fastest": {}},

@@ -7,13 +7,14 @@ from celery import Celery
 
 from bench.peers import work as commands
 from bench.peers.protocol import FASTEST, URL, become
-from bench.peers.work import THREADS
+from bench.peers.work import KEEPS, THREADS
 
 PEER = {
     "name": "Celery",
     "distribution": "celery",
     "requirements": ["celery[redis]", "hiredis"],
     "stores": ["redis"],
+    "results": "the Redis result backend on the same server; results expire after a day",
     "configurations": {
         "default": {
             "what": "prefork pool, prefetch of 4 per process, acknowledged before the run, no result backend",
@@ -34,11 +35,11 @@ PEER = {
     },
 }
 
-app = Celery("bench", broker=URL)
+app = Celery("bench", broker=URL, **({"backend": URL} if KEEPS else {}))
 app.conf.update(worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
 if FASTEST:
     app.conf.update(
-        task_ignore_result=True,
+        task_ignore_result=not KEEPS,
         worker_disable_rate_limits=True,
         worker_prefetch_multiplier=100,
         worker_send_task_events=False,
@@ -47,12 +48,16 @@ if FASTEST:
 
 
 @app.task
-def noop(a: int, b: int, c: int, text: str) -> None:
-    commands.run(a, b, c, text)
+def noop(a: int, b: int, c: int, text: str) -> int | None:
+    return commands.run(a, b, c, text)
 
 
-def enqueue(*call: Any) -> None:
-    noop.delay(*call)
+def enqueue(*call: Any) -> str:
+    return noop.delay(*call).id
+
+
+def result_of(id: str) -> Any:
+    return app.AsyncResult(id).result
 
 
 def work(processes: int) -> None:

@@ -16,6 +16,7 @@ PEER = {
     "distribution": "chancy",
     "requirements": ["chancy", "psycopg[binary,pool]"],
     "stores": ["postgres"],
+    "without results": "it keeps return values only of commands put through Django's own tasks",
     "configurations": {
         "default": {
             "what": "process executor with a concurrency of one per worker, a look every 5 s and at NOTIFY",

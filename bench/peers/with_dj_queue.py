@@ -15,6 +15,7 @@ PEER = {
     "requirements": ["dj-queue[postgres]", "psycopg[binary]"],
     "python": ">=3.12",
     "stores": ["sqlite", "postgres"],
+    "without results": "it keeps results by default, which is not measured yet",
     "django": True,
     "apps": ["dj_queue"],
     "settings": {

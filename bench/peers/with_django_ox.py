@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management import call_command
-from django.tasks import task
+from django.tasks import TaskResultStatus, task
 from django_ox.bulk import enqueue_many as ox_enqueue_many
 
 from bench.peers import work as commands
@@ -16,6 +16,7 @@ PEER = {
     "requirements": ["django-ox", "psycopg[binary]"],
     "python": ">=3.12",
     "stores": ["sqlite", "postgres"],
+    "results": "always: in the row of the command, which stays",
     "django": True,
     "apps": ["django_ox"],
     "settings": {
@@ -42,16 +43,21 @@ PEER = {
 
 
 @task
-def noop(a: int, b: int, c: int, text: str) -> None:
-    commands.run(a, b, c, text)
+def noop(a: int, b: int, c: int, text: str) -> int | None:
+    return commands.run(a, b, c, text)
 
 
 def prepare() -> None:
     call_command("migrate", verbosity=0)
 
 
-def enqueue(*call: Any) -> None:
-    noop.enqueue(*call)
+def enqueue(*call: Any) -> str:
+    return str(noop.enqueue(*call).id)
+
+
+def result_of(id: str) -> Any:
+    result = noop.get_result(id)
+    return result.return_value if result.status == TaskResultStatus.SUCCESSFUL else None
 
 
 def enqueue_many(calls: Sequence[Any]) -> None:

@@ -13,6 +13,7 @@ PEER = {
     "distribution": "django-q2",
     "requirements": ["django-q2", "redis", "hiredis"],
     "stores": ["redis", "sqlite"],
+    "without results": "it keeps results by default, which is not measured yet",
     "django": True,
     "apps": ["django_q"],
     "settings": {

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management import call_command
-from django_tasks import task
+from django_tasks import TaskResultStatus, task
 
 from bench.peers import work as commands
 from bench.peers.protocol import FASTEST, become
@@ -13,6 +13,7 @@ PEER = {
     "distribution": "django-tasks-db",
     "requirements": ["django-tasks-db[compat]", "psycopg[binary]"],
     "stores": ["sqlite", "postgres"],
+    "results": "always: in the row of the command, which stays",
     "django": True,
     "apps": ["django_tasks", "django_tasks_db"],
     "settings": {
@@ -39,16 +40,21 @@ PEER = {
 
 
 @task
-def noop(a: int, b: int, c: int, text: str) -> None:
-    commands.run(a, b, c, text)
+def noop(a: int, b: int, c: int, text: str) -> int | None:
+    return commands.run(a, b, c, text)
 
 
 def prepare() -> None:
     call_command("migrate", verbosity=0)
 
 
-def enqueue(*call: Any) -> None:
-    noop.enqueue(*call)
+def enqueue(*call: Any) -> str:
+    return str(noop.enqueue(*call).id)
+
+
+def result_of(id: str) -> Any:
+    result = noop.get_result(id)
+    return result.return_value if result.status == TaskResultStatus.SUCCESSFUL else None
 
 
 def work(processes: int) -> None:

@@ -16,9 +16,10 @@ from djutils.queue.registry import registry
 
 PEER = {
     "name": "djutils",
-    "distribution": "djutils",
+    "distribution": "djutils-queue",
     "requirements": ["ROOT[hiredis,postgres]", "pymysql"],
     "stores": ["redis", "postgres", "sqlite", "mariadb"],
+    "results": "result=True on the command: a record beside the queue, kept for a day",
     "django": True,
     "apps": ["djutils", "bench"],
     "settings": {
@@ -62,12 +63,17 @@ def prepare() -> None:
     call_command("migrate", verbosity=0)
 
 
-def enqueue(*call: Any) -> None:
-    noop(*call)
+def enqueue(*call: Any) -> str:
+    return noop(*call).id
 
 
 def enqueue_many(calls: Sequence[Any]) -> None:
     invoker.enqueue_many(noop.command(*call) for call in calls)
+
+
+def result_of(id: str) -> Any:
+    result = invoker.result(id)
+    return result.return_value if result.is_finished else None
 
 
 def work(processes: int, threads: int = THREADS) -> None:

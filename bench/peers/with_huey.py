@@ -6,13 +6,14 @@ from huey import PostgresHuey, RedisHuey, SqliteHuey
 
 from bench.peers import work as commands
 from bench.peers.protocol import FASTEST, STORE, URL, become_script
-from bench.peers.work import THREADS
+from bench.peers.work import KEEPS, THREADS
 
 PEER = {
     "name": "Huey",
     "distribution": "huey",
     "requirements": ["huey", "redis", "hiredis", "psycopg[binary]"],
     "stores": ["redis", "sqlite", "postgres"],
+    "results": "results=True, its default, which keeps every result but None until it is read",
     "configurations": {
         "default": {
             "what": "as it comes; threads for one, processes for two; on SQLite WAL with its default synchronous",
@@ -31,7 +32,7 @@ PEER = {
     },
 }
 
-results = {"results": False} if FASTEST else {}
+results = {"results": KEEPS} if FASTEST else {}
 if STORE == "redis":
     huey = RedisHuey("bench", url=URL, **results)
 elif STORE == "postgres":
@@ -41,12 +42,17 @@ else:
 
 
 @huey.task()
-def noop(a: int, b: int, c: int, text: str) -> None:
-    commands.run(a, b, c, text)
+def noop(a: int, b: int, c: int, text: str) -> int | None:
+    return commands.run(a, b, c, text)
 
 
-def enqueue(*call: Any) -> None:
-    noop(*call)
+def enqueue(*call: Any) -> str | None:
+    result = noop(*call)  # None where results are off
+    return result.id if result else None
+
+
+def result_of(id: str) -> Any:
+    return huey.result(id, preserve=True)
 
 
 def work(processes: int) -> None:

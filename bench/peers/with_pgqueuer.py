@@ -21,6 +21,7 @@ PEER = {
     "distribution": "pgqueuer",
     "requirements": ["pgqueuer[asyncpg]", "uvloop"],
     "stores": ["postgres"],
+    "without results": "it keeps no return values",
     "configurations": {
         "default": {
             "what": "asyncpg and uvloop, batches of 10, all tables logged",

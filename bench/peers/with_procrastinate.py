@@ -14,6 +14,7 @@ PEER = {
     "distribution": "procrastinate",
     "requirements": ["procrastinate", "psycopg[binary,pool]"],
     "stores": ["postgres"],
+    "without results": "it keeps no return values",
     "configurations": {
         "default": {
             "what": "one coroutine per process, LISTEN; finished rows are kept",

@@ -14,6 +14,7 @@ PEER = {
     "distribution": "saq",
     "requirements": ["saq[redis,hiredis]", "typing_extensions"],
     "stores": ["redis"],
+    "without results": "it keeps results by default, which is not measured yet",
     "configurations": {
         "default": {
             "what": "10 coroutines per process; results kept for 600 s",

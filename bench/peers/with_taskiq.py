@@ -14,6 +14,7 @@ PEER = {
     "distribution": "taskiq",
     "requirements": ["taskiq", "taskiq-redis", "uvloop", "hiredis"],
     "stores": ["redis"],
+    "without results": "it keeps results with a result backend, which is not measured yet",
     "configurations": {
         "default": {
             "what": "RedisStreamBroker with uvloop, 100 coroutines per process, 100 read at once, no result backend",

@@ -25,6 +25,12 @@ CALL: tuple[int, int, int, str] = (
 )
 """The arguments of every call."""
 
+KEEPS = WORK == "kept"
+"""Whether results are to be kept, in whatever way the peer has for it."""
+
+RESULT = CALL[0] + CALL[1]
+"""What a command returns whose result is kept."""
+
 slots = Slots(FOLDER / "stamps")
 
 
@@ -53,12 +59,19 @@ def query(a: int, b: int, c: int, text: str) -> None:
     import_module("bench.peers.query").one_row()
 
 
-_CHOICES: dict[str, Callable[[int, int, int, str], None]] = {
+def kept(a: int, b: int, c: int, text: str) -> int:
+    """A small result."""
+    slots.hit()
+    return a + b
+
+
+_CHOICES: dict[str, Callable[[int, int, int, str], int | None]] = {
     "noop": noop,
     "sleep": sleep,
     "cpu": cpu,
     "query": query,
     "payload": noop,
+    "kept": kept,
 }
 
 run = _CHOICES[WORK]

@@ -10,7 +10,7 @@ from docutils.core import publish_doctree
 from bench import chart, guard, results, run
 from bench.goals import Goal, goals
 from bench.peers.catalogue import LEADERS, declared, modules
-from bench.peers.summary import Turn
+from bench.peers.summary import Turn, close
 
 
 def figures(**medians: float) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def figures(**medians: float) -> dict[str, Any]:
         "many": "enqueue many per s",
         "one": "drain per s, 1 process",
         "two": "drain per s, 2 processes",
+        "kept": "kept per s, 2 processes",
         "p50": "pick-up p50 ms",
         "pss": "pss mb, 1 process",
     }
@@ -167,6 +168,47 @@ def test_a_run_of_other_work_has_its_column_and_no_goals() -> None:
 
     assert "sleep/s, 2" in text
     assert "Goals" not in text
+
+
+def test_kept_results_stand_beside_the_same_commands_without_them() -> None:
+    text = results.render(with_results())
+
+    assert row(text, "Huey", "default").split()[-5:] == [
+        "4,000",
+        "(3,600-4,400)",
+        "1,000",
+        "(900-1,100)",
+        "0.250",
+    ]
+    assert "* Huey: results=True.\n" in text
+    assert "results kept" in text
+    assert "Goals" not in text
+
+
+def with_results() -> dict[str, Any]:
+    """A run as it is before its figures are made: four times as slow with results."""
+    arrangement = arranged("lost") | {
+        "figures": {
+            "drain per s, 2 processes": [3_600, 4_000, 4_400],
+            "kept per s, 2 processes": [1_100, 900, 1_000],
+        }
+    }
+    data = found(with_huey=peer("Huey", redis={"default": arrangement}) | {"results": "results=True"})
+    close(data)
+    return data | {"work": "noop, kept"}
+
+
+def test_a_note_to_readers_stands_in_the_text() -> None:
+    assert "\nA compiler ran meanwhile.\n" in results.render(
+        on_redis() | {"note": "A compiler ran meanwhile."}
+    )
+
+
+def test_a_peer_without_kept_results_has_no_part() -> None:
+    data = with_results()
+    del data["peers"]["with_huey"]["stores"]["redis"]["default"]["figures"]["kept of noop"]
+
+    assert "of noop" not in row(results.render(data), "case", "configuration")
 
 
 def test_what_a_kill_loses_is_told() -> None:
