@@ -13,13 +13,10 @@ import pytest
 from pytest_django import Settings
 
 from djutils.queue import invoker
-from djutils.queue.cancelling import Cancellation
-from djutils.queue.decorators import CommandFunction
-from djutils.queue.exceptions import Cancelled
 from djutils.queue.results import Result
-from tests.consumers import ROOT, Consumer, is_alive
+from tests.calls import begun, running
+from tests.consumers import ROOT
 from tests.project.app import outcomes
-from tests.project.app.files import lines
 from tests.sites import REDIS, Site
 from tests.waiting import wait_until
 
@@ -33,17 +30,6 @@ from djutils.queue import invoker
 result = invoker.result(sys.argv[1])
 print(json.dumps([result.command, str(result.status), result.return_value]))
 """
-
-
-def begun(path: str, consumer: Consumer, count: int = 1) -> list[int]:
-    """Wait until ``count`` commands have left their process id, and return these."""
-    wait_until(lambda: len(lines(path)) >= count, why=consumer.log)
-    return [int(line) for line in lines(path)]
-
-
-def running(result: Result, consumer: Consumer) -> None:
-    """Wait until it is seen that the call runs."""
-    wait_until(lambda: result.refresh() or result.status == "RUNNING", why=consumer.log)
 
 
 @EACH
@@ -179,123 +165,6 @@ def test_what_runs_is_given_back_by_a_consumer_that_is_killed_and_seen_again(sit
     Path(site.file("gate")).touch()
     assert result.wait(30) == "through"
     assert result.attempts == 1
-
-
-@EACH
-@pytest.mark.parametrize("threads", [1, 3])
-def test_a_command_that_asks_learns_that_it_is_cancelled_and_is_not_retried(site: Site, threads: int) -> None:
-    result = outcomes.give_way(site.file())
-    consumer = site.consumer(threads=threads).ready()
-    begun(site.file(), consumer)
-
-    assert result.cancel() == Cancellation.ASKED
-
-    with pytest.raises(Cancelled):
-        result.wait(30)
-    site.wait_until_empty()
-    assert len(lines(site.file())) == 1
-    assert result.errors[-1].message == "It was cancelled while it ran, and ended with LookupError."
-    assert site.queue.stats() == (0, 0, 0, 0)
-
-
-@EACH
-def test_what_fails_before_it_can_be_told_that_it_was_cancelled_is_not_tried_again(site: Site) -> None:
-    result = outcomes.fail_at_gate(site.file(), site.file("gate"))
-    consumer = site.consumer().ready()
-    begun(site.file(), consumer)
-
-    assert result.cancel() is Cancellation.ASKED
-    Path(site.file("gate")).touch()
-
-    with pytest.raises(Cancelled):
-        result.wait(30)
-    assert len(lines(site.file())) == result.attempts == 1
-
-
-@EACH
-@pytest.mark.parametrize(
-    ("options", "numbers"), [(["--coroutines", "5"], {}), ([], {"threads": 2}), ([], {"processes": 2})]
-)
-@pytest.mark.parametrize("command", [outcomes.sleep_long, outcomes.sleep_long_in_time])
-def test_a_coroutine_is_cancelled_and_its_neighbours_go_on(
-    site: Site, options: list[str], numbers: dict[str, int], command: CommandFunction[[str], None]
-) -> None:
-    result = command(site.file())
-    neighbour = command(site.file())
-    consumer = site.consumer(*options, **numbers).ready()
-    begun(site.file(), consumer, 2)
-
-    result.cancel()
-
-    with pytest.raises(Cancelled):
-        result.wait(30)
-    running(neighbour, consumer)
-    assert len(lines(site.file("lines.cancelled"))) == 1
-    neighbour.cancel()
-    with pytest.raises(Cancelled):
-        neighbour.wait(30)
-    assert site.queue.stats() == (0, 0, 0, 0)
-
-
-@EACH
-@pytest.mark.parametrize("threads", [1, 3])
-def test_a_command_with_a_time_limit_is_interrupted_and_its_process_lives_on(
-    site: Site, threads: int
-) -> None:
-    result = outcomes.spin(site.file())
-    consumer = site.consumer(threads=threads).ready()
-    workers = consumer.workers()
-    begun(site.file(), consumer)
-
-    result.cancel()
-
-    with pytest.raises(Cancelled):
-        result.wait(30)
-    assert outcomes.triple(5).wait(30) == 15
-    assert consumer.workers() == workers
-    assert len(lines(site.file())) == 1
-
-
-@EACH
-@pytest.mark.parametrize("options", [{}, {"threads": 2}])
-def test_killing_one_ends_its_process_and_no_other_and_charges_no_neighbour(
-    site: Site, options: dict[str, int]
-) -> None:
-    result = outcomes.wait_for(site.file("victim"), site.file("never"))
-    others = [outcomes.wait_for(site.file("others"), site.file("gate")) for _ in range(3)]
-    consumer = site.consumer(processes=4 // options.get("threads", 1), **options).ready()
-    workers = consumer.workers()
-    (victim,) = begun(site.file("victim"), consumer)
-    begun(site.file("others"), consumer, 3)
-
-    assert result.cancel(kill=True) == Cancellation.KILLING
-
-    with pytest.raises(Cancelled):
-        result.wait(30)
-    wait_until(lambda: not is_alive(victim), why=consumer.log)
-    wait_until(lambda: len(consumer.workers()) == len(workers), why=consumer.log)
-    assert set(workers) - set(consumer.workers()) == {victim}
-    for other in others:
-        running(other, consumer)
-        (message,) = site.queue.find(other.id, 1)
-        assert (message.attempts, message.crashes, message.redeliveries) == (0, 0, 0)
-    Path(site.file("gate")).touch()
-    assert [other.wait(30) for other in others] == ["through"] * 3
-    assert len(lines(site.file("victim"))) == 1
-    assert site.queue.stats() == (0, 0, 0, 0)
-
-
-@EACH
-def test_what_is_cancelled_while_it_waits_never_runs(site: Site) -> None:
-    result = outcomes.wait_for(site.file(), site.file("gate"))
-
-    assert result.cancel() == Cancellation.REMOVED
-
-    site.consumer().ready()
-    assert outcomes.triple(1).wait(30) == 3
-    with pytest.raises(Cancelled):
-        result.wait(5)
-    assert lines(site.file()) == []
 
 
 @EACH
