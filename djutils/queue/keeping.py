@@ -136,11 +136,10 @@ def worker_name(pid: int) -> str:
 
 def _success(command: Command, value: object) -> Kept:
     message, delivery, *_ = run_here()
-    command_class, name = type(command), message.id
-    record = _record(command_class, message, message.attempt + delivery.attempts, _SUCCESSFUL)
+    command_class, name, attempt = type(command), message.id, message.attempt + delivery.attempts
     try:
-        # The value is its last field.
-        data = pack(make(Record, (*record[:-1], command.dump(value))), name)
+        record = _record(command_class, message, attempt, _SUCCESSFUL, None, command.dump(value))
+        data = pack(record, name)
         if len(data) > settings.QUEUE_MAX_RESULT_SIZE:
             raise ResultTooLarge(
                 f"What '{command.name}' returned has {len(data)} bytes with its record, QUEUE_MAX_RESULT_SIZE is "
@@ -149,10 +148,8 @@ def _success(command: Command, value: object) -> Kept:
             )
     except (QueueException, TypeError, ValueError) as error:
         # It has done its work: running it again would do that twice and return the same.
-        failed = record._replace(
-            status=str(ResultStatus.FAILED), error=failure_of(error), value=_raised(error)
-        )
-        data = _fitting(failed, name)
+        status, failure = str(ResultStatus.FAILED), failure_of(error)
+        data = _fitting(_record(command_class, message, attempt, status, failure, _raised(error)), name)
     return make(Kept, ({name: data}, ttl_of(command_class)))
 
 

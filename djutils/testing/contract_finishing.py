@@ -12,7 +12,7 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.subscription import Subscription
 from djutils.queue.exceptions import BackendError, NotStorable
 from djutils.queue.ids import new_id
-from djutils.queue.message import Rejection, Stats
+from djutils.queue.message import Envelope, Rejection, Stats
 from djutils.queue.stores.base import LARGEST, Store
 from djutils.testing.contract_fixtures import LeaseFixtures, needs_delay
 from djutils.testing.contract_queue import until
@@ -57,6 +57,19 @@ class Finishing(LeaseFixtures):
         assert queue.finish(owner, records, 60) == set(ids)
 
         assert results.get(ids) == records
+        assert queue.stats() == Stats()
+
+    def test_ids_that_another_program_chose_are_finished_and_acked_as_well(
+        self, queue: LeasedQueue, owner: int, results: Store
+    ) -> None:
+        odd = ['a"b', "c\\d", "null", "e,f", "{g}", "h'i"]
+        queue.send([Envelope(id, b"data") for id in odd])
+        self.lend(queue, owner)
+
+        assert queue.finish(owner, {odd[0]: b"first", odd[1]: b"second"}, 60) == {*odd[:2]}
+        assert queue.receive(owner, 1, odd[2:]).late == frozenset()
+
+        assert results.get(odd) == {odd[0]: b"first", odd[1]: b"second"}
         assert queue.stats() == Stats()
 
     def test_finishing_nothing_changes_nothing(self, queue: LeasedQueue, owner: int) -> None:

@@ -13,7 +13,7 @@ from djutils.models import State
 from djutils.queue.deadlocks import Deadlock, retry_on_deadlock
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Stats
-from djutils.queue.stores.base import checked_value, milliseconds, slices
+from djutils.queue.stores.base import checked_value, milliseconds, parts, slices
 from djutils.queue.stores.database_store import DatabaseStore
 
 from .database_sql.claims import Claim, Finished, Heard
@@ -155,8 +155,9 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
         if self.results is not self._store:
             return super().finish(owner, records, ttl)
         key, value = self._store.stored_key, checked_value
-        parts = ([(id, key(id), value(records[id])) for id in some] for some in slices(records))
-        done: set[str] = set().union(*(self._finish(owner, part, ttl) for part in parts))
+        done: set[str] = set()
+        for part in parts(records):
+            done |= self._finish(owner, [(id, key(id), value(record)) for id, record in part.items()], ttl)
         self._tell_ended(done)
         return done
 

@@ -16,6 +16,7 @@ from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
 from . import lookout
+from .arrays import bytes_array, number_array, text_array
 from .base import Dialect, is_guarded
 from .claims import COLUMNS, Claim, Finished, Heard, Row, in_order
 from .ended import EndSubscription, notify_statement
@@ -95,10 +96,10 @@ class PostgresDialect(Dialect):
                 return
             params = {
                 "queue": queue,
-                "ids": [envelope.id for envelope in envelopes],
-                "ranks": [-envelope.priority for envelope in envelopes],
-                "data": [envelope.data for envelope in envelopes],
-                "delays": [round(envelope.delay * 1000) for envelope in envelopes],
+                "ids": text_array([envelope.id for envelope in envelopes]),
+                "ranks": number_array(-envelope.priority for envelope in envelopes),
+                "data": bytes_array(envelope.data for envelope in envelopes),
+                "delays": number_array(round(envelope.delay * 1000) for envelope in envelopes),
             }
             cursor.execute(self._insert_any, params, prepare=True)
 
@@ -171,7 +172,7 @@ class PostgresDialect(Dialect):
         place, began = self._watermark.place(), time.monotonic()
         params = _params(queue, owner, count, done, place)
         rows = self._fetch(connection, self._claim_sql, params)
-        return self._noted(rows, params, place, time.monotonic() - began)
+        return self._noted(rows, count, done, place, time.monotonic() - began)
 
     def finish(
         self,
@@ -183,20 +184,19 @@ class PostgresDialect(Dialect):
     ) -> set[str] | None:
         if not self.direct:
             return None
-        ids, keys, values = map(list, zip(*records, strict=True))
         params = {
             "owner": owner,
             "queue": queue,
-            "ids": ids,
-            "keys": keys,
-            "data": values,
+            "ids": text_array([id for id, _, _ in records]),
+            "keys": text_array([key for _, key, _ in records]),
+            "data": bytes_array(record for _, _, record in records),
             "life": milliseconds,
         }
         return {id for (id,) in self._fetch(connection, self._finish_sql, params)}
 
     def tell_ended(self, connection: BaseDatabaseWrapper, ids: Collection[str], awaited: str) -> None:
         if self.direct:
-            self._fetch(connection, self._notify_sql, {"ids": list(ids), "awaited": awaited})
+            self._fetch(connection, self._notify_sql, {"ids": text_array(ids), "awaited": awaited})
 
     def subscribe(self, connection: BaseDatabaseWrapper, id: str) -> Subscription | None:
         if not self.direct:
@@ -239,22 +239,24 @@ class PostgresDialect(Dialect):
             began = time.monotonic()
             with left:
                 rows = cursor.fetchall()
-            return self._noted(rows, params, place, sent_in + time.monotonic() - began)
+            return self._noted(rows, count, done, place, sent_in + time.monotonic() - began)
 
         return answer
 
-    def _noted(self, rows: list[Row], params: dict[str, Any], place: Position, seconds: float) -> Claim:
+    def _noted(
+        self, rows: list[Row], count: int, done: Collection[str], place: Position, seconds: float
+    ) -> Claim:
         """Return the rows of a claim as a ``Claim``, and remember where the claim found messages."""
         lent = [row for row in rows if row[0] is not None]
         told = [row for row in rows if row[0] is None]
         # If the owner is not enrolled, there is no row that says how many are gone and whether any are due.
         gone, due = next(((row[1], row[6]) for row in told if row[1] is not None), (None, 0))
         late: frozenset[str] = frozenset()
-        if gone != len(params["done"]):
-            late = frozenset(params["done"]).difference(row[2] for row in told)
+        if gone != len(done):
+            late = frozenset(done).difference(row[2] for row in told)
         if lent:
             self._listener.had_some()
-        if count := params["count"]:
+        if count:
             self._watermark.note(place, lent if len(lent) == count else [], seconds)
         return Claim(gone is not None, late, in_order(lent), place != START, bool(due))
 
@@ -328,5 +330,5 @@ def _undo_what_failed(raw: Any) -> None:
 
 
 def _params(queue: str, owner: int, count: int, done: Collection[str], place: Position) -> dict[str, Any]:
-    params = {"owner": owner, "queue": queue, "count": count, "done": list(done)}
+    params = {"owner": owner, "queue": queue, "count": count, "done": text_array(done)}
     return params | {"rank": place.rank, "id": place.id}
