@@ -111,7 +111,7 @@ class Consumer:
 
     def insist(self) -> None:
         """Send SIGTERM, with pauses, until it stops waiting for running commands."""
-        wait_until(lambda: self.signal(signal.SIGTERM) or "are killed" in self.log(), every=0.1, why=self.log)
+        wait_until(lambda: "are killed" in self.log() or self.signal(signal.SIGTERM), every=0.1, why=self.log)
 
     def stop(self) -> int:
         """Send SIGTERM; return the exit code when everything has ended."""

@@ -75,8 +75,7 @@ class WaitForEnd:
             await asyncio.sleep(self._next_pause())
             return
         try:
-            await _readable(self._subscription.fileno(), self._next_pause())
-            await sync_to_async(self._subscription.wait)(0.0)
+            await _heard(self._subscription, self._next_pause())
         except BackendError:
             await sync_to_async(self._unsubscribe)()
 
@@ -101,6 +100,15 @@ class WaitForEnd:
         else:
             pause, self._pause = self._pause, min(_LONGEST_PAUSE, self._pause * 1.5)
         return pause if self._deadline is None else max(0.0, min(pause, self._deadline - time.monotonic()))
+
+
+async def _heard(subscription: Subscription, seconds: float) -> None:
+    """Return when the message has ended, or after ``seconds``; raises ``BackendError``."""
+    deadline, heard = time.monotonic() + seconds, False
+    while not heard and (rest := deadline - time.monotonic()) > 0:
+        await _readable(subscription.fileno(), rest)
+        # Other messages that end are told of as well.
+        heard = await sync_to_async(subscription.wait)(0.0)
 
 
 async def _readable(descriptor: int, seconds: float) -> None:

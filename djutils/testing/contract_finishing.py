@@ -151,7 +151,7 @@ class Finishing(LeaseFixtures):
                 queue.remove([self.first])
 
         assert _is_readable(subscription, 10)
-        subscription.wait(10)
+        assert subscription.wait(10)
         assert not _is_readable(subscription, 0)
 
     def test_several_subscribe_to_one_message(
@@ -167,8 +167,19 @@ class Finishing(LeaseFixtures):
         assert _is_readable(second, 10)
         second.close()
 
+    def test_who_has_subscribed_to_one_message_does_not_hear_of_another(
+        self, queue: LeasedQueue, owner: int, results: Store, subscription: Subscription
+    ) -> None:
+        self.lend(queue, owner)
+
+        queue.finish(owner, {self.second: b"record"}, 60)
+
+        assert not subscription.wait(0.2)
+        queue.finish(owner, {self.first: b"record"}, 60)
+        assert subscription.wait(10)
+
     def test_who_hears_of_nothing_waits_no_longer_than_asked(self, subscription: Subscription) -> None:
-        subscription.wait(0.01)
+        assert not subscription.wait(0.01)
 
         assert not _is_readable(subscription, 0)
 

@@ -17,10 +17,12 @@ from tests.sites import Site
 from tests.waiting import wait_until
 
 EACH = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb", "redis"], indirect=True)
+EACH_WITH_THREADS = pytest.mark.parametrize(
+    ("site", "threads"), [("sqlite", 3), ("postgres", 1), ("mariadb", 3), ("redis", 1)], indirect=["site"]
+)
 
 
-@EACH
-@pytest.mark.parametrize("threads", [1, 3])
+@EACH_WITH_THREADS
 def test_a_command_that_asks_learns_that_it_is_cancelled_and_is_not_retried(site: Site, threads: int) -> None:
     result = outcomes.give_way(site.file())
     consumer = site.consumer(threads=threads).ready()
@@ -82,8 +84,7 @@ def _cancel_one_of_two(site: Site, consumer: Consumer, command: CommandFunction[
     assert site.queue.stats() == (0, 0, 0, 0)
 
 
-@EACH
-@pytest.mark.parametrize("threads", [1, 3])
+@EACH_WITH_THREADS
 def test_a_command_with_a_time_limit_is_interrupted_and_its_process_lives_on(
     site: Site, threads: int
 ) -> None:
@@ -101,8 +102,11 @@ def test_a_command_with_a_time_limit_is_interrupted_and_its_process_lives_on(
     assert len(lines(site.file())) == 1
 
 
-@EACH
-@pytest.mark.parametrize("options", [{}, {"threads": 2}])
+@pytest.mark.parametrize(
+    ("site", "options"),
+    [("sqlite", {}), ("postgres", {"threads": 2}), ("mariadb", {}), ("redis", {"threads": 2})],
+    indirect=["site"],
+)
 def test_killing_one_ends_its_process_and_no_other_and_charges_no_neighbour(
     site: Site, options: dict[str, int]
 ) -> None:

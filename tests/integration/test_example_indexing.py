@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -68,6 +69,12 @@ class Guestbook:
         """Start or stop the daemon."""
         self.run(CONSUMER, action, "-l", self.log, "-p", self.out / "consumer.pid")
 
+    def end_consumer(self) -> None:
+        """Have the daemon end, as ``stop`` does, but at once: it indexes faster than a program starts."""
+        pidfile = self.out / "consumer.pid"
+        os.kill(int(pidfile.read_text()), signal.SIGTERM)
+        wait_until(lambda: not pidfile.exists(), why=self.log.read_text)
+
     def database(self, statement: str) -> int:
         """Execute ``statement`` and return the number that it yields, if it does."""
         with closing(sqlite3.connect(self.out / "guestbook.sqlite3", timeout=20)) as connection, connection:
@@ -90,11 +97,11 @@ def guestbook(tmp_path: Path) -> Iterator[Guestbook]:
 def test_the_indexing_of_ten_thousand_entries_survives_a_deploy(guestbook: Guestbook) -> None:
     id = guestbook.shell(_CALL % ENTRIES)
     guestbook.consumer("start")
-    wait_until(lambda: guestbook.indexed() > 1000, every=0.05, why=guestbook.log.read_text)
-    guestbook.consumer("stop")
+    wait_until(lambda: guestbook.indexed() > 0, every=0.01, why=guestbook.log.read_text)
+    guestbook.end_consumer()
 
     before = guestbook.indexed()
-    assert 1000 < before < ENTRIES
+    assert 0 < before < ENTRIES
     assert before % 200 == 0, "it has completed its batch"
     assert "guestbook.commands.index_entries postponed" in guestbook.log.read_text()
     guestbook.database(f"UPDATE guestbook_entry SET search = 'as before the restart' WHERE id <= {before}")

@@ -21,6 +21,9 @@ from tests.sites import REDIS, Site
 from tests.waiting import wait_until
 
 EACH = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb", "redis"], indirect=True)
+EACH_WITH_THREADS = pytest.mark.parametrize(
+    ("site", "threads"), [("sqlite", 1), ("postgres", 3), ("mariadb", 1), ("redis", 3)], indirect=["site"]
+)
 DATABASES = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
 
 _LOOK = """
@@ -32,8 +35,17 @@ print(json.dumps([result.command, str(result.status), result.return_value]))
 """
 
 
-@EACH
-@pytest.mark.parametrize("options", [{}, {"threads": 3}, {"processes": 2, "threads": 2}])
+@pytest.mark.parametrize(
+    ("site", "options"),
+    [
+        ("sqlite", {}),
+        ("postgres", {"threads": 3}),
+        ("mariadb", {"processes": 2, "threads": 2}),
+        ("redis", {}),
+        ("redis", {"processes": 2, "threads": 2}),
+    ],
+    indirect=["site"],
+)
 def test_calls_tell_what_their_commands_returned(site: Site, options: dict[str, int]) -> None:
     results = [outcomes.triple(number) for number in range(50)]
     consumer = site.consumer(**options).ready()
@@ -119,8 +131,7 @@ def test_an_atomic_command_and_its_result_are_there_together_whatever_is_killed(
     assert sorted(site.notes(mark)) == sorted(results)
 
 
-@EACH
-@pytest.mark.parametrize("threads", [1, 3])
+@EACH_WITH_THREADS
 def test_what_runs_for_long_is_seen_with_its_progress_until_it_has_ended(site: Site, threads: int) -> None:
     result = outcomes.advance_until(site.file(), site.file("gate"))
     consumer = site.consumer(threads=threads).ready()

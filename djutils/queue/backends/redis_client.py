@@ -263,14 +263,18 @@ class RedisSubscription:
         sock: Any = self._connection._sock
         return int(sock.fileno())
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until a message is there, for at most ``seconds``, and read it; raises ``BackendError``."""
+    def wait(self, seconds: float) -> bool:
+        """Sleep until a message is there, for at most ``seconds``, and read it; return whether there was one.
+
+        Raises ``BackendError``.
+        """
         try:
             is_there = self._connection.can_read(seconds)
         except redis.RedisError:
             is_there = True  # reading it raises the same, as an error of ours
         if is_there:
             self._hear(self._connection)
+        return bool(is_there)
 
     def close(self) -> None:
         """Close the connection."""

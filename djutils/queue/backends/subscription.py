@@ -15,13 +15,13 @@ class Subscription(Protocol):
     """Hears of the end of one message, through its own connection, until it is closed."""
 
     def fileno(self) -> int:
-        """Return the descriptor that becomes readable when there is something to hear."""
+        """Return the descriptor that becomes readable when there is something to hear, perhaps of another message."""
         ...
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until there is something to hear, for at most ``seconds``, and take note of it.
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the message has ended, for at most ``seconds``, and return whether that was heard.
 
-        It may be something else, so look. Raises ``BackendError`` if the connection is lost.
+        It may have ended nevertheless. Raises ``BackendError`` if the connection is lost.
         """
         ...
 

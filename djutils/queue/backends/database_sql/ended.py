@@ -41,11 +41,14 @@ class EndSubscription:
         """Return the socket's descriptor."""
         return int(self._pgconn.socket)
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until the message has ended, for at most ``seconds``; raises ``BackendUnavailable``."""
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the message has ended, for at most ``seconds``; return whether it was heard of.
+
+        Raises ``BackendUnavailable``.
+        """
         try:
             with self._connection.wrap_database_errors:
-                self._hear(seconds)
+                return self._hear(seconds)
         except (DatabaseError, OSError) as error:
             raise BackendUnavailable(f"The database tells no more of ended messages: {error}") from error
 
@@ -57,7 +60,7 @@ class EndSubscription:
     def _pgconn(self) -> Any:
         return self._connection.connection.pgconn
 
-    def _hear(self, seconds: float) -> None:
+    def _hear(self, seconds: float) -> bool:
         pgconn, deadline, poll = self._pgconn, time.monotonic() + seconds, select.poll()
         poll.register(pgconn.socket, select.POLLIN)
         while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
@@ -66,4 +69,5 @@ class EndSubscription:
             while heard := pgconn.notifies():
                 ended.add(heard.extra)
             if self._id in ended:
-                return
+                return True
+        return False
