@@ -16,7 +16,7 @@ from djutils.queue.exceptions import ConfigurationError
 from djutils.queue.message import Envelope
 
 from . import lookout
-from .arrays import number_array, text_array
+from .arrays import bytes_array, number_array, text_array
 from .base import Dialect, is_guarded
 from .claims import COLUMNS, Claim, Finished, Heard, Row, in_order
 from .ended import EndSubscription, notify_statement
@@ -189,7 +189,7 @@ class PostgresDialect(Dialect):
             "queue": queue,
             "ids": text_array([id for id, _, _ in records]),
             "keys": text_array([key for _, key, _ in records]),
-            "data": [record for _, _, record in records],
+            "data": bytes_array(record for _, _, record in records),
             "life": milliseconds,
         }
         return {id for (id,) in self._fetch(connection, self._finish_sql, params)}
