@@ -47,6 +47,8 @@ def atomic_commands_killed(field: Field) -> None:
     field.consumer.kill_all()
     wait_for_workers(field.start_consumer())
     wait_until(field.is_done, PATIENCE, why=field.site.logs)
+    letters = field.queue.dead_letters()
+    assert [letter.crashes for letter in letters] == [3] * len(letters), letters
     field.queue.replay()  # what was by chance in three of the processes killed
     wait_until(field.is_done, PATIENCE, why=field.site.logs)
     assert Counter(field.site.notes(mark)) == Counter(f"{mark} {number}" for number in range(count))
