@@ -119,12 +119,18 @@ class Consumer:
         return self.exit_code()
 
     def kill_all(self) -> float:
-        """Send SIGKILL to all its processes at once; return the moment."""
+        """Send SIGKILL to all its processes; return the moment from which none of them did anything."""
+        # One by one, the last would have the time to take over from the first.
+        wait_until(self._is_stopped)
         moment = time.time()
         self.signal_all(signal.SIGKILL)
         self._process.wait()
         wait_until(self._is_gone)
         return moment
+
+    def _is_stopped(self) -> bool:
+        self.signal_all(signal.SIGSTOP)
+        return all(_stat_of(Path("/proc", str(pid)))[0] in "TtZX" for pid in self.members())
 
     def _is_gone(self) -> bool:
         self.signal_all(signal.SIGKILL)  # what was just being forked
@@ -146,11 +152,17 @@ def kill_session(session: int) -> None:
 
 def _session_of(process: Path) -> int:
     """Return the session, or 0 for a process that is gone or a zombie."""
+    state, session = _stat_of(process)
+    return 0 if state in "ZX" else session
+
+
+def _stat_of(process: Path) -> tuple[str, int]:
+    """Return the state and the session of a process; ``X`` and 0 if it is gone."""
     try:
         state, _, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
     except (OSError, ValueError):
-        return 0
-    return 0 if state in "ZX" else int(session)
+        return "X", 0
+    return state, int(session)
 
 
 def is_alive(pid: int) -> bool:

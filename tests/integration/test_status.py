@@ -144,10 +144,7 @@ def test_who_beats_is_seen_of_a_consumer_in_the_foreground(site: Site, terminal:
     (said,) = as_json(terminal)["queues"]
     assert [worker["beating"] for worker in said["workers"]] == [True, True]
 
-    # Stopped first: while one after the other is killed, the maintainer would strike off those that have died.
-    consumer.signal_all(signal.SIGSTOP)
-    consumer.signal_all(signal.SIGKILL)
-    consumer.exit_code()
+    consumer.kill_all()
     (said,) = as_json(terminal, "--watch", "0.5")["queues"]
     assert [worker["beating"] for worker in said["workers"]] == [False, False]
     assert "0 beat, and of 2 no beat was seen" in status(terminal, "--watch", "0.5")
