@@ -5,7 +5,7 @@ bytes     what
 ========  ==========================================================================
 3         ``djq``
 1         version of this format
-4         which key signed it: the first bytes of the key's SHA-256
+4         which key signed it, and how: see ``signing``
 16        id, a UUID of version 7
 8         when it was enqueued, in seconds since the epoch
 8         the earliest moment to run it, or not a number
@@ -15,7 +15,7 @@ bytes     what
 ..        header: JSON with command and queue, identical for all calls of one command, and with
           the extras of this one, if it has any
 ..        body: the command's data, pickled with protocol 5
-32        HMAC-SHA256 over everything before it
+32        authentication code of everything before it: BLAKE2b with a key
 ========  ==========================================================================
 
 Numbers are big-endian, moments IEEE 754 doubles. The key is derived from the first of
@@ -39,6 +39,7 @@ from typing import Any
 from .exceptions import ForeignMessage, InvalidMessage, MessageTooLarge, NotPicklable, NotUnpicklable
 from .keys import site_keys
 from .message import Message, make
+from .signing import SIGNATURE_SIZE
 
 MAGIC = b"djq"
 VERSION = 1
@@ -46,9 +47,8 @@ _PREFIX = MAGIC + bytes([VERSION])
 _FACTS_AT = 8
 _FACTS = struct.Struct(">16sddbIH")
 _HEADER_AT = _FACTS_AT + _FACTS.size
-_MAC_SIZE = 32
 _LONGEST_HEADER = 0xFFFF
-_SHORTEST = _HEADER_AT + _MAC_SIZE
+_SHORTEST = _HEADER_AT + SIGNATURE_SIZE
 _NEWER = "upgrade this consumer, then replay the message."
 
 _pack_facts = _FACTS.pack
@@ -116,14 +116,14 @@ def decode(data: bytes, queue: str) -> Message:
             "SECRET_KEY_FALLBACKS or QUEUE_SIGNING_KEYS until the queue is empty; if another site uses "
             "this store, give each its own QUEUE_NAME. Then replay this message."
         )
-    if not hmac.compare_digest(key.sign(data[:-_MAC_SIZE]), data[-_MAC_SIZE:]):
+    if not hmac.compare_digest(key.sign(data[:-SIGNATURE_SIZE]), data[-SIGNATURE_SIZE:]):
         raise InvalidMessage("The signature does not match: the message was damaged or tampered with.")
     id, created, eta, priority, attempt, size = _unpack_facts(data, _FACTS_AT)
     body_at = _HEADER_AT + size
     command, signed_for, extras = _read_header(data[_HEADER_AT:body_at])
     if signed_for != queue:
         raise InvalidMessage(f"Signed for the queue '{signed_for}', but found on '{queue}'.")
-    body, due = data[body_at:-_MAC_SIZE], None if isnan(eta) else eta
+    body, due = data[body_at:-SIGNATURE_SIZE], None if isnan(eta) else eta
     return make(Message, (id.hex(), command, queue, created, body, due, priority, attempt, extras))
 
 

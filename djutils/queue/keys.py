@@ -12,7 +12,7 @@ from django.core.signals import setting_changed
 
 from .conf import settings
 from .exceptions import ConfigurationError
-from .signing import Key
+from .signing import Key, keys_from
 
 PURPOSE = b"djutils.queue.envelope.v1"
 _SHORTEST = 50
@@ -39,7 +39,8 @@ class Keys(NamedTuple):
 @lru_cache(maxsize=1)
 def site_keys() -> Keys:
     """Return the keys in use; raise ``ConfigurationError`` if one of them is empty or not a key."""
-    made = [Key(hmac.digest(secret, PURPOSE, "sha256")) for secret in secrets_in_use().values()]
+    derived = [hmac.digest(secret, PURPOSE, "sha256") for secret in secrets_in_use().values()]
+    made = [key for secret in derived for key in keys_from(secret)]
     return Keys(made[0], {key.id: key for key in made})
 
 

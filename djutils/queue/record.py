@@ -15,7 +15,7 @@ bytes     what
 ..        the rest: error and progress as JSON, or nothing
 ..        body: the arguments as they travelled in the message, if they are kept
 ..        value: what the command returned, or raised, in the form of the message's body
-32        HMAC-SHA256 over the name under which it is kept, and everything before it
+32        authentication code of the name under which it is kept and everything before it, as in a message
 ========  ==========================================================================
 
 Numbers as in a message. The name is signed too: a record that is copied to another one is refused.
@@ -34,12 +34,12 @@ from django.utils.translation import gettext_lazy as _
 
 from .exceptions import InvalidMessage
 from .keys import site_keys
+from .signing import SIGNATURE_SIZE
 
 _PREFIX = b"djr\x01"
 _FACTS_AT = 8
 _FACTS = struct.Struct(">BIdddHHII")
 _NAMES_AT = _FACTS_AT + _FACTS.size
-_MAC_SIZE = 32
 
 _pack_facts = _FACTS.pack
 
@@ -121,16 +121,16 @@ def unpack(data: bytes, name: str) -> Record:
     Raises ``InvalidMessage`` unless this site has signed it for this name.
     """
     key = site_keys().accepted.get(data[4:8]) if data[:4] == _PREFIX else None
-    signature = data[-_MAC_SIZE:]
-    if key is None or not hmac.compare_digest(key.sign(name.encode() + data[:-_MAC_SIZE]), signature):
+    signature = data[-SIGNATURE_SIZE:]
+    if key is None or not hmac.compare_digest(key.sign(name.encode() + data[:-SIGNATURE_SIZE]), signature):
         raise InvalidMessage(
             f"What is kept as the result of {name} was not signed by this site: it was damaged, or written with a "
             f"key that is not in SECRET_KEY_FALLBACKS or QUEUE_SIGNING_KEYS any more. It cannot be read."
         )
     place, attempt, *moments, called, ran_by, size, body_size = _FACTS.unpack_from(data, _FACTS_AT)
     parts, at = [], _NAMES_AT
-    for length in (called, ran_by, size, body_size, len(data) - _MAC_SIZE):
-        parts.append(data[at : min(at + length, len(data) - _MAC_SIZE)])
+    for length in (called, ran_by, size, body_size, len(data) - SIGNATURE_SIZE):
+        parts.append(data[at : min(at + length, len(data) - SIGNATURE_SIZE)])
         at += length
     command, worker, rest, body, value = parts
     error, progress = json.loads(rest) if rest else (None, None)

@@ -18,7 +18,7 @@ from djutils.queue.ids import new_id
 from djutils.queue.keys import PURPOSE
 from djutils.queue.message import Envelope, Message
 from djutils.queue.registry import registry
-from djutils.queue.signing import Key
+from djutils.queue.signing import keys_from
 from tests.project.app import commands, trials
 from tests.waiting import wait_until
 
@@ -119,7 +119,7 @@ def messages_of_another_queue(field: Field) -> None:
 
 def signed_by_a_stranger(whole: bytes) -> bytes:
     """Sign as a site with another SECRET_KEY. Ours must stay: other threads sign with it meanwhile."""
-    key = Key(hmac.digest(b"a stranger's", PURPOSE, "sha256"))
+    key = keys_from(hmac.digest(b"a stranger's", PURPOSE, "sha256"))[0]
     signed = whole[:4] + key.id + whole[8:-32]
     return signed + key.sign(signed)
 

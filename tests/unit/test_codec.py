@@ -12,7 +12,7 @@ import pytest
 from pytest_django import Settings
 
 from djutils.queue import codec
-from djutils.queue.exceptions import InvalidMessage, NotPicklable, NotUnpicklable
+from djutils.queue.exceptions import ForeignMessage, InvalidMessage, NotPicklable, NotUnpicklable
 from djutils.queue.keys import site_keys
 from djutils.queue.message import Message
 
@@ -60,7 +60,25 @@ def test_bytes_stored_by_version_1_are_read_forever(settings: Settings) -> None:
     message = codec.decode(SAMPLE, "shop")
     assert message == SAMPLE_MESSAGE
     assert codec.load(message.body) == (("é", 3), {"flag": True})
-    assert codec.encode(SAMPLE_MESSAGE) == SAMPLE
+
+
+def test_where_blake2b_is_refused_messages_are_signed_with_hmac(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SECRET_KEY = SAMPLE_KEY
+    elsewhere = codec.encode(SAMPLE_MESSAGE)
+
+    def refuse(**options: Any) -> Any:
+        raise ValueError("[digital envelope routines] unsupported")  # as OpenSSL's provider for FIPS says
+
+    with monkeypatch.context() as restricted:
+        restricted.setattr(hashlib, "blake2b", refuse)
+        site_keys.cache_clear()
+        assert codec.encode(SAMPLE_MESSAGE) == SAMPLE
+        with pytest.raises(ForeignMessage):
+            codec.decode(elsewhere, "shop")
+    site_keys.cache_clear()
+    assert codec.decode(elsewhere, "shop") == codec.decode(SAMPLE, "shop") == SAMPLE_MESSAGE
 
 
 @pytest.mark.parametrize("message", [PLAIN, FULL])
@@ -155,10 +173,10 @@ def test_a_genuine_message_whose_header_is_not_understood_is_refused_like_any_ot
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 1000])
-def test_the_signature_is_the_hmac_of_the_standard_library(settings: Settings, size: int) -> None:
+def test_the_signature_is_blake2b_with_the_derived_key(settings: Settings, size: int) -> None:
     key = hmac.digest(settings.SECRET_KEY.encode(), b"djutils.queue.envelope.v1", "sha256")
     data = codec.encode(PLAIN._replace(body=bytes(size)))
-    assert data[-32:] == hmac.digest(key, data[:-32], "sha256")
+    assert data[-32:] == hashlib.blake2b(data[:-32], key=key, digest_size=32).digest()
 
 
 def test_decoding_unpickles_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from djutils.queue.bin import preflight
 from djutils.queue.exceptions import ConfigurationError, ConsumerError, InvalidMessage
 from djutils.queue.keys import PURPOSE
 from djutils.queue.message import Message
-from djutils.queue.signing import Key
+from djutils.queue.signing import keys_from
 
 from .commands_for_tests import record
 from .test_codec import SAMPLE, SAMPLE_KEY, SAMPLE_MESSAGE
@@ -64,7 +64,7 @@ def test_an_empty_key_and_what_is_no_key_is_refused_wherever_it_would_count(
 
 
 def test_what_anyone_signed_with_an_empty_key_is_not_accepted(settings: Settings) -> None:
-    empty = Key(hmac.digest(b"", PURPOSE, "sha256"))
+    empty = keys_from(hmac.digest(b"", PURPOSE, "sha256"))[0]
     genuine = codec.encode(PLAIN)
     signed = genuine[:4] + empty.id + genuine[8:-32]
     settings.SECRET_KEY_FALLBACKS = [""]
