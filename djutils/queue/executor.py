@@ -195,8 +195,8 @@ class Executor(Verdict):
     def _attempt(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
     ) -> Outcome:
-        self._enter(make(Running, (message, delivery, self._lease, watchdog, False)))
-        started = time.perf_counter()
+        began = time.perf_counter()
+        self._enter(make(Running, (message, delivery, self._lease, watchdog, False, began)))
         try:
             command = command_class(command_class.load(message.body))
             if command_started.receivers:
@@ -205,13 +205,13 @@ class Executor(Verdict):
             result = run(command)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._ended_by(error, command_class, message, delivery)
-        return self._succeeded(command_class, message, started, result, keeps)
+        return self._succeeded(command_class, message, began, result, keeps)
 
     async def _attempt_awaited(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
     ) -> Outcome:
-        self._enter(make(Running, (message, delivery, self._lease, watchdog, True)))
-        started = time.perf_counter()
+        began = time.perf_counter()
+        self._enter(make(Running, (message, delivery, self._lease, watchdog, True, began)))
         try:
             command = command_class(command_class.load(message.body))
             await _aside(send_signal, command_started, command_class, message=message)
@@ -220,12 +220,12 @@ class Executor(Verdict):
                 result = await run(command)
         except BaseException as error:  # noqa: BLE001  as above; also a CancelledError that the command raised
             return await _aside(self._ended_by, error, command_class, message, delivery)
-        return await _aside(self._succeeded, command_class, message, started, result, keeps)
+        return await _aside(self._succeeded, command_class, message, began, result, keeps)
 
     def _succeeded(
-        self, command_class: type[Command], message: Message, started: float, result: object, keeps: bool
+        self, command_class: type[Command], message: Message, began: float, result: object, keeps: bool
     ) -> Outcome:
-        duration = time.perf_counter() - started
+        duration = time.perf_counter() - began
         if logger.isEnabledFor(logging.INFO):
             self._log_success(message, duration)
         if command_succeeded.receivers:
