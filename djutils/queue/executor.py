@@ -219,6 +219,9 @@ class Executor(Verdict):
             with interruptible(message.id, cancel_here()):
                 result = await run(command)
         except BaseException as error:  # noqa: BLE001  as above; also a CancelledError that the command raised
+            if self._lease and command_class.keeps_results():
+                # A store is asked whether it was cancelled, which would hold up the loop.
+                return await sync_to_async(self._ended_by)(error, command_class, message, delivery)
             return await _aside(self._ended_by, error, command_class, message, delivery)
         return await _aside(self._succeeded, command_class, message, began, result, keeps)
 

@@ -60,8 +60,6 @@ class Verdict:
             return False
         if run.watchdog and run.watchdog.is_asked_to_end(message.id):
             return True
-        if run.awaited:
-            return False  # a store would hold up the event loop
         # A run is told after a second: one that fails earlier would be tried again and again, and never hear of it.
         with suppress(BackendError):
             return message.id in cancelled_among(self._lease.queue, [message.id])
