@@ -1,15 +1,11 @@
--- ARGV: owner, the life of the records in milliseconds, what their keys begin with, then each id and its record.
+-- ARGV: owner, the life of the records in milliseconds, then each id and its record.
 -- Returns the ids that were no longer the owner's, whose records are not kept.
-local owner, life, start, last = ARGV[1], ARGV[2], ARGV[3], #ARGV
-local ids, gone, call = {}, {}, redis.call
-for i = 4, last, 2 do ids[i / 2 - 1] = ARGV[i] end
+local pairs_of, ids = rest(3), {}
+for i = 1, #pairs_of, 2 do ids[(i + 1) / 2] = pairs_of[i] end
 begin_by_freeing()
-local ours, late = divided(owner, ids)
-for _, id in ipairs(late) do gone[id] = true end
--- Not among KEYS, where each would be one more word to send: they have the hash slot of the queue.
-for i = 4, last, 2 do
-  if not gone[ARGV[i]] then call('SET', start .. ARGV[i], ARGV[i + 1], 'PX', life) end
-end
+local ours, late = divided(ARGV[1], ids)
+if #late > 0 then pairs_of = without(pairs_of, late) end
+keep_results(ARGV[2], pairs_of)
 done(ours)
 tell_ended(ours)
 return late
