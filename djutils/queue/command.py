@@ -45,6 +45,8 @@ class Command:
     """-100 to 100; larger runs sooner."""
     run_after: datetime | timedelta | None = None
     """The earliest moment to run it: a datetime, or a timedelta from the moment it is enqueued."""
+    expires: datetime | timedelta | None = None
+    """The latest moment to begin a run: a datetime, or a timedelta from the moment it is due first; None: none."""
 
     def __init__(self, data: Any = None) -> None:
         self.data = data

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from .chain import DeclaredOptions, check_called
+from .chain import CalledOptions, DeclaredOptions, check_called
 from .command import Command
-from .command_options import CallOptions
 from .crontab import crontab
 from .declaring import PeriodicQueueCommand, QueueCommand, is_schedule, make_class, takes
 from .exceptions import InvalidCommand
@@ -56,11 +55,12 @@ class CommandFunction(Generic[P, R]):
         """Run the function at once, as if it were not decorated."""
         return self._function(*args, **kwargs)
 
-    def using(self, **options: Unpack[CallOptions]) -> CommandFunction[P, R]:
-        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``.
+    def using(self, **options: Unpack[CalledOptions]) -> CommandFunction[P, R]:
+        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``, ``expires``.
 
         ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
-        is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused.
+        is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused. ``expires`` is
+        the same, but a timedelta counts from the moment at which the call is due first.
         Raises ``InvalidCommand`` for an unknown option, or an invalid value.
         """
         check_called(options, f"{self._function.__name__}.using()")
@@ -135,6 +135,10 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
         ``QUEUE_RESULTS``
     ``result_ttl``
         how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``
+
+    ``expires``
+        how long it is worth running, as a timedelta from the moment at which it is due first, or until which
+        moment, as an aware datetime: a run that would begin later is dropped
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

@@ -34,7 +34,7 @@ def with_options(a: int) -> float: return 1.0
 @queue_command(backoff=lambda attempt: 2.0 * attempt, time_limit=30, atomic=True)
 async def later(a: int) -> str: return ""
 
-@periodic_command(crontab(hour=3, minute="*/5"), priority=1, max_attempts=3)
+@periodic_command(crontab(hour=3, minute="*/5"), priority=1, max_attempts=3, expires=timedelta(minutes=5))
 def by_clock() -> float: return 1.0
 
 @periodic_command(lambda when: when.minute == 7)
@@ -54,7 +54,7 @@ SEEN = {
     "bare(1, b='x')": "Result",
     "bare.call(1)": "float",
     "await bare.acall(1)": "Result",
-    "with_options.using(priority=2, queue_name='q', run_after=timedelta(1))(1)": "Result",
+    "with_options.using(priority=2, queue_name='q', run_after=timedelta(1), expires=timedelta(1))(1)": "Result",
     "with_options.using().command(1)": "Command",
     "await later.call(1)": "str",
     "later(1)": "Result",
@@ -81,6 +81,7 @@ FAULTS = [
     "bare.using(priority='3')",
     "bare.using(queue_name=3)",
     "bare.using(run_after=60)",
+    "bare.using(expires=60)",
     "bare.using(max_attempts=3)",
     "bare.using(3)",
     "bare('1')",
