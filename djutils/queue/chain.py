@@ -15,13 +15,14 @@ from django.utils.module_loading import import_string
 from .command import Command
 from .command_options import CallOptions, CoreOptions, Option, check_options, options_of
 from .conf import settings
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, InvalidCommand
 from .keeping import ResultOptions
 from .message import Message
 from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.expires import Expires, ExpiresOptions
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
+from .retry import exception_classes
 
 
 class DeclaredOptions(
@@ -99,6 +100,15 @@ def pass_through(sent: tuple[Middleware, ...], command: Command, message: Messag
 def check_declared(options: Mapping[str, Any], where: str) -> None:
     """Raise ``InvalidCommand`` for options that ``@queue_command`` does not take, or an invalid value."""
     _check(options, DECLARED, "options", where)
+
+
+def check_together(command_class: type[Command], where: str) -> None:
+    """Raise ``InvalidCommand`` for options of a class, its own or inherited, that contradict each other."""
+    if both := {*exception_classes(command_class.retry_on)} & {*exception_classes(command_class.discard_on)}:
+        names = ", ".join(sorted(one.__name__ for one in both))
+        raise InvalidCommand(
+            f"retry_on and discard_on of {where} both have {names}: leave it in one of them. A subclass of it may be in the other."
+        )
 
 
 def check_called(options: Mapping[str, Any], where: str) -> None:

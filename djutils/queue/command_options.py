@@ -18,7 +18,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from .exceptions import InvalidCommand
-from .retry import Backoff, is_backoff
+from .retry import Backoff, Exceptions, exception_classes, is_backoff
 
 
 class Option(NamedTuple):
@@ -96,6 +96,10 @@ _NAME = Option(is_name, "a string of 1 to 200 characters")
 _PRIORITY = Option(lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100")
 _COUNT = Option(lambda value: _is_integer(value, 1), "an integer, 1 or more")
 _BACKOFF = Option(is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds")
+_EXCEPTIONS = Option(
+    lambda value: bool(exception_classes(value)),
+    "an exception class, or a tuple of exception classes, not their names",
+)
 _MOMENT = Option(
     is_moment, "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)"
 )
@@ -117,3 +121,5 @@ class CoreOptions(TypedDict, total=False):
     priority: Annotated[int, _PRIORITY]
     max_attempts: Annotated[int, _COUNT]
     backoff: Annotated[Backoff, _BACKOFF]
+    retry_on: Annotated[Exceptions, _EXCEPTIONS]
+    discard_on: Annotated[Exceptions, _EXCEPTIONS]

@@ -112,33 +112,24 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
 
     Bare, or with options:
 
-    ``name``
-        what it is known by, default ``module.function``; pin it to be free to move the function
-    ``queue_name``
-        the queue it is sent to, default the project's
-    ``priority``
-        -100 to 100, the larger runs sooner
-    ``max_attempts``
-        how many runs may fail before it is a dead letter, default ``QUEUE_MAX_ATTEMPTS``
-    ``backoff``
-        seconds before the second attempt, doubled each time; ``(seconds, longest)``; or a function
-        from the failed attempt to seconds; default ``QUEUE_BACKOFF``
-    ``time_limit``
-        seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
-        killed; or ``(seconds, seconds until killed)``; default none
-    ``atomic``
-        on a queue in the database that the command writes to: its writes and its acknowledgement are
-        one commit, so it takes effect exactly once; True, or the alias of that database if it is not
-        the one your models are written to
-    ``result``
-        whether what becomes of each call is kept, for the ``Result`` that the call returns; default
-        ``QUEUE_RESULTS``
-    ``result_ttl``
-        how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``
-
-    ``expires``
-        how long it is worth running, as a timedelta from the moment at which it is due first, or until which
-        moment, as an aware datetime: a run that would begin later is dropped
+    * ``name``: what it is known by, default ``module.function``; pin it to be free to move the function
+    * ``queue_name``: the queue it is sent to, default the project's
+    * ``priority``: -100 to 100, the larger runs sooner
+    * ``max_attempts``: how many runs may fail before it is a dead letter, default ``QUEUE_MAX_ATTEMPTS``
+    * ``backoff``: seconds before the second attempt, doubled each time; ``(seconds, longest)``; or a function
+      from the failed attempt to seconds; default ``QUEUE_BACKOFF``
+    * ``retry_on``: an exception class or a tuple of them; any other makes a dead letter at the first failure
+    * ``discard_on``: the same; after these the call is dropped, without another attempt or a dead letter
+    * ``time_limit``: seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
+      killed; or ``(seconds, seconds until killed)``; default none
+    * ``expires``: how long it is worth beginning, as a timedelta from the moment at which it is due first, or
+      until which moment, as an aware datetime; a run that would begin later is dropped
+    * ``atomic``: on a queue in the database that the command writes to: its writes and its acknowledgement
+      are one commit, so it takes effect exactly once; True, or the alias of that database if it is not the
+      one your models are written to
+    * ``result``: whether what becomes of each call is kept, for the ``Result`` that the call returns; default
+      ``QUEUE_RESULTS``
+    * ``result_ttl``: how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

@@ -215,7 +215,7 @@ def test_its_result_says_why(memory: MemoryQueue) -> None:
     result.refresh()
     assert result.status == ResultStatus.CANCELLED
     with pytest.raises(Cancelled, match="It expired at"):
-        result.wait()
+        result.wait(5)
 
 
 def test_in_eager_mode_a_call_that_has_expired_does_not_run(eager: MemoryQueue, ran: list[Any]) -> None:

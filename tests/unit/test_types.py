@@ -31,7 +31,9 @@ def bare(a: int, *, b: str = "") -> float: return 1.0
 )
 def with_options(a: int) -> float: return 1.0
 
-@queue_command(backoff=lambda attempt: 2.0 * attempt, time_limit=30, atomic=True)
+@queue_command(
+    backoff=lambda attempt: 2.0 * attempt, time_limit=30, atomic=True, retry_on=OSError, discard_on=(KeyError, ValueError)
+)
 async def later(a: int) -> str: return ""
 
 @periodic_command(crontab(hour=3, minute="*/5"), priority=1, max_attempts=3, expires=timedelta(minutes=5))
@@ -70,6 +72,7 @@ FAULTS = [
     "@queue_command(max_attemps=3)\ndef f() -> None: ...",
     "@queue_command(max_attempts='3')\ndef f() -> None: ...",
     "@queue_command(time_limit=timedelta(seconds=3))\ndef f() -> None: ...",
+    "@queue_command(retry_on='OSError')\ndef f() -> None: ...",
     "@queue_command(backoff='5')\ndef f() -> None: ...",
     "@queue_command(run_after=timedelta(1))\ndef f() -> None: ...",
     "@queue_command(options=3)\ndef f() -> None: ...",

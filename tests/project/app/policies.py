@@ -20,3 +20,12 @@ def fail_and_be_late(path: str) -> None:
     """Fail, so that the next run is two seconds away at least."""
     write(path, "ran")
     raise LookupError("there was something in the way")
+
+
+@queue_command(result=True, retry_on=ConnectionError, discard_on=LookupError, max_attempts=3, backoff=0.05)
+def fetch(path: str, error: Exception | None) -> str:
+    """Leave a line, and fail as the caller likes."""
+    write(path, type(error).__name__)
+    if error is not None:
+        raise error
+    return "fetched"
