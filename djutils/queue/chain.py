@@ -1,6 +1,6 @@
 """Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
 
-From the outside in: ``expires``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, and ``atomic``.
+From the outside in: ``expires``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``at_most_once`` and ``atomic``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .conf import settings
 from .exceptions import ConfigurationError, InvalidCommand
 from .keeping import ResultOptions
 from .message import Message
+from .middleware.at_most_once import AtMostOnce, AtMostOnceOptions, refuse_retries
 from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.expires import Expires, ExpiresOptions
@@ -26,7 +27,13 @@ from .retry import exception_classes
 
 
 class DeclaredOptions(
-    CoreOptions, TimeLimitOptions, AtomicOptions, ResultOptions, ExpiresOptions, total=False
+    CoreOptions,
+    TimeLimitOptions,
+    AtomicOptions,
+    ResultOptions,
+    ExpiresOptions,
+    AtMostOnceOptions,
+    total=False,
 ):
     """All options of djutils that are given where a command is declared."""
 
@@ -56,7 +63,7 @@ def every_middleware() -> tuple[Middleware, ...]:
         raise ConfigurationError(
             f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
         )
-    return (Expires(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), Atomic())
+    return (Expires(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), AtMostOnce(), Atomic())
 
 
 _chains: dict[tuple[type[Command], bool], Chain] = {}
@@ -104,6 +111,7 @@ def check_declared(options: Mapping[str, Any], where: str) -> None:
 
 def check_together(command_class: type[Command], where: str) -> None:
     """Raise ``InvalidCommand`` for options of a class, its own or inherited, that contradict each other."""
+    refuse_retries(command_class, where)
     if both := {*exception_classes(command_class.retry_on)} & {*exception_classes(command_class.discard_on)}:
         names = ", ".join(sorted(one.__name__ for one in both))
         raise InvalidCommand(

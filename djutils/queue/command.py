@@ -36,6 +36,9 @@ class Command:
     atomic: ClassVar[bool | str] = False
     """Whether its writes to a database and its acknowledgement are one commit: True, or the alias of that database."""
 
+    at_most_once: ClassVar[bool] = False
+    """Whether it is acknowledged before it runs: it never runs twice, and may be lost."""
+
     result: ClassVar[bool | None] = None
     """Whether what becomes of it is kept; None: ``QUEUE_RESULTS``."""
     result_ttl: ClassVar[float | timedelta | None] = None
@@ -68,8 +71,8 @@ class Command:
 
     @classmethod
     def is_awaited(cls) -> bool:
-        """Return whether it runs in an event loop, where there is one: a transaction cannot be held there."""
-        return cls.aexecute is not None and not cls.atomic
+        """Return whether it runs in an event loop, where there is one: it cannot be held up for a transaction or an ack."""
+        return cls.aexecute is not None and not (cls.atomic or cls.at_most_once)
 
     @classmethod
     def source(cls) -> str:

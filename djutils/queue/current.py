@@ -49,6 +49,10 @@ running: ContextVar[Running | None] = ContextVar("djutils_running", default=None
 """The run in this thread or coroutine."""
 
 
+begun_once: ContextVar[bool] = ContextVar("djutils_begun_once", default=False)
+"""Whether the message of the run in this thread is gone, so that there is no other run."""
+
+
 def run_here() -> Running:
     """Return the run in this thread or coroutine; raise ``LookupError`` if there is none."""
     run = running.get()

@@ -127,6 +127,7 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     * ``atomic``: on a queue in the database that the command writes to: its writes and its acknowledgement
       are one commit, so it takes effect exactly once; True, or the alias of that database if it is not the
       one your models are written to
+    * ``at_most_once``: it is acknowledged before it runs, so it never runs twice, and may be lost in a crash
     * ``result``: whether what becomes of each call is kept, for the ``Result`` that the call returns; default
       ``QUEUE_RESULTS``
     * ``result_ttl``: how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``

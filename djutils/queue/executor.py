@@ -24,7 +24,7 @@ from .exceptions import (
 )
 from .interrupting import cancel_here, interruptible
 from .keeping import await_and_keep, finished, run_and_keep, with_record
-from .message import ACKED, SETTLED, Action, Delivery, Message, Outcome, make
+from .message import ACKED, FINISHED, SETTLED, Action, Delivery, Message, Outcome, make
 from .middleware.base import Layer, Run, compose, defines
 from .milestones import reason_to_refuse_delivery
 from .registry import CommandRegistry, registry
@@ -62,8 +62,10 @@ def log_success(message: Message, duration: float) -> None:
     logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
 
 
-_Runs = dict[type[Command], tuple[Run, bool]]
-"""How commands of each class are run, and whether they keep their results."""
+_Success = tuple[Outcome, bool]
+"""The outcome of a run that succeeds, and whether what is kept of it belongs to that."""
+_Runs = dict[type[Command], tuple[Run, _Success]]
+"""How commands of each class are run."""
 
 
 class Opened(Delivery):
@@ -209,11 +211,11 @@ class Executor(Verdict):
             if command_started.receivers:
                 send_signal(command_started, command_class, message=message)
             runs = self._carrying_runs if message.extras_json else self._runs
-            run, keeps = runs.get(command_class) or self._run_of(command_class, runs)
+            run, success = runs.get(command_class) or self._run_of(command_class, runs)
             result = run(command)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._ended_by(error, command_class, message, delivery)
-        return self._succeeded(command_class, message, began, result, keeps)
+        return self._succeeded(command_class, message, began, result, success)
 
     async def _attempt_awaited(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
@@ -224,7 +226,7 @@ class Executor(Verdict):
             command = command_class(command_class.load(message.body))
             await _aside(send_signal, command_started, command_class, message=message)
             runs = self._carrying_awaited_runs if message.extras_json else self._awaited_runs
-            run, keeps = runs.get(command_class) or self._awaited_run_of(command_class, runs)
+            run, success = runs.get(command_class) or self._awaited_run_of(command_class, runs)
             with interruptible(message.id, cancel_here()):
                 result = await run(command)
         except BaseException as error:  # noqa: BLE001  as above; also a CancelledError that the command raised
@@ -232,40 +234,48 @@ class Executor(Verdict):
                 # A store is asked whether it was cancelled, which would hold up the loop.
                 return await sync_to_async(self._ended_by)(error, command_class, message, delivery)
             return await _aside(self._ended_by, error, command_class, message, delivery)
-        return await _aside(self._succeeded, command_class, message, began, result, keeps)
+        return await _aside(self._succeeded, command_class, message, began, result, success)
 
     def _succeeded(
-        self, command_class: type[Command], message: Message, began: float, result: object, keeps: bool
+        self,
+        command_class: type[Command],
+        message: Message,
+        began: float,
+        result: object,
+        success: _Success,
     ) -> Outcome:
         duration = time.perf_counter() - began
         if logger.isEnabledFor(logging.INFO):
             self._log_success(message, duration)
         if command_succeeded.receivers:
             send_signal(command_succeeded, command_class, message=message, duration=duration, result=result)
-        if command_class.atomic and self._lease:
-            return SETTLED
-        return finished() if keeps else ACKED
+        outcome, keeps = success
+        return finished(outcome.action) if keeps else outcome
 
-    def _run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, bool]:
-        """Return how a command of this class is run, which pays only for the options it uses, and if it keeps its result.
+    def _success_of(self, command_class: type[Command], keeps: bool) -> _Success:
+        if self._lease and command_class.atomic:
+            return SETTLED, False  # what is kept of it as well
+        if self._lease and command_class.at_most_once:
+            return SETTLED, keeps
+        return FINISHED if keeps else ACKED, keeps
 
-        It is remembered in ``runs``.
-        """
+    def _run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, _Success]:
+        """Return how a command of this class is run, which pays only for the options it uses, and remember it in ``runs``."""
         chain = chain_of(command_class, carries=runs is self._carrying_runs)
         layers = (*self._layers, *chain.layers)
         keeps = command_class.keeps_results()
         run = compose(layers, run_and_keep if keeps else command_class.execute)
-        runs[command_class] = run, keeps
-        return run, keeps
+        made = runs[command_class] = run, self._success_of(command_class, keeps)
+        return made
 
-    def _awaited_run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, bool]:
+    def _awaited_run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, _Success]:
         chain = chain_of(command_class, carries=runs is self._carrying_awaited_runs)
         layers = (*self._awaited_layers, *chain.awaited_layers)
         keeps = command_class.keeps_results()
         aexecute: Any = command_class.aexecute
         run = compose(layers, await_and_keep if keeps else aexecute)
-        runs[command_class] = run, keeps
-        return run, keeps
+        made = runs[command_class] = run, self._success_of(command_class, keeps)
+        return made
 
     def _tell(self, command_class: type[Command], message: Message, outcome: Outcome) -> Outcome:
         """Tell the middleware of ``outcome`` and return it, whatever they do."""

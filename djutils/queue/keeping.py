@@ -27,7 +27,6 @@ from .progressing import progress_of_run
 from .record import Failure, Record, ResultStatus, attempt_name, pack
 from .tracebacks import describe
 
-_FINISH = Action.FINISH
 _SUCCESSFUL, _FAILED, _CANCELLED = map(
     str, (ResultStatus.SUCCESSFUL, ResultStatus.FAILED, ResultStatus.CANCELLED)
 )
@@ -62,14 +61,25 @@ async def await_and_keep(command: Command) -> Any:
     return value
 
 
+def kept_of_begin(command: Command) -> Kept | None:
+    """Return what is kept of a run that begins here and whose message is gone; None if its command keeps nothing."""
+    command_class = type(command)
+    if not command_class.keeps_results():
+        return None
+    message, delivery, *_ = run_here()
+    attempt = message.attempt + delivery.attempts
+    record = _record(command_class, message, attempt, str(ResultStatus.RUNNING), None, b"")
+    return Kept({message.id: pack(record, message.id)}, ttl_of(command_class))
+
+
 def kept_of_run() -> Kept | None:
     """Return what is to be kept of the run that has just succeeded in this context; None if nothing is."""
     return _kept.get(None)
 
 
-def finished() -> Outcome:
-    """Return the outcome of a run that succeeded and whose result is kept."""
-    return make(Outcome, (_FINISH, 0.0, "", 1, _kept.get()))
+def finished(action: Action) -> Outcome:
+    """Return the outcome ``action`` of a run that succeeded and whose result is kept."""
+    return make(Outcome, (action, 0.0, "", 1, _kept.get()))
 
 
 def with_record(

@@ -190,7 +190,7 @@ class Action(Enum):
     RETRY = "retried"
     REJECT = "rejected"
     SETTLED = "settled"
-    """The backend already knows: acked in the command's own transaction, or taken back."""
+    """The backend already knows: acked before the run, or in the command's own transaction, or taken back."""
 
     # Enum's own, of the name, is written in Python and takes a fifth of a microsecond.
     __hash__ = object.__hash__
@@ -211,14 +211,18 @@ class Outcome(NamedTuple):
     delay: float = 0.0
     """Seconds before it may be lent again, for RELEASE and RETRY."""
     error: str = ""
-    """The exception or the reason, then the traceback, for RETRY and REJECT; the reason of a DROP."""
+    """The exception or the reason, then the traceback, for RETRY and REJECT; the reason of a DROP.
+
+    Either of them for SETTLED, if the run did not succeed.
+    """
     charge: int = 1
     """What a RETRY or a REJECT adds to the attempts: 0 if it never ran."""
     kept: Kept | None = None
-    """What is kept of a command that keeps its results; for FINISH under the message's id."""
+    """What is kept of a command that keeps its results; for FINISH and SETTLED under the message's id."""
 
 
 ACKED = Outcome(Action.ACK)
+FINISHED = Outcome(Action.FINISH)
 RELEASED = Outcome(Action.RELEASE)
 SETTLED = Outcome(Action.SETTLED)
 

@@ -82,6 +82,9 @@ def look(queue: BaseQueue, id: str) -> CallState:
         kept = store.get(names)
         if name := next(filter(kept.__contains__, names), None):
             last = unpack(kept[name], name)
+            if last.status == ResultStatus.RUNNING:
+                live = Live(last.started, last.worker)
+                return CallState(ResultStatus.RUNNING, last.command, last.enqueued, live=live)
             return CallState(
                 ResultStatus(last.status),
                 last.command,

@@ -68,6 +68,10 @@ UNKNOWN = RetryPolicy(max_attempts=8, backoff=(30.0, 600.0))
 """For a name that is not registered here: during a deploy half of the consumers may be newer."""
 
 
+ONCE = RetryPolicy(max_attempts=1, backoff=0.0)
+"""For a command that is acknowledged before it runs."""
+
+
 DEFAULT = RetryPolicy(max_attempts=20, backoff=(2.0, LONGEST))
 """For a command whose own policy is invalid."""
 

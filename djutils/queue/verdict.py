@@ -10,7 +10,7 @@ from django.dispatch import Signal
 
 from .cancelling import cancelled_among
 from .command import Command
-from .current import Lease, running
+from .current import Lease, begun_once, running
 from .exceptions import (
     BackendError,
     Cancelled,
@@ -31,7 +31,7 @@ from .exceptions import (
 from .keeping import with_record
 from .message import SETTLED, Action, Delivery, Message, Outcome
 from .milestones import has_moved
-from .retry import DEFAULT, UNKNOWN, RetryPolicy, as_delay
+from .retry import DEFAULT, ONCE, UNKNOWN, RetryPolicy, as_delay
 from .signals import command_died, command_dropped, command_postponed, command_retried
 from .tracebacks import describe, users_part
 
@@ -41,6 +41,8 @@ _SOONEST = 1.0
 """Seconds that a command is postponed at least."""
 _UNCONDITIONAL = (Control, MessageError, ConfigurationError)
 """What ``retry_on`` and ``discard_on`` do not decide: a word of the command's, and what kept it from running."""
+_LAST_RUN = "%s rejected, attempt %d: %s"
+_ONLY_RUN = "%s failed in its only run (at_most_once), and leaves no dead letter, attempt %d: %s"
 
 
 class Verdict:
@@ -58,7 +60,8 @@ class Verdict:
             outcome = self._drop(command_class, message, error)
         else:
             outcome = self._outcome_of(error, command_class, message, delivery)
-        return with_record(outcome, command_class, message, delivery, error)
+        outcome = with_record(outcome, command_class, message, delivery, error)
+        return outcome._replace(action=Action.SETTLED) if begun_once.get() else outcome
 
     def _was_cancelled(self, command_class: type[Command], message: Message) -> bool:
         run = running.get()
@@ -74,6 +77,8 @@ class Verdict:
     def _outcome_of(
         self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
     ) -> Outcome:
+        if begun_once.get():
+            return self._ended_once(error, command_class, message, delivery)
         match error:
             case OwnerLost():
                 return self._taken_back(message, error)
@@ -85,15 +90,21 @@ class Verdict:
                 told = Postpone(0, f"{error} It has kept how far it is, and goes on from there.")
                 return self._postpone(command_class, message, delivery, told)
             case _:
-                policy = command_class.retry_policy()
-                if isinstance(error, _UNCONDITIONAL):
-                    policy = policy._replace(retry_on=None, discard_on=())
+                policy = _policy_for(error, command_class)
                 if policy.discards(type(error)):
                     return self._drop(command_class, message, error)
                 return self._fail(command_class, policy, message, delivery, error)
 
+    def _ended_once(
+        self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
+    ) -> Outcome:
+        """As ``_outcome_of``, of the only run: its message is gone, whatever the command asks for."""
+        if isinstance(error, Drop) or _policy_for(error, command_class).discards(type(error)):
+            return self._drop(command_class, message, error)
+        return self._fail(command_class, ONCE, message, delivery, error)
+
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
-        logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
+        logger.warning("%s: %s", message.id, error)
         return SETTLED
 
     def _postpone(
@@ -153,11 +164,16 @@ class Verdict:
         told = None if isinstance(error, Reject | Retry) else (type(error), error, users_part(error))
         name = f"{message.id} {message.command}"
         if delay is None:
-            logger.error("%s rejected, attempt %d: %s", name, attempt, reason, exc_info=told)
+            logger.error(_ONLY_RUN if begun_once.get() else _LAST_RUN, name, attempt, reason, exc_info=told)
             return self._reject(command_class, message, error, text, charge)
         logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
         send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
         return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
+
+
+def _policy_for(error: BaseException, command_class: type[Command]) -> RetryPolicy:
+    policy = command_class.retry_policy()
+    return policy._replace(retry_on=None, discard_on=()) if isinstance(error, _UNCONDITIONAL) else policy
 
 
 def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:

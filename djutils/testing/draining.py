@@ -14,7 +14,7 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.current import Lease
 from djutils.queue.exceptions import InvalidMessage, MessageError, QueueException
 from djutils.queue.executor import Executor
-from djutils.queue.message import Action, Crashes, Delivery
+from djutils.queue.message import Action, Crashes, Delivery, Outcome
 from djutils.queue.signals import command_died, command_retried
 
 from .crashing import dies_now
@@ -130,13 +130,14 @@ class _Drain:
         if dies_now("after_run"):
             self._die(reader, delivery)
             return None
-        reader.channel.settle([(delivery, outcome)])
-        if outcome.action not in {Action.RETRY, Action.REJECT}:
-            return read(reader.queue, Waiting(delivery.id, delivery.data, None, delivery.attempts))
+        reader.settle(delivery, outcome)
         # A queue with four methods does not know ids: its deliveries have separate ids.
         id = codec.message_id(delivery.data) or delivery.id
-        error = self._failures.pop(id, None) or InvalidMessage(outcome.error.partition("\n")[0])
-        final = outcome.action is Action.REJECT or not self._retries
+        noted = self._failures.pop(id, None)
+        if noted is None and outcome.action not in {Action.RETRY, Action.REJECT}:
+            return read(reader.queue, Waiting(delivery.id, delivery.data, None, delivery.attempts))
+        error = noted or InvalidMessage(outcome.error.partition("\n")[0])
+        final = outcome.action is not Action.RETRY or not self._retries
         if final or isinstance(error, MessageError) or not isinstance(error, Exception):
             raise error
         self._retried.add(id)
@@ -196,6 +197,13 @@ class _Reader:
             lease = Lease(queue, owner)
         self.channel: Channel = queue.channel(owner)
         self.executor = Executor(queue.name, lease=lease)
+
+    def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Carry out ``outcome``."""
+        if outcome.action is Action.SETTLED and isinstance(self.queue, LeasedQueue):
+            # A failed statement may have rolled back the test's transaction, and the acknowledgement with it.
+            self.queue.ack(self._owner, [delivery.id])
+        self.channel.settle([(delivery, outcome)])
 
     def give_back(self, running: Crashes) -> None:
         """Remove the owner, and charge ``running`` with a crash."""

@@ -65,7 +65,7 @@ def test_when_the_message_was_taken_back_meanwhile_its_writes_are_rolled_back(
     lease.queue.reap(lease.owner)
     assert Executor(lease.queue.name, lease=lease).execute(delivery) is SETTLED
     assert (notes(text), lease.queue.stats()) == (0, (1, 0, 0, 0))
-    assert f"{delivery.id} was taken back while it ran; what it did is rolled back." in caplog.text
+    assert f"{delivery.id}: It was taken back while it ran; what it did is rolled back." in caplog.text
 
 
 def test_when_it_asks_for_a_rollback_it_has_failed(lease: Lease) -> None:

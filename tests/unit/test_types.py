@@ -47,6 +47,10 @@ class Greeting(QueueCommand):
     def execute(self) -> None:
         raise Retry(delay=5) if self.data else Reject("no")
 
+class Once(QueueCommand):
+    at_most_once = True
+    def execute(self) -> None: ...
+
 class Nightly(PeriodicQueueCommand):
     def validate_datetime(self, when: datetime) -> bool: return when.hour == 3
     def execute(self) -> int: return 1
@@ -72,6 +76,7 @@ FAULTS = [
     "@queue_command(max_attemps=3)\ndef f() -> None: ...",
     "@queue_command(max_attempts='3')\ndef f() -> None: ...",
     "@queue_command(time_limit=timedelta(seconds=3))\ndef f() -> None: ...",
+    "@queue_command(at_most_once='yes')\ndef f() -> None: ...",
     "@queue_command(retry_on='OSError')\ndef f() -> None: ...",
     "@queue_command(backoff='5')\ndef f() -> None: ...",
     "@queue_command(run_after=timedelta(1))\ndef f() -> None: ...",

@@ -186,7 +186,7 @@ class LeasedChannel(Channel):
                 rejections = [Rejection(one.id, told.error, told.charge) for one, told in group]
                 self._settle(ids, partial(queue.reject, owner, rejections), "failed")
             case Action.SETTLED:
-                pass
+                self._keep(group, ids)
             case _:
                 assert_never(action)
 

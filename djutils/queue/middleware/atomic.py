@@ -56,7 +56,7 @@ class Atomic(Middleware):
         with _transaction(now.lease, command, message.id) as queue:
             yield
             if not _settle(queue, now.lease.owner, message.id):
-                raise OwnerLost
+                raise OwnerLost("It was taken back while it ran; what it did is rolled back.")
 
 
 def _settle(queue: LeasedQueue, owner: int, id: str) -> set[str]:

@@ -14,6 +14,7 @@ from djutils.queue.exceptions import BackendUnavailable, TimeLimitExceeded
 from djutils.queue.executor import Executor
 from djutils.queue.message import ACKED, Delivery
 
+from .lost_runs import note_lost_runs
 from .settling import Settling
 from .worker import Died
 
@@ -48,6 +49,7 @@ class DeadWorker:
         if self._settling.may_still_pass:
             raise BackendUnavailable(f"Messages that a dead worker of {self._name} held seem to be locked.")
         self._reasons |= self._settling.finally_refused(channel)
+        note_lost_runs(queue, [*self._reasons, *self._overdue])
         back = reap(queue, self._owner, self._reasons)
         if back or self._done:
             logger.warning(

@@ -78,8 +78,10 @@ class Feed:
             match one.outcome.action:
                 case Action.ACK | Action.FINISH:
                     pass
-                case Action.SETTLED:
+                case Action.SETTLED if one.outcome.kept is None:
                     self._settled([one])
+                case Action.SETTLED:
+                    self._pass_on(one)
                 case Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._pass_on(one)
                 case _:

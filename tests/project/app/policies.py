@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import timedelta
+from pathlib import Path
+from time import sleep
 
 from djutils.queue.decorators import queue_command
 
@@ -29,3 +33,29 @@ def fetch(path: str, error: Exception | None) -> str:
     if error is not None:
         raise error
     return "fetched"
+
+
+@queue_command(at_most_once=True, result=True)
+def fire_once(path: str, error: BaseException | None = None) -> str:
+    """Leave a line, and fail or die as the caller likes."""
+    write(path, "ran")
+    if isinstance(error, SystemError):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if error is not None:
+        raise error
+    return "fired"
+
+
+@queue_command(at_most_once=True, result=True)
+def fire_and_wait(path: str, gate: str) -> str:
+    """Leave a line, and wait until the gate is there."""
+    write(path, os.getpid())
+    while not Path(gate).exists():
+        sleep(0.01)
+    return "fired"
+
+
+@queue_command(at_most_once=True)
+async def fire_later(path: str) -> None:
+    """Leave a line, from a coroutine."""
+    write(path, "ran")
