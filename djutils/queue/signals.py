@@ -47,10 +47,10 @@ command_postponed = QueueSignal()
 """Sent in the worker when a command has asked to be run later; also has ``exception`` and ``delay``."""
 
 command_dropped = QueueSignal()
-"""Sent in the worker when a command or a middleware has found nothing to do; also has ``exception``."""
+"""Sent in the worker when a command, its ``discard_on`` or a middleware has found nothing to do; also has ``exception``."""
 
 command_died = QueueSignal()
-"""Sent in the worker when the message becomes a dead letter; also has ``exception``.
+"""Sent in the worker when the message becomes a dead letter, or a command with ``at_most_once`` has failed; also has ``exception``.
 
 In eager mode: when the run has failed. There is no dead letter then; the exception goes to the caller."""
 

@@ -6,12 +6,19 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 
+from djutils.queue.backends.base import new_owner
+from djutils.queue.backends.database import DatabaseQueue
+from djutils.queue.current import Lease
 from djutils.queue.exceptions import CommandFailed
+from djutils.queue.executor import Executor
+from djutils.queue.ids import new_id
 from djutils.queue.queue import invoker
 from djutils.queue.record import ResultStatus
 from tests.project.app import commands, policies
 from tests.sites import Site
+from tests.unit.helpers import make_envelope
 from tests.waiting import wait_until
 
 
@@ -77,3 +84,26 @@ def test_under_kills_nothing_runs_twice(site: Site) -> None:
     assert consumer.stop() == 0
     assert max(Counter(len(commands.lines(path)) for path in paths)) <= 1
     assert site.queue.stats() == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_with_autocommit_off_its_ack_is_committed_before_it_begins(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
+    alias = request.getfixturevalue(f"{kind}_alias")
+    queue = DatabaseQueue(f"q-{new_id()}", alias)
+    queue.enroll(owner := new_owner())
+    queue.send(
+        [make_envelope(policies.fire_once, str(tmp_path / "lines"), ValueError("no"), queue=queue.name)]
+    )
+    (delivery,) = queue.receive(owner, 1).deliveries
+    transaction.set_autocommit(False, using=alias)
+    try:
+        Executor(queue.name, lease=Lease(queue, owner)).execute(delivery)
+        transaction.rollback(using=alias)
+    finally:
+        transaction.set_autocommit(True, using=alias)
+
+    assert commands.lines(tmp_path / "lines") == ["ran"]
+    assert queue.stats() == (0, 0, 0, 0)
+    queue.reap(owner)

@@ -38,7 +38,7 @@ def look_at_result() -> None:
     message = current_message()
     assert message is not None
     result = invoker.result(message.id)
-    ran.append((result.status, result.is_finished, result.attempts, result.started_at))
+    ran.append((result.status, result.is_finished, result.attempts, result.finished_at))
 
 
 @queue_command(at_most_once=True, result=True)

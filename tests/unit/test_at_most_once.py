@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 
 from djutils.queue import queue_command
 from djutils.queue.backends.base import new_owner
@@ -133,19 +133,6 @@ def test_inside_a_transaction_that_could_undo_its_ack_it_does_not_run(lease: Lea
         outcome = execute(lease, delivery)
     assert (outcome.action, ran, lease.queue.stats().leased) == (Action.RETRY, [], 1)
     assert "is at_most_once, and was not run: a transaction is open on" in outcome.error
-
-
-def test_with_autocommit_off_its_ack_is_committed_before_it_begins(
-    lease: Lease, sqlite_alias: str, ran: list[Any]
-) -> None:
-    delivery = lend(lease, fire, ValueError("no"))
-    connections[sqlite_alias].set_autocommit(False)
-    try:
-        outcome = execute(lease, delivery)
-        connections[sqlite_alias].rollback()
-    finally:
-        connections[sqlite_alias].set_autocommit(True)
-    assert (outcome.action, lease.queue.stats()) == (Action.SETTLED, (0, 0, 0, 0))
 
 
 def test_a_coroutine_runs_in_a_thread() -> None:
