@@ -1,6 +1,6 @@
 """Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
 
-From the outside in: ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, and ``atomic``.
+From the outside in: ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, and ``models``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from .keeping import ResultOptions
 from .message import Message
 from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
+from .middleware.fresh_models import FreshModels, ModelOptions
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 
 
-class DeclaredOptions(CoreOptions, TimeLimitOptions, AtomicOptions, ResultOptions, total=False):
+class DeclaredOptions(CoreOptions, TimeLimitOptions, AtomicOptions, ResultOptions, ModelOptions, total=False):
     """All options of djutils that are given where a command is declared."""
 
 
@@ -47,7 +48,7 @@ def every_middleware() -> tuple[Middleware, ...]:
         raise ConfigurationError(
             f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
         )
-    return (TimeLimit(), *(_made(*one) for one in enumerate(paths)), Atomic())
+    return (TimeLimit(), *(_made(*one) for one in enumerate(paths)), Atomic(), FreshModels())
 
 
 _chains: dict[type[Command], Chain] = {}

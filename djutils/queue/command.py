@@ -32,6 +32,11 @@ class Command:
     atomic: ClassVar[bool | str] = False
     """Whether its writes to a database and its acknowledgement are one commit: True, or the alias of that database."""
 
+    models: ClassVar[str | None] = None
+    """"fresh": model instances among its arguments are fetched when it runs; None: they travel as they are."""
+    on_missing: ClassVar[str] = "retry"
+    """What becomes of it if the row of such an instance is missing: "retry", "discard" or "fail"."""
+
     result: ClassVar[bool | None] = None
     """Whether what becomes of it is kept; None: ``QUEUE_RESULTS``."""
     result_ttl: ClassVar[float | timedelta | None] = None
@@ -49,9 +54,12 @@ class Command:
     def __init__(self, data: Any = None) -> None:
         self.data = data
 
-    dump = staticmethod(codec.dump)
-    """How its data, and what it returns, travel: pickled, and signed by us."""
-    load = staticmethod(codec.load)
+    dump: Callable[[Any], bytes] = staticmethod(codec.dump)
+    """How its data travel: pickled, and signed by us."""
+    load: Callable[[bytes], Any] = staticmethod(codec.load)
+    dump_value: Callable[[Any], bytes] = staticmethod(codec.dump)
+    """How what it returns travels."""
+    load_value: Callable[[bytes], Any] = staticmethod(codec.load)
 
     def execute(self) -> Any:
         """Do the work on ``self.data``."""
@@ -62,8 +70,8 @@ class Command:
 
     @classmethod
     def is_awaited(cls) -> bool:
-        """Return whether it runs in an event loop, where there is one: a transaction cannot be held there."""
-        return cls.aexecute is not None and not cls.atomic
+        """Return whether it runs in an event loop, where there is one: no transaction can be held there, and no row fetched."""
+        return cls.aexecute is not None and not cls.atomic and cls.models is None
 
     @classmethod
     def source(cls) -> str:

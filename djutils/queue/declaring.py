@@ -10,6 +10,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from . import references
 from .chain import DECLARED, check_declared
 from .command import Command, limits_of, refuse_unimportable
 from .crontab import crontab
@@ -34,6 +35,8 @@ class QueueCommand(Command):
             given = {name: value for name, value in vars(cls).items() if name in DECLARED}
             check_declared(given, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
+            if cls.models is not None:
+                cls.dump, cls.load = staticmethod(references.dump), staticmethod(references.load)
             if "name" not in vars(cls):
                 cls.name = f"{cls.__module__}.{cls.__qualname__}"
             registry.register(cls)
