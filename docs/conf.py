@@ -61,7 +61,7 @@ nitpick_ignore_regex = [
     ),
     (r"py:obj", r"typing\.~P"),
     # Their options are listed one by one.
-    (r"py:class", r"djutils\.queue\.(chain\.DeclaredOptions|command_options\.CallOptions)"),
+    (r"py:class", r"djutils\.queue\.(chain\.(DeclaredOptions|CalledOptions))"),
 ]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

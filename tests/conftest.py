@@ -16,8 +16,13 @@ from pytest_django import DjangoDbBlocker
 from tests import poolers, servers
 from tests.project.databases import from_url
 
-# A shell's background job ignores both signals: every process started here would inherit that and ignore Ctrl-C.
-for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+# A shell's background job ignores the first two signals, and nohup the third: every process started here would
+# inherit that, and ignore a Ctrl-C or a closed terminal.
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, usual)
 

@@ -1,6 +1,6 @@
 """Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
 
-From the outside in: ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, and ``models``.
+From the outside in: ``expires``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, and ``models``.
 """
 
 from __future__ import annotations
@@ -13,22 +13,31 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from .command import Command
-from .command_options import CALLED, CoreOptions, Option, check_options, options_of
+from .command_options import CallOptions, CoreOptions, Option, check_options, options_of
 from .conf import settings
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, InvalidCommand
 from .keeping import ResultOptions
 from .message import Message
 from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
+from .middleware.expires import Expires, ExpiresOptions
 from .middleware.fresh_models import FreshModels, ModelOptions
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
+from .retry import exception_classes
 
 
-class DeclaredOptions(CoreOptions, TimeLimitOptions, AtomicOptions, ResultOptions, ModelOptions, total=False):
+class DeclaredOptions(
+    CoreOptions, TimeLimitOptions, AtomicOptions, ResultOptions, ExpiresOptions, ModelOptions, total=False
+):
     """All options of djutils that are given where a command is declared."""
 
 
+class CalledOptions(CallOptions, ExpiresOptions, total=False):
+    """All options of djutils that are given to a single call, with ``using()``."""
+
+
 DECLARED = options_of(DeclaredOptions)
+CALLED = options_of(CalledOptions)
 
 
 class Chain(NamedTuple):
@@ -48,20 +57,23 @@ def every_middleware() -> tuple[Middleware, ...]:
         raise ConfigurationError(
             f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
         )
-    return (TimeLimit(), *(_made(*one) for one in enumerate(paths)), Atomic(), FreshModels())
+    return (Expires(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), Atomic(), FreshModels())
 
 
-_chains: dict[type[Command], Chain] = {}
+_chains: dict[tuple[type[Command], bool], Chain] = {}
 
 
-def chain_of(command_class: type[Command]) -> Chain:
-    """Return what the commands of this class pass through. Raises ``ConfigurationError`` as ``every_middleware``."""
-    return _chains.get(command_class) or _make_chain(command_class)
+def chain_of(command_class: type[Command], *, carries: bool = False) -> Chain:
+    """Return what the commands of this class pass through. Raises ``ConfigurationError`` as ``every_middleware``.
+
+    ``carries``: if the call has options, or the message extras, so that more may act on it than on others of its class.
+    """
+    return _chains.get((command_class, carries)) or _make_chain(command_class, carries)
 
 
-def _make_chain(command_class: type[Command]) -> Chain:
-    own = [one for one in every_middleware() if one.applies_to(command_class)]
-    chain = _chains[command_class] = Chain(
+def _make_chain(command_class: type[Command], carries: bool) -> Chain:
+    own = [one for one in every_middleware() if one.applies_to(command_class) or (carries and one.extras)]
+    chain = _chains[command_class, carries] = Chain(
         tuple(one for one in own if defines(one, "sent")),
         tuple(layer_of(one) for one in own if defines(one, "run")),
         tuple(awaited_layer_of(one) for one in own if defines(one, "run")),
@@ -89,6 +101,15 @@ def pass_through(sent: tuple[Middleware, ...], command: Command, message: Messag
 def check_declared(options: Mapping[str, Any], where: str) -> None:
     """Raise ``InvalidCommand`` for options that ``@queue_command`` does not take, or an invalid value."""
     _check(options, DECLARED, "options", where)
+
+
+def check_together(command_class: type[Command], where: str) -> None:
+    """Raise ``InvalidCommand`` for options of a class, its own or inherited, that contradict each other."""
+    if both := {*exception_classes(command_class.retry_on)} & {*exception_classes(command_class.discard_on)}:
+        names = ", ".join(sorted(one.__name__ for one in both))
+        raise InvalidCommand(
+            f"retry_on and discard_on of {where} both have {names}: leave it in one of them. A subclass of it may be in the other."
+        )
 
 
 def check_called(options: Mapping[str, Any], where: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from . import codec
 from .conf import settings
 from .exceptions import InvalidCommand
-from .retry import Backoff, RetryPolicy
+from .retry import Backoff, Exceptions, RetryPolicy, exception_classes
 
 TO_END = 10.0
 """Seconds from the soft time limit to the hard one, if only the soft one is given."""
@@ -27,6 +27,10 @@ class Command:
     """How many runs may fail; None: ``QUEUE_MAX_ATTEMPTS``."""
     backoff: ClassVar[Backoff | None] = None
     """How long to wait between runs; None: ``QUEUE_BACKOFF``."""
+    retry_on: ClassVar[Exceptions | None] = None
+    """The exceptions after which it is tried again; None: any but those of ``discard_on``."""
+    discard_on: ClassVar[Exceptions | None] = None
+    """The exceptions after which there is nothing left to do: no other attempt, no dead letter."""
     time_limit: ClassVar[float | tuple[float, float] | None] = None
     """Seconds after which ``TimeLimitExceeded`` is raised in it, and seconds after which it is killed."""
     atomic: ClassVar[bool | str] = False
@@ -50,6 +54,8 @@ class Command:
     """-100 to 100; larger runs sooner."""
     run_after: datetime | timedelta | None = None
     """The earliest moment to run it: a datetime, or a timedelta from the moment it is enqueued."""
+    expires: datetime | timedelta | None = None
+    """The latest moment to begin a run: a datetime, or a timedelta from the moment it is due first; None: none."""
 
     def __init__(self, data: Any = None) -> None:
         self.data = data
@@ -86,10 +92,11 @@ class Command:
 
     @classmethod
     def retry_policy(cls) -> RetryPolicy:
-        """Return how often it is tried: its own options take precedence over the project's settings."""
+        """Return how often it is tried, and after what: its own options take precedence over the project's settings."""
         max_attempts = settings.QUEUE_MAX_ATTEMPTS if cls.max_attempts is None else cls.max_attempts
         backoff = settings.QUEUE_BACKOFF if cls.backoff is None else cls.backoff
-        return RetryPolicy(max_attempts, backoff)
+        retry_on = None if cls.retry_on is None else exception_classes(cls.retry_on)
+        return RetryPolicy(max_attempts, backoff, retry_on, exception_classes(cls.discard_on))
 
 
 def limits_of(time_limit: float | tuple[float, float]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from .exceptions import InvalidCommand
-from .retry import Backoff, is_backoff
+from .retry import Backoff, Exceptions, exception_classes, is_backoff
 
 
 class Option(NamedTuple):
@@ -53,16 +53,24 @@ def due_at(run_after: datetime | timedelta) -> float:
     A timedelta counts from now. A naive datetime is in the project's time zone, its ``fold`` respected.
     Raises ``InvalidCommand`` for any other type, and for a moment after the year 9999.
     """
-    check_options({"run_after": run_after}, CALLED, "this command")
-    if isinstance(run_after, timedelta):
-        due = time.time() + run_after.total_seconds()
-    elif run_after.tzinfo is None:
-        due = timezone.make_aware(run_after, timezone.get_default_timezone()).timestamp()
+    check_options({"run_after": run_after}, {"run_after": _MOMENT}, "this command")
+    return max(0.0, moment_of_option("run_after", run_after, time.time()))
+
+
+def moment_of_option(option: str, value: datetime | timedelta, start: float) -> float:
+    """Return the moment ``value`` means, in seconds since the epoch; a timedelta counts from ``start``.
+
+    Raises ``InvalidCommand``, which names the option, for a moment after the year 9999.
+    """
+    if isinstance(value, timedelta):
+        moment = start + value.total_seconds()
+    elif value.tzinfo is None:
+        moment = timezone.make_aware(value, timezone.get_default_timezone()).timestamp()
     else:
-        due = run_after.timestamp()
-    if due > _LATEST:
-        raise InvalidCommand(f"run_after={run_after!r} is beyond the year 9999.")
-    return max(0.0, due)
+        moment = value.timestamp()
+    if moment > _LATEST:
+        raise InvalidCommand(f"{option}={value!r} is beyond the year 9999.")
+    return moment
 
 
 def is_name(value: Any) -> bool:
@@ -74,7 +82,8 @@ def _is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def _is_moment(value: Any) -> bool:
+def is_moment(value: Any) -> bool:
+    """Return whether ``value`` is a moment: a timedelta, or a datetime that says its time zone, as ``USE_TZ`` has it."""
     if isinstance(value, datetime):
         return value.tzinfo is not None or not django_settings.USE_TZ
     return isinstance(value, timedelta)
@@ -87,13 +96,17 @@ _NAME = Option(is_name, "a string of 1 to 200 characters")
 _PRIORITY = Option(lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100")
 _COUNT = Option(lambda value: _is_integer(value, 1), "an integer, 1 or more")
 _BACKOFF = Option(is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds")
+_EXCEPTIONS = Option(
+    lambda value: bool(exception_classes(value)),
+    "an exception class, or a tuple of exception classes, not their names",
+)
 _MOMENT = Option(
-    _is_moment, "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)"
+    is_moment, "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)"
 )
 
 
 class CallOptions(TypedDict, total=False):
-    """Options given for a single call, with ``using()``."""
+    """Options given for a single call, with ``using()``, as far as they are not a middleware's."""
 
     queue_name: Annotated[str, _NAME]
     priority: Annotated[int, _PRIORITY]
@@ -108,6 +121,5 @@ class CoreOptions(TypedDict, total=False):
     priority: Annotated[int, _PRIORITY]
     max_attempts: Annotated[int, _COUNT]
     backoff: Annotated[Backoff, _BACKOFF]
-
-
-CALLED = options_of(CallOptions)
+    retry_on: Annotated[Exceptions, _EXCEPTIONS]
+    discard_on: Annotated[Exceptions, _EXCEPTIONS]

@@ -41,6 +41,8 @@ class Running(NamedTuple):
     watchdog: Watchdog | None = None
     awaited: bool = False
     """Whether it is a coroutine in a worker's event loop, beside others in the same thread."""
+    began: float = 0.0
+    """By ``time.perf_counter()``."""
 
 
 running: ContextVar[Running | None] = ContextVar("djutils_running", default=None)

@@ -11,7 +11,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from . import references
-from .chain import DECLARED, check_declared
+from .chain import DECLARED, check_declared, check_together
 from .command import Command, limits_of, refuse_unimportable
 from .crontab import crontab
 from .current import running
@@ -34,6 +34,7 @@ class QueueCommand(Command):
             refuse_unimportable(cls)
             given = {name: value for name, value in vars(cls).items() if name in DECLARED}
             check_declared(given, f"the command '{cls.__name__}'")
+            check_together(cls, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
             if cls.models is not None:
                 cls.dump, cls.load = staticmethod(references.dump), staticmethod(references.load)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from .chain import DeclaredOptions, check_called
+from .chain import CalledOptions, DeclaredOptions, check_called
 from .command import Command
-from .command_options import CallOptions
 from .crontab import crontab
 from .declaring import PeriodicQueueCommand, QueueCommand, is_schedule, make_class, takes
 from .exceptions import InvalidCommand
@@ -56,11 +55,12 @@ class CommandFunction(Generic[P, R]):
         """Run the function at once, as if it were not decorated."""
         return self._function(*args, **kwargs)
 
-    def using(self, **options: Unpack[CallOptions]) -> CommandFunction[P, R]:
-        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``.
+    def using(self, **options: Unpack[CalledOptions]) -> CommandFunction[P, R]:
+        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``, ``expires``.
 
         ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
-        is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused.
+        is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused. ``expires`` is
+        the same, but a timedelta counts from the moment at which the call is due first.
         Raises ``InvalidCommand`` for an unknown option, or an invalid value.
         """
         check_called(options, f"{self._function.__name__}.using()")
@@ -112,35 +112,28 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
 
     Bare, or with options:
 
-    ``name``
-        what it is known by, default ``module.function``; pin it to be free to move the function
-    ``queue_name``
-        the queue it is sent to, default the project's
-    ``priority``
-        -100 to 100, the larger runs sooner
-    ``max_attempts``
-        how many runs may fail before it is a dead letter, default ``QUEUE_MAX_ATTEMPTS``
-    ``backoff``
-        seconds before the second attempt, doubled each time; ``(seconds, longest)``; or a function
-        from the failed attempt to seconds; default ``QUEUE_BACKOFF``
-    ``time_limit``
-        seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
-        killed; or ``(seconds, seconds until killed)``; default none
-    ``atomic``
-        on a queue in the database that the command writes to: its writes and its acknowledgement are
-        one commit, so it takes effect exactly once; True, or the alias of that database if it is not
-        the one your models are written to
-    ``result``
-        whether what becomes of each call is kept, for the ``Result`` that the call returns; default
-        ``QUEUE_RESULTS``
-    ``result_ttl``
-        how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``
-    ``models``
-        ``"fresh"``: a model instance anywhere in the arguments is sent as a reference to its row, and fetched
-        when the command runs; default: it is pickled as it is
-    ``on_missing``
-        what becomes of such a command if a row is missing: ``"retry"`` (default), as after any exception,
-        ``"discard"``, or ``"fail"``, a dead letter at once
+    * ``name``: what it is known by, default ``module.function``; pin it to be free to move the function
+    * ``queue_name``: the queue it is sent to, default the project's
+    * ``priority``: -100 to 100, the larger runs sooner
+    * ``max_attempts``: how many runs may fail before it is a dead letter, default ``QUEUE_MAX_ATTEMPTS``
+    * ``backoff``: seconds before the second attempt, doubled each time; ``(seconds, longest)``; or a function
+      from the failed attempt to seconds; default ``QUEUE_BACKOFF``
+    * ``retry_on``: an exception class or a tuple of them; any other makes a dead letter at the first failure
+    * ``discard_on``: the same; after these the call is dropped, without another attempt or a dead letter
+    * ``time_limit``: seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
+      killed; or ``(seconds, seconds until killed)``; default none
+    * ``expires``: how long it is worth beginning, as a timedelta from the moment at which it is due first, or
+      until which moment, as an aware datetime; a run that would begin later is dropped
+    * ``atomic``: on a queue in the database that the command writes to: its writes and its acknowledgement
+      are one commit, so it takes effect exactly once; True, or the alias of that database if it is not the
+      one your models are written to
+    * ``result``: whether what becomes of each call is kept, for the ``Result`` that the call returns; default
+      ``QUEUE_RESULTS``
+    * ``result_ttl``: how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``
+    * ``models``: ``"fresh"``: a model instance anywhere in the arguments is sent as a reference to its row, and
+      fetched when the command runs; default: it is pickled as it is
+    * ``on_missing``: what becomes of such a command if a row is missing: ``"retry"`` (default), as after any
+      exception, ``"discard"``, or ``"fail"``, a dead letter at once
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

@@ -62,6 +62,10 @@ def log_success(message: Message, duration: float) -> None:
     logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
 
 
+_Runs = dict[type[Command], tuple[Run, bool]]
+"""How commands of each class are run, and whether they keep their results."""
+
+
 class Opened(Delivery):
     """A delivery whose message is decoded already."""
 
@@ -97,8 +101,11 @@ class Executor(Verdict):
         self._script_prefix = get_script_prefix()
         # A call that is not made: most sites have no prefix.
         self._enter = running.set if self._script_prefix == "/" else self._enter_with_prefix
-        self._runs: dict[type[Command], tuple[Run, bool]] = {}
-        self._awaited_runs: dict[type[Command], tuple[Run, bool]] = {}
+        self._runs: _Runs = {}
+        self._awaited_runs: _Runs = {}
+        # Of messages that carry extras, on which more middleware may act.
+        self._carrying_runs: _Runs = {}
+        self._carrying_awaited_runs: _Runs = {}
         self._told = [one for one in every_middleware() if defines(one, "settled")]
 
     def execute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
@@ -195,37 +202,42 @@ class Executor(Verdict):
     def _attempt(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
     ) -> Outcome:
-        self._enter(make(Running, (message, delivery, self._lease, watchdog, False)))
-        started = time.perf_counter()
+        began = time.perf_counter()
+        self._enter(make(Running, (message, delivery, self._lease, watchdog, False, began)))
         try:
             command = command_class(command_class.load(message.body))
             if command_started.receivers:
                 send_signal(command_started, command_class, message=message)
-            run, keeps = self._runs.get(command_class) or self._run_of(command_class)
+            runs = self._carrying_runs if message.extras_json else self._runs
+            run, keeps = runs.get(command_class) or self._run_of(command_class, runs)
             result = run(command)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._ended_by(error, command_class, message, delivery)
-        return self._succeeded(command_class, message, started, result, keeps)
+        return self._succeeded(command_class, message, began, result, keeps)
 
     async def _attempt_awaited(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
     ) -> Outcome:
-        self._enter(make(Running, (message, delivery, self._lease, watchdog, True)))
-        started = time.perf_counter()
+        began = time.perf_counter()
+        self._enter(make(Running, (message, delivery, self._lease, watchdog, True, began)))
         try:
             command = command_class(command_class.load(message.body))
             await _aside(send_signal, command_started, command_class, message=message)
-            run, keeps = self._awaited_runs.get(command_class) or self._awaited_run_of(command_class)
+            runs = self._carrying_awaited_runs if message.extras_json else self._awaited_runs
+            run, keeps = runs.get(command_class) or self._awaited_run_of(command_class, runs)
             with interruptible(message.id, cancel_here()):
                 result = await run(command)
         except BaseException as error:  # noqa: BLE001  as above; also a CancelledError that the command raised
+            if self._lease and command_class.keeps_results():
+                # A store is asked whether it was cancelled, which would hold up the loop.
+                return await sync_to_async(self._ended_by)(error, command_class, message, delivery)
             return await _aside(self._ended_by, error, command_class, message, delivery)
-        return await _aside(self._succeeded, command_class, message, started, result, keeps)
+        return await _aside(self._succeeded, command_class, message, began, result, keeps)
 
     def _succeeded(
-        self, command_class: type[Command], message: Message, started: float, result: object, keeps: bool
+        self, command_class: type[Command], message: Message, began: float, result: object, keeps: bool
     ) -> Outcome:
-        duration = time.perf_counter() - started
+        duration = time.perf_counter() - began
         if logger.isEnabledFor(logging.INFO):
             self._log_success(message, duration)
         if command_succeeded.receivers:
@@ -234,20 +246,25 @@ class Executor(Verdict):
             return SETTLED
         return finished() if keeps else ACKED
 
-    def _run_of(self, command_class: type[Command]) -> tuple[Run, bool]:
-        """Return how a command of this class is run, which pays only for the options it uses, and if it keeps its result."""
-        layers = (*self._layers, *chain_of(command_class).layers)
+    def _run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, bool]:
+        """Return how a command of this class is run, which pays only for the options it uses, and if it keeps its result.
+
+        It is remembered in ``runs``.
+        """
+        chain = chain_of(command_class, carries=runs is self._carrying_runs)
+        layers = (*self._layers, *chain.layers)
         keeps = command_class.keeps_results()
         run = compose(layers, run_and_keep if keeps else command_class.execute)
-        self._runs[command_class] = run, keeps
+        runs[command_class] = run, keeps
         return run, keeps
 
-    def _awaited_run_of(self, command_class: type[Command]) -> tuple[Run, bool]:
-        layers = (*self._awaited_layers, *chain_of(command_class).awaited_layers)
+    def _awaited_run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, bool]:
+        chain = chain_of(command_class, carries=runs is self._carrying_awaited_runs)
+        layers = (*self._awaited_layers, *chain.awaited_layers)
         keeps = command_class.keeps_results()
         aexecute: Any = command_class.aexecute
         run = compose(layers, await_and_keep if keeps else aexecute)
-        self._awaited_runs[command_class] = run, keeps
+        runs[command_class] = run, keeps
         return run, keeps
 
     def _tell(self, command_class: type[Command], message: Message, outcome: Outcome) -> Outcome:

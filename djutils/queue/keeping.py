@@ -20,16 +20,18 @@ from .codec import dump
 from .command import Command
 from .command_options import Option
 from .conf import settings
-from .current import run_here
+from .current import run_here, running
 from .exceptions import ConfigurationError, QueueException, ResultTooLarge
 from .message import Action, Delivery, Kept, Message, Outcome, make
 from .progressing import progress_of_run
 from .record import Failure, Record, ResultStatus, attempt_name, pack
 from .tracebacks import describe
 
-_FINISH, _SUCCESSFUL = Action.FINISH, str(ResultStatus.SUCCESSFUL)
+_FINISH = Action.FINISH
+_SUCCESSFUL, _FAILED, _CANCELLED = map(
+    str, (ResultStatus.SUCCESSFUL, ResultStatus.FAILED, ResultStatus.CANCELLED)
+)
 
-_started: ContextVar[float] = ContextVar("djutils_started")
 _kept: ContextVar[Kept] = ContextVar("djutils_kept")
 
 
@@ -48,7 +50,6 @@ class ResultOptions(TypedDict, total=False):
 
 def run_and_keep(command: Command) -> Any:
     """Run ``command``, and make the record of what it returns."""
-    _started.set(time.time())
     value = command.execute()
     _kept.set(_success(command, value))
     return value
@@ -56,7 +57,6 @@ def run_and_keep(command: Command) -> Any:
 
 async def await_and_keep(command: Command) -> Any:
     """As ``run_and_keep``, for a command that is awaited."""
-    _started.set(time.time())
     value = await command.aexecute()  # type: ignore[misc]  # it has one: it is awaited
     _kept.set(_success(command, value))
     return value
@@ -78,12 +78,12 @@ def with_record(
     """Return ``outcome``, of a run that ended with ``error``, with what is to be kept of it, if anything is."""
     if not command_class.keeps_results():
         return outcome
-    attempt, name, status = message.attempt + delivery.attempts, message.id, str(ResultStatus.FAILED)
+    attempt, name, status = message.attempt + delivery.attempts, message.id, _FAILED
     match outcome.action:
         case Action.RETRY:
             name = attempt_name(message.id, attempt)
         case Action.DROP:
-            status = str(ResultStatus.CANCELLED)
+            status = _CANCELLED
         case Action.REJECT:
             pass
         case Action.ACK | Action.FINISH | Action.RELEASE | Action.SETTLED:
@@ -91,7 +91,7 @@ def with_record(
         case _:
             assert_never(outcome.action)
     failure = failure_of(error, outcome.error if outcome.action is not Action.DROP else "")
-    record = _record(command_class, message, attempt, status, error=failure, value=_raised(error))
+    record = _record(command_class, message, attempt, status, failure, _raised(error))
     return outcome._replace(kept=Kept({name: _fitting(record, name)}, ttl_of(command_class)))
 
 
@@ -148,8 +148,8 @@ def _success(command: Command, value: object) -> Kept:
             )
     except (QueueException, TypeError, ValueError) as error:
         # It has done its work: running it again would do that twice and return the same.
-        status, failure = str(ResultStatus.FAILED), failure_of(error)
-        data = _fitting(_record(command_class, message, attempt, status, failure, _raised(error)), name)
+        failed = _record(command_class, message, attempt, _FAILED, failure_of(error), _raised(error))
+        data = _fitting(failed, name)
     return make(Kept, ({name: data}, ttl_of(command_class)))
 
 
@@ -158,26 +158,15 @@ def _record(
     message: Message,
     attempt: int,
     status: str,
-    error: Failure | None = None,
-    value: bytes = b"",
+    error: Failure | None,
+    value: bytes,
 ) -> Record:
-    now = time.time()
+    now, run = time.time(), running.get()
+    began = now if run is None else now - (time.perf_counter() - run.began)
     body = message.body if command_class.keeps_arguments else b""
-    times = message.created, _started.get(now), now
-    return make(
-        Record,
-        (
-            status,
-            message.command,
-            attempt,
-            *times,
-            worker_name(os.getpid()),
-            error,
-            progress_of_run(),
-            body,
-            value,
-        ),
-    )
+    worker, progress = worker_name(os.getpid()), progress_of_run()
+    names = (status, message.command, attempt, message.created)
+    return make(Record, (*names, began, now, worker, error, progress, body, value))
 
 
 def _raised(error: BaseException) -> bytes:

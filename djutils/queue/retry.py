@@ -11,6 +11,9 @@ Backoff = float | tuple[float, float] | Callable[[int], float | None]
 """Seconds before the second attempt, doubled for each later one; optionally with the longest wait; or a
 function from the failed attempt (first = 1) to seconds, or None: not again."""
 
+Exceptions = type[Exception] | tuple[type[Exception], ...]
+"""An exception class or several; one stands for its subclasses also."""
+
 LONGEST = 3600.0
 """The longest wait in seconds if a backoff does not set one."""
 
@@ -26,6 +29,23 @@ class RetryPolicy(NamedTuple):
 
     max_attempts: int
     backoff: Backoff
+    retry_on: tuple[type[Exception], ...] | None = None
+    """The exceptions after which it is tried again; None: any but those of ``discard_on``."""
+    discard_on: tuple[type[Exception], ...] = ()
+    """The exceptions after which there is nothing left to do."""
+
+    def discards(self, kind: type[BaseException]) -> bool:
+        """Return whether there is nothing left to do after an exception of the class ``kind``."""
+        return self._nearest(kind) in self.discard_on
+
+    def retries(self, kind: type[BaseException]) -> bool:
+        """Return whether an exception of the class ``kind`` may be followed by another attempt, if there are any left."""
+        return self.retry_on is None or self._nearest(kind) in self.retry_on
+
+    def _nearest(self, kind: type[BaseException]) -> type | None:
+        """Return the class that is named here and nearest to ``kind`` among its bases; None if none of them is named."""
+        named = {*(self.retry_on or ()), *self.discard_on}
+        return next((one for one in kind.__mro__ if one in named), None)
 
     def delay_after(self, attempt: int, chance: float | None = None) -> float | None:
         """Return the seconds to wait after the failed ``attempt``, or None if it was the last one.
@@ -68,6 +88,12 @@ def is_backoff(value: Any) -> bool:
         return False
     first, longest = _bounds(value)
     return _is_seconds(first) and _is_seconds(longest) and bool(first <= longest)
+
+
+def exception_classes(value: Any) -> tuple[type[Exception], ...]:
+    """Return the exception classes of an option; none for a value that is no ``Exceptions``."""
+    several = value if isinstance(value, tuple) else (value,)
+    return several if all(isinstance(one, type) and issubclass(one, Exception) for one in several) else ()
 
 
 def _bounds(backoff: Any) -> tuple[Any, Any]:

@@ -14,9 +14,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from . import codec
 from .backends.base import BaseQueue
 from .backends.memory import MemoryQueue
-from .chain import chain_of, pass_through
+from .chain import CALLED, chain_of, pass_through
 from .command import Command
-from .command_options import CALLED, check_options
+from .command_options import check_options
 from .conf import settings
 from .event_loops import apart
 from .exceptions import EnqueueError, MessageTooLarge, UnsupportedOption
@@ -50,6 +50,7 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
     if len(own) > 1 or "data" not in own:  # it may have options
         given = {name: own[name] for name in CALLED if own.get(name) is not None}
         check_options(given, CALLED, f"this '{command.name}'")
+        sent = chain_of(command_class, carries=True).sent
     message = registry.get_message_for_command(command, queue.name)
     if sent:
         message = pass_through(sent, command, message)

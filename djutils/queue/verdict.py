@@ -14,11 +14,15 @@ from .current import Lease, running
 from .exceptions import (
     BackendError,
     Cancelled,
+    ConfigurationError,
+    Control,
     Drop,
     ForeignMessage,
     InvalidMessage,
+    MessageError,
     OwnerLost,
     Postpone,
+    QueueException,
     Reject,
     Retry,
     TimeLimitExceeded,
@@ -35,6 +39,8 @@ logger = logging.getLogger("djutils.queue.executor")
 
 _SOONEST = 1.0
 """Seconds that a command is postponed at least."""
+_UNCONDITIONAL = (Control, MessageError, ConfigurationError)
+"""What ``retry_on`` and ``discard_on`` do not decide: a word of the command's, and what kept it from running."""
 
 
 class Verdict:
@@ -60,8 +66,6 @@ class Verdict:
             return False
         if run.watchdog and run.watchdog.is_asked_to_end(message.id):
             return True
-        if run.awaited:
-            return False  # a store would hold up the event loop
         # A run is told after a second: one that fails earlier would be tried again and again, and never hear of it.
         with suppress(BackendError):
             return message.id in cancelled_among(self._lease.queue, [message.id])
@@ -81,7 +85,12 @@ class Verdict:
                 told = Postpone(0, f"{error} It has kept how far it is, and goes on from there.")
                 return self._postpone(command_class, message, delivery, told)
             case _:
-                return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+                policy = command_class.retry_policy()
+                if isinstance(error, _UNCONDITIONAL):
+                    policy = policy._replace(retry_on=None, discard_on=())
+                if policy.discards(type(error)):
+                    return self._drop(command_class, message, error)
+                return self._fail(command_class, policy, message, delivery, error)
 
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
         logger.warning("%s was taken back while it ran; what it did is rolled back.", message.id)
@@ -100,9 +109,10 @@ class Verdict:
         return Outcome(Action.RELEASE, delay=delay)
 
     def _drop(self, command_class: type[Command], message: Message, told: BaseException) -> Outcome:
-        logger.info("%s %s dropped: %s", message.id, message.command, told)
+        reason = str(told) if isinstance(told, QueueException) else describe(told).partition("\n")[0]
+        logger.info("%s %s dropped: %s", message.id, message.command, reason)
         send_signal(command_dropped, command_class, message=message, exception=told)
-        return Outcome(Action.DROP, error=str(told))
+        return Outcome(Action.DROP, error=reason)
 
     def _turn_away(self, delivery: Delivery, error: InvalidMessage) -> Outcome:
         """Return the outcome of bytes that are not a command of this site, or were signed with a foreign key."""
@@ -152,7 +162,7 @@ class Verdict:
 
 def _delay(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:
     """Return the seconds until the next attempt; None if there is none."""
-    if isinstance(error, Reject):
+    if isinstance(error, Reject) or not policy.retries(type(error)):
         return None
     try:
         delay = policy.delay_after(attempt)

@@ -22,10 +22,11 @@ from djutils.queue.stores.base import Store
 from djutils.queue.stores.cache_store import CacheStore
 from djutils.queue.stores.database_store import DatabaseStore
 from djutils.queue.stores.redis_store import RedisStore
-from djutils.testing.contract_store import LONG, StoreContract
+from djutils.testing.contract_store import LONG, SOON, StoreContract
 from tests.contract.four_methods import FolderQueue
 from tests.contract.stores_in_databases import Boom, InDatabase
 from tests.servers import Server, free_port
+from tests.waiting import wait_until
 
 
 class TestSQLite(InDatabase):
@@ -131,6 +132,27 @@ class TestValkey(InRedis):
     @pytest.fixture(autouse=True)
     def server(self, valkey_server: Server) -> None:
         self.url = valkey_server.url
+
+
+class TestResultsInRedis(StoreContract):
+    """Where a RedisQueue keeps results."""
+
+    @pytest.fixture(autouse=True)
+    def server(self, redis_server: Server) -> None:
+        self.url = redis_server.url
+
+    def make_store(self, name: str = "contract") -> Store:
+        return RedisQueue(name, self.url).results
+
+    def make_unreachable_store(self) -> Store:
+        return RedisQueue("contract", f"redis://127.0.0.1:{free_port()}/0").results
+
+    def test_a_record_that_is_set_again_with_another_life_has_only_that(self, store: Store) -> None:
+        store.set({"a": b"first", "b": b"other"}, SOON)
+        store.set({"a": b"second"}, LONG)
+        wait_until(lambda: not store.get(["b"]))
+        assert store.get(["a"]) == {"a": b"second"}
+        assert store.delete(["a"]) == 1
 
 
 class TestMemory(StoreContract):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,19 +77,16 @@ def test_runs_and_outcomes_are_measured(shop: Any, settings: Settings) -> None:
     assert read("commands_seconds_count", {"command": name}) == 1
 
 
-def test_what_is_older_than_its_option_says_is_dropped(
-    shop: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("hour", "ran", "stats"), [(8, [], (0, 1, 0, 0)), (9, [1], (0, 0, 0, 0))])
+def test_what_is_too_early_for_its_option_is_postponed(
+    shop: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch, hour: int, ran: list[int], stats: Any
 ) -> None:
-    expiry = shop("expiry")
-    settings.QUEUE_MIDDLEWARE = ["shop.expiry.Expire"]
-    short_lived = queue_command(name="short-lived", expires=60)(plain)  # type: ignore[call-overload]
-    short_lived()
-    drain()
-    short_lived()
-    now = expiry.time.time()
-    with monkeypatch.context() as later:
-        later.setattr(expiry, "time", type("Clock", (), {"time": staticmethod(lambda: now + 61)}))
-        drain()
+    opening = shop("opening")
+    settings.QUEUE_MIDDLEWARE = ["shop.opening.NotBefore"]
+    shown = datetime(2040, 7, 1, hour, 30, tzinfo=UTC)
+    monkeypatch.setattr(opening.timezone, "localtime", lambda: shown)
+    queue_command(name=f"from-nine-at-{hour}", from_hour=9)(plain)()  # type: ignore[call-overload]
 
-    assert seen == [1]
-    assert queues[settings.QUEUE_NAME].stats() == (0, 0, 0, 0)
+    drain()
+
+    assert (seen, queues[settings.QUEUE_NAME].stats()) == (ran, stats)

@@ -38,10 +38,17 @@ def test_a_command_that_asks_learns_that_it_is_cancelled_and_is_not_retried(site
     assert site.queue.stats() == (0, 0, 0, 0)
 
 
-@EACH
-def test_what_fails_before_it_can_be_told_that_it_was_cancelled_is_not_tried_again(site: Site) -> None:
-    result = outcomes.fail_at_gate(site.file(), site.file("gate"))
-    consumer = site.consumer().ready()
+@pytest.mark.parametrize(
+    ("site", "command"),
+    [(store, outcomes.fail_at_gate) for store in ("sqlite", "postgres", "mariadb", "redis")]
+    + [(store, outcomes.fail_at_gate_later) for store in ("sqlite", "redis")],
+    indirect=["site"],
+)
+def test_what_fails_before_it_can_be_told_that_it_was_cancelled_is_not_tried_again(
+    site: Site, command: CommandFunction[[str, str], None]
+) -> None:
+    result = command(site.file(), site.file("gate"))
+    consumer = site.consumer("--coroutines", "2").ready()
     begun(site.file(), consumer)
 
     assert result.cancel() is Cancellation.ASKED

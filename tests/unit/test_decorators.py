@@ -17,6 +17,7 @@ from djutils.queue.decorators import CommandFunction, periodic_command, queue_co
 from djutils.queue.exceptions import InvalidCommand
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
+from djutils.queue.retry import RetryPolicy
 
 from .commands_for_tests import elsewhere, fail, leap, record, record_later
 from .conftest import Declare
@@ -123,7 +124,7 @@ def test_a_decorated_function_can_itself_be_an_argument(memory: MemoryQueue) -> 
         ({"prioriti": 1}, r"'prioriti' is not an option of the command 'one'; did you mean 'priority'\?"),
         ({"max_attempt": 1}, r"did you mean 'max_attempts'\?"),
         ({"retries": 1}, "'retries' is not an option"),
-        ({"zzz": 1}, "there are: name, queue_name, priority, max_attempts, backoff, time_limit, atomic"),
+        ({"zzz": 1}, "there are: name, queue_name, priority, max_attempts, backoff, retry_on"),
         ({"time_limit": 0}, "must be seconds, or"),
         ({"time_limit": (9, 3)}, "must be seconds, or"),
         ({"atomic": 1}, "must be True, False or the alias"),
@@ -179,7 +180,7 @@ def test_the_declared_options_reach_the_command(declare: Declare) -> None:
     )
     command = module.one.command()
     assert (command.name, command.queue_name, command.priority) == ("pinned", "q", -3)
-    assert command.retry_policy() == (1, (1, 5))
+    assert command.retry_policy() == RetryPolicy(1, (1, 5))
     assert registry.get_class("pinned") is type(command)
 
 

@@ -31,10 +31,12 @@ def bare(a: int, *, b: str = "") -> float: return 1.0
 )
 def with_options(a: int) -> float: return 1.0
 
-@queue_command(backoff=lambda attempt: 2.0 * attempt, time_limit=30, atomic=True)
+@queue_command(
+    backoff=lambda attempt: 2.0 * attempt, time_limit=30, atomic=True, retry_on=OSError, discard_on=(KeyError, ValueError)
+)
 async def later(a: int) -> str: return ""
 
-@periodic_command(crontab(hour=3, minute="*/5"), priority=1, max_attempts=3)
+@periodic_command(crontab(hour=3, minute="*/5"), priority=1, max_attempts=3, expires=timedelta(minutes=5))
 def by_clock() -> float: return 1.0
 
 @periodic_command(lambda when: when.minute == 7)
@@ -54,7 +56,7 @@ SEEN = {
     "bare(1, b='x')": "Result",
     "bare.call(1)": "float",
     "await bare.acall(1)": "Result",
-    "with_options.using(priority=2, queue_name='q', run_after=timedelta(1))(1)": "Result",
+    "with_options.using(priority=2, queue_name='q', run_after=timedelta(1), expires=timedelta(1))(1)": "Result",
     "with_options.using().command(1)": "Command",
     "await later.call(1)": "str",
     "later(1)": "Result",
@@ -70,6 +72,7 @@ FAULTS = [
     "@queue_command(max_attemps=3)\ndef f() -> None: ...",
     "@queue_command(max_attempts='3')\ndef f() -> None: ...",
     "@queue_command(time_limit=timedelta(seconds=3))\ndef f() -> None: ...",
+    "@queue_command(retry_on='OSError')\ndef f() -> None: ...",
     "@queue_command(backoff='5')\ndef f() -> None: ...",
     "@queue_command(run_after=timedelta(1))\ndef f() -> None: ...",
     "@queue_command(options=3)\ndef f() -> None: ...",
@@ -81,6 +84,7 @@ FAULTS = [
     "bare.using(priority='3')",
     "bare.using(queue_name=3)",
     "bare.using(run_after=60)",
+    "bare.using(expires=60)",
     "bare.using(max_attempts=3)",
     "bare.using(3)",
     "bare('1')",

@@ -30,7 +30,8 @@ from djutils.queue.message import (
     Stats,
     make,
 )
-from djutils.queue.stores.base import checked_value, milliseconds, parts
+from djutils.queue.stores.base import Store, checked_ttl, checked_value, milliseconds, parts
+from djutils.queue.stores.redis_results import RedisResults
 from djutils.queue.stores.redis_store import RedisStore
 
 _KEYS = ("messages", "ready", "ranked", "delayed", "about", "dead", "owners", "wake", "count", "lent")
@@ -57,6 +58,7 @@ class RedisLending(LeasedQueue):
         self.keys = tuple(self._prefix + key for key in _KEYS)
         self._wake_key = self._prefix + "wake"
         self._store = RedisStore("store", self._prefix, self._run_on, self._call_server)
+        self._results = RedisResults("store", self._run)
         self._sweep = RedisSweep(self._run, self._call)
         self._dead = RedisDeadLetters(name, self._run, self._call)
         self._looking = RedisLooking(self._run, self._call)
@@ -64,6 +66,10 @@ class RedisLending(LeasedQueue):
     @property
     def store(self) -> RedisStore:
         return self._store
+
+    @property
+    def results(self) -> Store:
+        return self.results_elsewhere or self._results
 
     def open(self) -> None:
         """Refuse a server that is too old, may evict messages, or withholds a right a consumer needs.
@@ -106,16 +112,14 @@ class RedisLending(LeasedQueue):
         return set(ids).difference(late)
 
     def finish(self, owner: int, records: Mapping[str, bytes], ttl: float) -> set[str]:
-        if self.results is not self._store:
+        if self.results_elsewhere:
             return super().finish(owner, records, ttl)
         late: set[str] = set()
+        life = milliseconds(checked_ttl(ttl))
         for part in parts(records):
-            start = self._store.stored_key("")
             for record in part.values():
                 checked_value(record)
-            late |= self._settle(
-                "finish", owner, milliseconds(ttl), start, *chain.from_iterable(part.items())
-            )
+            late |= self._settle("finish", owner, life, *chain.from_iterable(part.items()))
         return records.keys() - late
 
     def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:

@@ -34,6 +34,7 @@ _OF_CONSUMERS = {
     "lrem": 3,
     "ltrim": 3,
     "mget": 1,
+    "pexpire": 2,
     "rpush": 2,
     "set": 2,
     "unlink": 1,

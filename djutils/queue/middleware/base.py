@@ -29,6 +29,12 @@ class Middleware:
     """A ``TypedDict`` of the options it adds to ``@queue_command`` and ``@periodic_command``."""
     call_options: ClassVar[type | None] = None
     """A ``TypedDict`` of the options it adds to ``using()``."""
+    extras: ClassVar[tuple[str, ...]] = ()
+    """Names of extras that one message may carry and another of its class not, as for an option of ``using()``.
+
+    With one, a call that has options passes through ``sent``, and a message that has extras through ``run``, also where
+    ``applies_to`` returns False: these methods check whether it is theirs.
+    """
 
     def applies_to(self, command_class: type[Command]) -> bool:
         """Return whether it acts on commands of this class; asked once per class and process."""

@@ -11,7 +11,7 @@ from djutils.queue.exceptions import BackendError
 from djutils.queue.message import RELEASED, Action, Delivery
 
 from .board import Slot
-from .runner import ACK, Finished
+from .runner import ACK, FINISH, Finished
 from .settling import Settling
 
 
@@ -72,12 +72,15 @@ class Feed:
         succeeded = [one for one in ended if one.outcome.action is ACK]
         self.done += succeeded
         for one in ended if len(succeeded) < len(ended) else ():
+            if one.outcome.action is FINISH:  # of all others, only these can be many
+                self._pass_on(one)
+                continue
             match one.outcome.action:
-                case Action.ACK:
+                case Action.ACK | Action.FINISH:
                     pass
                 case Action.SETTLED:
                     self._settled([one])
-                case Action.FINISH | Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
+                case Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._pass_on(one)
                 case _:
                     assert_never(one.outcome.action)

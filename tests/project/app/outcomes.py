@@ -96,6 +96,14 @@ def fail_at_gate(path: str, gate: str) -> None:
 
 
 @queue_command(result=True, max_attempts=3, backoff=0.05)
+async def fail_at_gate_later(path: str, gate: str) -> None:
+    """As ``fail_at_gate``, in an event loop."""
+    write(path, os.getpid())
+    await asyncio.to_thread(_wait_for, gate)
+    raise LookupError("failed")
+
+
+@queue_command(result=True, max_attempts=3, backoff=0.05)
 async def sleep_long(path: str) -> None:
     """Sleep where only a cancellation reaches it."""
     await _sleep_long(path)

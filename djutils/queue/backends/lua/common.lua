@@ -258,12 +258,63 @@ local function divided(owner, ids)  -- what is lent to the owner, and what is no
   return ours, others
 end
 
+local function without(fields, names)  -- names and values, by turns
+  local rest_of, excluded = {}, {}
+  for _, name in ipairs(names) do excluded[name] = true end
+  for i = 1, #fields, 2 do
+    if not excluded[fields[i]] then
+      rest_of[#rest_of + 1] = fields[i]
+      rest_of[#rest_of + 1] = fields[i + 1]
+    end
+  end
+  return rest_of
+end
+
 local function lent_to(owner)
   local ids, all = {}, redis.call('HGETALL', LENT)
   for i = 1, #all, 2 do
     if all[i + 1] == owner then ids[#ids + 1] = all[i] end
   end
   return ids
+end
+
+-- Results are kept in hashes: the life of the record in milliseconds and the first digits of its name, which are a
+-- moment, make the key. The names of lives are few, and those that are not in use any more cost next to nothing.
+local function results_key(life, name)
+  return string.sub(MESSAGES, 1, -1 - #'messages') .. 'results:' .. life .. ':' .. string.sub(name, 1, 10)
+end
+
+local function lives_of_results() return redis.call('HKEYS', results_key('lives', '')) end
+
+local function result(name, lives)
+  local record = false
+  for _, life in ipairs(lives) do record = record or redis.call('HGET', results_key(life, name), name) end
+  return record
+end
+
+local function keep_results(life, fields)  -- names and records, by turns: not more than a call takes
+  local hashes = {}
+  for i = 1, #fields, 2 do
+    local digits = string.sub(fields[i], 1, 10)
+    local hash = hashes[digits]
+    if not hash then
+      hash = {size = 0}
+      hashes[digits] = hash
+    end
+    hash[hash.size + 1], hash[hash.size + 2] = fields[i], fields[i + 1]
+    hash.size = hash.size + 2
+  end
+  local lives = lives_of_results()
+  redis.call('HSETNX', results_key('lives', ''), life, '')
+  for digits, hash in pairs(hashes) do
+    local key = results_key(life, digits)
+    redis.call('HSET', key, unpack(hash))
+    redis.call('PEXPIRE', key, life)
+    for _, other in ipairs(lives) do
+      -- What was kept of an earlier run of the same message, when its life was another.
+      for i = 1, other == life and 0 or hash.size, 2 do redis.call('HDEL', results_key(other, digits), hash[i]) end
+    end
+  end
 end
 
 -- Tells callers that wait for the ends of these, if any may wait. Nothing depends on it: a user may lack the permission.

@@ -2,7 +2,7 @@
 -- KEYS: count, probe (never exists); ARGV: for each command to try, its name and the number of its arguments.
 -- Returns the commands that this user may not call. Nothing changes but COUNT, which only grows: a command for
 -- another type of key is refused by COUNT's type, and commands for every type get the key that does not exist.
-local UNTYPED = {del = true, exists = true, set = true, unlink = true}
+local UNTYPED = {del = true, exists = true, pexpire = true, set = true, unlink = true}
 local denied, freed = {}, redis.pcall('DEL', KEYS[2])  -- so it goes on when the server's memory is full
 
 local function try(command, ...)
