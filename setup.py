@@ -30,7 +30,9 @@ def long_description() -> str:
 HIREDIS = ["redis[hiredis]>=5"]
 POSTGRES = ["psycopg[binary]>=3.1.18"]
 MYSQL = ["mysqlclient>=2.2.1"]
+OPENTELEMETRY = ["opentelemetry-api>=1.25"]
 TEST = [
+    *OPENTELEMETRY,
     *POSTGRES,
     "build>=1.2",
     "coverage>=7.10",
@@ -93,6 +95,7 @@ setup(
         "hiredis": HIREDIS,
         "postgres": POSTGRES,
         "mysql": MYSQL,
+        "opentelemetry": OPENTELEMETRY,
         "test": TEST,
         "docs": DOCS,
         "dev": DEV,

@@ -23,6 +23,7 @@ from .queue.dead_letters import as_age
 from .queue.exceptions import ConfigurationError
 from .queue.keeping import is_ttl
 from .queue.keys import is_weak, secrets_in_use
+from .queue.middleware.carry import CarryContext, carriers
 from .queue.registry import registry
 from .queue.retry import RetryPolicy, is_backoff
 from .queue.signatures import signature_of
@@ -70,6 +71,26 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         every_middleware()
     except ConfigurationError as error:
         return [Error(str(error), id="djutils.E003")]
+    return []
+
+
+@register("djutils")
+def check_carry(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a wrong ``QUEUE_CARRY``, and warn of one that no middleware reads."""
+    try:
+        listed = carriers()
+    except ConfigurationError as error:
+        return [Error(str(error), id="djutils.E060")]
+    with suppress(ConfigurationError):  # reported by check_middleware
+        if listed and not any(isinstance(one, CarryContext) for one in every_middleware()):
+            path = f"{CarryContext.__module__}.{CarryContext.__qualname__}"
+            return [
+                Warning(
+                    "QUEUE_CARRY is set, and nothing is carried: CarryContext is not in QUEUE_MIDDLEWARE.",
+                    hint=f"Add '{path}' to QUEUE_MIDDLEWARE.",
+                    id="djutils.W060",
+                )
+            ]
     return []
 
 

@@ -13,6 +13,7 @@ from .current import current_message
 from .decorators import crontab, periodic_command, queue_command
 from .exceptions import Drop, Postpone, Reject, Retry
 from .middleware.base import Middleware
+from .middleware.carry import CarryContext
 from .progressing import progress, track
 from .queue import PeriodicQueueCommand, QueueCommand, invoker
 from .record import ResultStatus
@@ -21,6 +22,7 @@ from .resuming import resume
 
 __all__ = [
     "Cancellation",
+    "CarryContext",
     "Drop",
     "Middleware",
     "PeriodicQueueCommand",

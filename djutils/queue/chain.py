@@ -1,6 +1,7 @@
 """Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
 
-From the outside in: ``expires``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``at_most_once`` and ``atomic``.
+From the outside in: ``expires``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, ``models`` and
+``at_most_once``, which is acknowledged when everything else is ready.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .middleware.at_most_once import AtMostOnce, AtMostOnceOptions, refuse_retri
 from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.expires import Expires, ExpiresOptions
+from .middleware.fresh_models import FreshModels, ModelOptions
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 from .retry import exception_classes
 
@@ -33,6 +35,7 @@ class DeclaredOptions(
     ResultOptions,
     ExpiresOptions,
     AtMostOnceOptions,
+    ModelOptions,
     total=False,
 ):
     """All options of djutils that are given where a command is declared."""
@@ -63,7 +66,8 @@ def every_middleware() -> tuple[Middleware, ...]:
         raise ConfigurationError(
             f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
         )
-    return (Expires(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), AtMostOnce(), Atomic())
+    own = (Atomic(), FreshModels(), AtMostOnce())
+    return (Expires(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), *own)
 
 
 _chains: dict[tuple[type[Command], bool], Chain] = {}
@@ -112,6 +116,8 @@ def check_declared(options: Mapping[str, Any], where: str) -> None:
 def check_together(command_class: type[Command], where: str) -> None:
     """Raise ``InvalidCommand`` for options of a class, its own or inherited, that contradict each other."""
     refuse_retries(command_class, where)
+    if command_class.models is None and command_class.on_missing != Command.on_missing:
+        raise InvalidCommand(f"on_missing of {where} is for models='fresh': add that, or leave on_missing out.")
     if both := {*exception_classes(command_class.retry_on)} & {*exception_classes(command_class.discard_on)}:
         names = ", ".join(sorted(one.__name__ for one in both))
         raise InvalidCommand(

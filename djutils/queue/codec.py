@@ -32,7 +32,7 @@ import pickle
 import struct
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isnan, nan
 from typing import Any
 
@@ -153,18 +153,23 @@ def dump(data: object) -> bytes:
     try:
         return pickle.dumps(data, protocol=5)
     except Exception as error:  # a __reduce__ or __getstate__ may raise anything
-        raise NotPicklable(f"{_find_culprit(data)} cannot be pickled: {error}") from error
+        raise not_picklable(data, error, partial(pickle.dumps, protocol=5)) from error
 
 
-def load(body: bytes) -> Any:
+def not_picklable(data: object, error: Exception, pickled: Callable[[object], bytes]) -> NotPicklable:
+    """Return the ``NotPicklable`` for ``error``, which ``pickled(data)`` has raised."""
+    return NotPicklable(f"{_find_culprit(data, pickled)} cannot be pickled: {error}")
+
+
+def load(body: bytes, unpickled: Callable[[bytes], Any] = pickle.loads) -> Any:
     """Unpickle ``body``, which must come from a verified message; raise ``NotUnpicklable`` if that fails."""
     try:
-        return pickle.loads(body)
+        return unpickled(body)
     except Exception as error:  # a __setstate__ may raise anything
         raise NotUnpicklable(f"Unpickling failed with {type(error).__name__}: {error}") from error
 
 
-def _find_culprit(data: object) -> str:
+def _find_culprit(data: object, pickled: Callable[[object], bytes]) -> str:
     match data:
         case (tuple() as args, dict() as kwargs):
             named = [(f"argument {number}", value) for number, value in enumerate(args, 1)]
@@ -173,7 +178,7 @@ def _find_culprit(data: object) -> str:
             named = []
     for name, value in named:
         try:
-            pickle.dumps(value, protocol=5)
+            pickled(value)
         except Exception:  # noqa: BLE001  (as in dump)
             return f"The {name} ({type(value).__name__})"
     return f"The command's data ({type(data).__name__})"

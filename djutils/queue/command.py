@@ -39,6 +39,11 @@ class Command:
     at_most_once: ClassVar[bool] = False
     """Whether it is acknowledged before it runs: it never runs twice, and may be lost."""
 
+    models: ClassVar[str | None] = None
+    """"fresh": model instances among its arguments are fetched when it runs; None: they travel as they are."""
+    on_missing: ClassVar[str] = "retry"
+    """What becomes of it if the row of such an instance is missing: "retry", "discard" or "fail"."""
+
     result: ClassVar[bool | None] = None
     """Whether what becomes of it is kept; None: ``QUEUE_RESULTS``."""
     result_ttl: ClassVar[float | timedelta | None] = None
@@ -58,9 +63,12 @@ class Command:
     def __init__(self, data: Any = None) -> None:
         self.data = data
 
-    dump = staticmethod(codec.dump)
-    """How its data, and what it returns, travel: pickled, and signed by us."""
-    load = staticmethod(codec.load)
+    dump: Callable[[Any], bytes] = staticmethod(codec.dump)
+    """How its data travel: pickled, and signed by us."""
+    load: Callable[[bytes], Any] = staticmethod(codec.load)
+    dump_value: Callable[[Any], bytes] = staticmethod(codec.dump)
+    """How what it returns travels."""
+    load_value: Callable[[bytes], Any] = staticmethod(codec.load)
 
     def execute(self) -> Any:
         """Do the work on ``self.data``."""
@@ -71,8 +79,8 @@ class Command:
 
     @classmethod
     def is_awaited(cls) -> bool:
-        """Return whether it runs in an event loop, where there is one: it cannot be held up for a transaction or an ack."""
-        return cls.aexecute is not None and not (cls.atomic or cls.at_most_once)
+        """Return whether it runs in an event loop, where there is one: no transaction, query or ack may hold that up."""
+        return cls.aexecute is not None and not (cls.atomic or cls.at_most_once or cls.models)
 
     @classmethod
     def source(cls) -> str:

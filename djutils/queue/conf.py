@@ -68,6 +68,12 @@ class QueueSettings:
     QUEUE_MIDDLEWARE = Setting[Any](())
     """Dotted paths of your own middleware, as in Django: the first one is the outermost."""
 
+    QUEUE_CARRY = Setting[Any](())
+    """What ``CarryContext``, in ``QUEUE_MIDDLEWARE``, carries from the caller to the run.
+
+    ``"language"``, ``"time_zone"``, ``"trace"`` and dotted paths of your own ``ContextVar``, such as
+    ``"shop.context.request_id"``."""
+
     QUEUE_MAX_ATTEMPTS = Setting(20)
     """How many runs of a command may fail before it becomes a dead letter."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from . import references
 from .chain import DECLARED, check_declared, check_together
 from .command import Command, limits_of, refuse_unimportable
 from .crontab import crontab
@@ -35,6 +36,8 @@ class QueueCommand(Command):
             check_declared(given, f"the command '{cls.__name__}'")
             check_together(cls, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
+            if cls.models is not None:
+                cls.dump, cls.load = staticmethod(references.dump), staticmethod(references.load)
             if "name" not in vars(cls):
                 cls.name = f"{cls.__module__}.{cls.__qualname__}"
             registry.register(cls)

@@ -131,6 +131,10 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     * ``result``: whether what becomes of each call is kept, for the ``Result`` that the call returns; default
       ``QUEUE_RESULTS``
     * ``result_ttl``: how long, in seconds or as a timedelta; default ``QUEUE_RESULT_TTL``
+    * ``models``: ``"fresh"``: a model instance anywhere in the arguments is sent as a reference to its row, and
+      fetched when the command runs; default: it is pickled as it is
+    * ``on_missing``: what becomes of such a command if a row is missing: ``"retry"`` (default), as after any
+      exception, ``"discard"``, or ``"fail"``, a dead letter at once
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

@@ -148,7 +148,7 @@ def _success(command: Command, value: object) -> Kept:
     message, delivery, *_ = run_here()
     command_class, name, attempt = type(command), message.id, message.attempt + delivery.attempts
     try:
-        record = _record(command_class, message, attempt, _SUCCESSFUL, None, command.dump(value))
+        record = _record(command_class, message, attempt, _SUCCESSFUL, None, command.dump_value(value))
         data = pack(record, name)
         if len(data) > settings.QUEUE_MAX_RESULT_SIZE:
             raise ResultTooLarge(

@@ -154,7 +154,7 @@ def _of_dead_letter(error: str) -> Failure:
 
 def value_of(record: Record) -> Any:
     """Return what the command of ``record`` returned. Raises ``UnknownCommand`` or ``NotUnpicklable``."""
-    return class_of(record.command).load(record.value)
+    return class_of(record.command).load_value(record.value)
 
 
 def class_of(command: str) -> type[Command]:

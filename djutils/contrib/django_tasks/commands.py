@@ -62,8 +62,8 @@ class TaskCommand(QueueCommand):
     options: dict[str, Any]
     result = True
     keeps_arguments = True
-    dump = staticmethod(dump)
-    load = staticmethod(load)
+    dump = dump_value = staticmethod(dump)
+    load = load_value = staticmethod(load)
 
 
 def name_of(task: Task[Any, Any]) -> str:
