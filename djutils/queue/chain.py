@@ -117,7 +117,9 @@ def check_together(command_class: type[Command], where: str) -> None:
     """Raise ``InvalidCommand`` for options of a class, its own or inherited, that contradict each other."""
     refuse_retries(command_class, where)
     if command_class.models is None and command_class.on_missing != Command.on_missing:
-        raise InvalidCommand(f"on_missing of {where} is for models='fresh': add that, or leave on_missing out.")
+        raise InvalidCommand(
+            f"on_missing of {where} is for models='fresh': add that, or leave on_missing out."
+        )
     if both := {*exception_classes(command_class.retry_on)} & {*exception_classes(command_class.discard_on)}:
         names = ", ".join(sorted(one.__name__ for one in both))
         raise InvalidCommand(
