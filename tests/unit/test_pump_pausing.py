@@ -162,6 +162,7 @@ def test_a_paused_queue_does_not_take_the_share_of_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(FlakyQueue, "batch", 5)
+    monkeypatch.setattr(FlakyQueue, "blocking", False)
     fill(queue, "paused", 100)
     fill(other, "other", 100)
     gates["now"] = threading.Event()
@@ -266,3 +267,16 @@ def test_a_worker_that_is_paused_stops_at_once(rig: MakeRig, queue: FlakyQueue) 
 
     assert settled_down(queue, 3)
     assert worker.error is None
+
+
+def test_a_worker_that_is_resumed_goes_on_soon_however_long_it_waits_otherwise(
+    rig: MakeRig, queue: FlakyQueue, ran: list[Any]
+) -> None:
+    fill(queue, "x", 3)
+    worker = rig(queue, switch=PAUSED, max_delay=60.0, delay=60.0, lease=600.0)
+    until(worker.ready.is_set)
+
+    worker.switches[0] = OPEN
+
+    until(lambda: empty(queue))
+    assert ran == ["x"] * 3
