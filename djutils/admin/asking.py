@@ -18,6 +18,7 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import BackendUnavailable, QueueException
 from djutils.queue.inspecting import Budget, Found, Sought, Walk, known_queues, read, with_owners
 from djutils.queue.message import Snapshot, StateName
+from djutils.queue.pausing import find as find_pause
 
 logger = logging.getLogger("djutils.admin")
 
@@ -171,6 +172,8 @@ def _counted(queue: BaseQueue) -> Told:
         remark = f"{type(queue).__name__} cannot show waiting or running messages, only its dead letters."
     try:
         oldest = queue.oldest() if queue.supports_peek else None
+        if pause := find_pause(queue):
+            remark = f"{remark} It is {pause}: no consumer begins its messages until it is resumed.".strip()
         return Told(queue.name, counts_of(queue), oldest, queue.supports_peek, remark)
     except Exception as error:  # noqa: BLE001  (a backend may raise anything)
         is_down = isinstance(error, BackendUnavailable)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import context, propagate
+from opentelemetry.context import attach, detach
+from opentelemetry.propagate import extract, inject
 
 from djutils.queue.middleware.carry import NOTHING
 
@@ -17,14 +18,14 @@ class TraceContext:
     def value(self) -> Any:
         """Return what is injected into the headers of a request; ``NOTHING`` without a trace."""
         headers: dict[str, str] = {}
-        propagate.inject(headers)
+        inject(headers)
         return headers or NOTHING
 
     @contextmanager
     def restored(self, value: dict[str, str]) -> Iterator[None]:
         """Attach it meanwhile: a span that starts then is a child of the caller's."""
-        token = context.attach(propagate.extract(value))
+        token = attach(extract(value))
         try:
             yield
         finally:
-            context.detach(token)
+            detach(token)

@@ -56,9 +56,10 @@ def refuse_coroutine(queue: BaseQueue, instead: str) -> None:
     try:
         check_caller(queue)
     except SynchronousOnlyOperation:
+        hint = " (from asgiref.sync import sync_to_async)" if "sync_to_async" in instead else ""
         raise QueueException(
             f"The queue '{queue.name}' is in a database, which Django lets no coroutine use directly; nothing "
-            f"was done. Write '{instead}' (from asgiref.sync import sync_to_async)."
+            f"was done. Write '{instead}'{hint}."
         ) from None
 
 

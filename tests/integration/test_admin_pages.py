@@ -17,6 +17,7 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.ids import new_id
 from djutils.queue.message import Retrial
+from djutils.queue.queue import invoker
 from djutils.queue.registry import registry
 from tests.admins import (
     DEAD,
@@ -80,6 +81,21 @@ def test_each_queue_is_counted_and_each_number_leads_to_its_messages(admin: Clie
         assert f"?queue={site.queue.name}&amp;state={state}" in html
         listed = page(admin, MESSAGES, queue=site.queue.name, state=state)
         assert len(ids_listed(listed)) == 1
+
+
+def test_a_paused_queue_says_since_when_and_why(admin: Client, site: Site) -> None:
+    send(site.queue, 2)
+    invoker.pause(reason="the <mail> server moves", by="ada")
+
+    html = page(admin)
+
+    assert "It is paused since " in html
+    assert (
+        " by ada (the &lt;mail&gt; server moves): no consumer begins its messages until it is resumed."
+        in html
+    )
+    invoker.resume()
+    assert "paused" not in page(admin)
 
 
 def test_a_dead_letter_is_listed_with_command_and_reason_first(admin: Client, site: Site) -> None:

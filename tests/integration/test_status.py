@@ -14,11 +14,13 @@ import pytest
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Rejection
+from djutils.queue.queue import invoker
 from tests.daemons import BY_PATH, MANAGE, Terminal
 from tests.project.app import commands
 from tests.sites import Site
 from tests.waiting import wait_until
 
+on_every_store = pytest.mark.parametrize("site", ["sqlite", "postgres", "redis"], indirect=True)
 on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 
@@ -39,9 +41,6 @@ def as_json(terminal: Terminal, *options: str, code: int = 3) -> Any:
     return json.loads(status(terminal, "--format", "json", *options, code=code))
 
 
-on_every_store = pytest.mark.parametrize("site", ["sqlite", "postgres", "redis"], indirect=True)
-
-
 @on_sqlite
 def test_a_consumer_without_a_pidfile_is_seen_in_the_store(site: Site, terminal: Terminal) -> None:
     commands.append(site.file("more"), 1)
@@ -59,6 +58,21 @@ def test_a_queue_that_no_consumer_empties_is_reported(site: Site, terminal: Term
     said = status(terminal)
     assert "1 waiting" in said
     assert "no worker is registered: no consumer takes these messages" in said
+
+
+@on_every_store
+def test_a_paused_queue_says_since_when_and_why_and_nothing_of_a_missing_consumer(
+    site: Site, terminal: Terminal
+) -> None:
+    assert as_json(terminal)["queues"][0]["paused"] is None
+    made = invoker.pause(reason="the mail server moves", by="ada")
+
+    said = status(terminal)
+
+    assert " by ada (the mail server moves): no consumer begins these messages until it is resumed" in said
+    assert "no worker is registered\n" in said
+    assert as_json(terminal)["queues"][0]["paused"] == made.as_json()
+    invoker.resume()
 
 
 @on_sqlite

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from djutils.queue.backends import queues
+from djutils.queue.queue import invoker
 from tests.daemons import BY_PATH, Terminal
 from tests.project.app import commands
 from tests.sites import Site
@@ -91,6 +92,19 @@ def test_a_queue_that_another_consumer_empties_is_not_warned_about(site: Site, t
 
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_a_paused_queue_is_not_warned_about(site: Site, terminal: Terminal) -> None:
+    commands.append.using(queue_name="paused")(site.file(), 1)
+    for name in ("slow", "paused"):
+        invoker.pause(name)
+    try:
+        assert start(terminal, "-q", site.queue.name) == ""
+    finally:
+        queues["paused"].flush()
+        for name in ("slow", "paused"):
+            invoker.resume(name)
+
+
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 def test_a_consumer_of_another_queue_hears_of_the_default_one(site: Site, terminal: Terminal) -> None:
     said = start(terminal, "-q", "slow")
 
@@ -167,3 +181,23 @@ def test_a_running_consumer_reports_once_a_queue_that_no_consumer_empties(site: 
     finally:
         queues[left].flush()
         queues[taken].flush()
+
+
+@pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
+def test_a_running_consumer_reports_a_paused_queue_only_after_it_was_resumed(site: Site) -> None:
+    paused, left = f"{site.queue.name}-paused", f"{site.queue.name}-left"
+    invoker.pause(paused)
+    try:
+        for name in (paused, left):
+            commands.append.using(queue_name=name)(site.file(), 1)
+        consumer = site.consumer("--lease", "1").ready()
+        wait_until(lambda: f"Messages wait on the queue '{left}'" in consumer.log(), why=consumer.log)
+        assert f"Messages wait on the queue '{paused}'" not in consumer.log()
+
+        invoker.resume(paused)
+
+        wait_until(lambda: f"Messages wait on the queue '{paused}'" in consumer.log(), why=consumer.log)
+    finally:
+        invoker.resume(paused)
+        queues[paused].flush()
+        queues[left].flush()

@@ -13,6 +13,7 @@ from djutils.queue.middleware.database import shared_connections
 from djutils.queue.workers.board import Board
 from djutils.queue.workers.options import ConsumerOptions
 from djutils.queue.workers.process import make_pump
+from djutils.queue.workers.switches import OPEN, new_switches
 
 from .helpers import FlakyQueue, make_envelope, until
 
@@ -22,16 +23,19 @@ class Rig:
 
     def __init__(self, *queues: BaseQueue, threads: int = 1, coroutines: int = 0, **options: Any) -> None:
         self.owner = new_owner()
+        self.switches = new_switches(len(queues), options.pop("switch", OPEN))
         self.board = Board(threads + coroutines)
         executors = [Executor(queue.name, awaited_layers=(shared_connections,)) for queue in queues]
         names = tuple(queue.name for queue in queues)
         given: dict[str, Any] = {"delay": 0.005, "max_delay": 0.02} | options
 
         def make_channels() -> list[Channel]:
-            return [queue.channel(self.owner) for queue in queues]
+            return [queue.channel(self.owner, self.board.hear) for queue in queues]
 
         chosen = ConsumerOptions(names, threads=threads, coroutines=coroutines, **given)
-        self.pump, self.threads = make_pump(chosen, executors, self.board, make_channels)
+        self.pump, self.threads = make_pump(
+            chosen, executors, self.board, make_channels, switches=self.switches
+        )
         self.ready = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -93,7 +93,8 @@ def test_in_eager_mode_it_is_the_same(eager: MemoryQueue, trace: Any) -> None:
 def test_without_the_package_the_check_and_the_call_say_what_to_install(
     memory: MemoryQueue, carrying: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, MODULE, raising=False)
+    for name in [MODULE, *(name for name in sys.modules if name.startswith("opentelemetry."))]:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     (found,) = check_carry(None)
     assert found.id == "djutils.E060"

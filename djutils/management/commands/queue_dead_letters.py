@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
 from djutils.management.showing import LIKELY, TakesIds, the_only_one
 from djutils.queue import codec, dead_letters
@@ -54,20 +54,15 @@ class Command(TakesIds):
                 case "replay":
                     ids = None if options["all"] else _find(queue, options["ids"])
                     count = dead_letters.replay(queue, ids, dead_letters.operator())
-                    self._commit(queue)
+                    self.commit(queue)
                     self.stdout.write(f"Replayed: {_letters(count)}, back on the queue '{queue.name}'.")
                 case "discard":
                     ids = _find(queue, options["ids"]) if options["ids"] else None
                     count = dead_letters.discard(queue, ids, dead_letters.operator(), before=before)
-                    self._commit(queue)
+                    self.commit(queue)
                     self.stdout.write(f"Discarded: {_letters(count)} of the queue '{queue.name}'.")
         except (QueueException, DatabaseError) as error:
             raise CommandError(f"{type(error).__name__}: {error}") from error
-
-    def _commit(self, queue: BaseQueue) -> None:
-        """Commit if the project has switched autocommit off; a caller of ``call_command`` commits itself."""
-        if self.is_alone() and (alias := queue.transaction_alias) and not connections[alias].get_autocommit():
-            connections[alias].commit()
 
     def _list(self, queue: BaseQueue, count: int, before: datetime | None) -> None:
         letters = queue.dead_letters(count=count) if before is None else _died_before(queue, before, count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from itertools import islice
@@ -29,6 +28,7 @@ from djutils.queue.inspecting import (
     with_owners,
 )
 from djutils.queue.message import StateName
+from djutils.queue.pausing import Pause, find
 from djutils.queue.wording import first_line, plain, when, width_of_ids
 
 STATES: tuple[StateName, ...] = get_args(StateName)
@@ -77,22 +77,23 @@ class Command(TakesIds):
         """Find all messages before showing one: if a prefix is ambiguous, nothing is shown."""
         prefixes = [*dict.fromkeys(prefix.lower() for prefix in prefixes)]
         all_found = [(prefix, _find(chosen, prefix)) for prefix in prefixes]
+        paused = _paused([one.queue for _, one in all_found if one])
         if in_json:
             blind = [queue.name for queue in chosen if not queue.supports_peek]
             lost = {"state": "unknown" if blind else "gone", "queues": [queue.name for queue in chosen]}
-            self._write_json(
-                {"messages": [as_json(one) if one else {"id": prefix} | lost for prefix, one in all_found]}
-            )
+            told = [as_json(one) if one else {"id": prefix} | lost for prefix, one in all_found]
+            self.write_json({"messages": told, "paused": _as_json(paused)})
             return
         for prefix, one in all_found:
             if one:
-                self._write_fields(one)
+                self._write_fields(one, paused.get(one.queue.name))
             else:
                 self.stdout.write(f"{'id':<14}{plain(prefix)}\n{'state':<14}{_absence(chosen)}\n\n")
 
-    def _write_fields(self, one: Found) -> None:
+    def _write_fields(self, one: Found, pause: Pause | None) -> None:
         for name, value in fields(one):
-            self.stdout.write(f"{name:<14}{value}")
+            told = f"{value}, {pause}" if pause and name == "queue" else value
+            self.stdout.write(f"{name:<14}{told}")
         if one.snapshot.error:
             self.stdout.write(f"\nThe last error:\n{plain(one.snapshot.error.rstrip())}")
         self.stdout.write("\n")
@@ -115,16 +116,18 @@ class Command(TakesIds):
                 found += islice(walk, wanted + 1)
                 cut = cut or walk.gave_up or len(found) > options["count"]
                 found = found[: options["count"]]
-        found = with_owners(found)
+        found, paused = with_owners(found), _paused(chosen)
         if options["format"] == "json":
             counts = {queue.name: counts_of(queue) for queue in chosen}
-            self._write_json({"messages": [*map(as_json, found)], "more": cut, "counts": counts})
+            messages = [*map(as_json, found)]
+            self.write_json({"messages": messages, "more": cut, "counts": counts, "paused": _as_json(paused)})
             return
         self._write_list(found, len(chosen) > 1)
         if cut:
             self.stdout.write("... and there may be more; --count shows more.")
         for queue in chosen:
-            self.stdout.write(_totals(queue))
+            pause = paused.get(queue.name)
+            self.stdout.write(f"{_totals(queue)}{f' It is {pause}.' if pause else ''}")
 
     def _write_list(self, found: Sequence[Found], with_queue: bool) -> None:
         if not found:
@@ -138,9 +141,6 @@ class Command(TakesIds):
         if not with_queue:
             rows = [(*row[:2], *row[3:]) for row in rows]
         self.write_table(rows)
-
-    def _write_json(self, value: object) -> None:
-        self.stdout.write(json.dumps(value, indent=2))
 
 
 def _refuse_nonsense(options: dict[str, Any]) -> None:
@@ -198,6 +198,16 @@ def _row(one: Found, width: int) -> tuple[str, ...]:
         str(snapshot.attempts + snapshot.crashes),
         f"{first_line(snapshot.error)}{problem}",
     )
+
+
+def _paused(chosen: Sequence[BaseQueue]) -> dict[str, Pause]:
+    """Return the pauses of those queues that are paused."""
+    found = {queue.name: find(queue) for queue in chosen}
+    return {name: pause for name, pause in found.items() if pause is not None}
+
+
+def _as_json(paused: dict[str, Pause]) -> dict[str, Any]:
+    return {name: pause.as_json() for name, pause in paused.items()}
 
 
 def _totals(queue: BaseQueue) -> str:

@@ -39,6 +39,8 @@ class Source(Protocol):
 class Lender(Source, Reapable, Protocol):
     """What a ``LeasedChannel`` calls: methods of a ``LeasedQueue``."""
 
+    beside: Sequence[str]
+
     @property
     def results(self) -> Store | None: ...
 
@@ -84,6 +86,9 @@ class Channel(ABC):
     @abstractmethod
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         """Ack ``done`` and return up to ``count`` deliveries, waiting up to ``wait`` seconds."""
+
+    def wait_beside(self, names: Sequence[str]) -> None:  # noqa: B027  (what does not wait has nothing to do)
+        """Let ``receive`` stop waiting when one of the queues ``names``, in the same place, gets a message; no others."""
 
     def prefetch(self, count: int, done: Collection[str]) -> Callable[[], list[Delivery]] | None:
         """Start a ``receive`` and return a function that waits for it; None where this is not supported.
@@ -136,6 +141,9 @@ class LeasedChannel(Channel):
             with self.border:
                 self._queue.open()
             self._is_open = True
+
+    def wait_beside(self, names: Sequence[str]) -> None:
+        self._queue.beside = names
 
     def receive(self, count: int, done: Collection[str], wait: float) -> list[Delivery]:
         with self._doubting(done):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from django.core.checks import ERROR, WARNING, run_checks
 
+from djutils.queue import pausing
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.leased import LeasedQueue
@@ -91,18 +92,23 @@ def _is_empty(name: str) -> bool:
 
 
 def _has_no_consumer(name: str) -> bool:
-    """Return whether no worker is registered for the queue; False if that is unknown."""
-    return _asked(name, lambda queue: queue.supports_leases and not queue.owners(), False)
+    """Return whether no worker is registered for the queue and none has to be; False if that is unknown."""
+
+    def look(queue: BaseQueue) -> bool:
+        return queue.supports_leases and not queue.owners() and pausing.find(queue) is None
+
+    return _asked(name, look, False)
 
 
 def _left_waiting(name: str) -> set[str]:
     """Return the queues in the store of ``name`` where messages wait and no worker is registered."""
 
     def look(queue: BaseQueue) -> set[str]:
-        if not unattended.can_be_searched(queue):
+        if not isinstance(queue, LeasedQueue) or not unattended.can_be_searched(queue):
             return set()
         attended = {served for served, _ in unattended.beats(queue).values()}
-        return unattended.waiting(queue) - attended
+        left = unattended.waiting(queue) - attended
+        return {name for name in left if not unattended.is_paused(queue, name)}
 
     return _asked(name, look, set())
 

@@ -14,6 +14,7 @@ from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.bin import preflight
 from djutils.queue.bin.pidfile import Holder
 from djutils.queue.exceptions import ConsumerError
+from djutils.queue.pausing import Pause, find
 from djutils.queue.workers.options import ConsumerOptions
 
 WATCHED = ConsumerOptions(()).beat_every + 1.0
@@ -74,6 +75,7 @@ def _describe(name: str) -> Report:
             return told | {"problem": "MemoryQueue, which only the process that made it can see"}
         counts = counts_of(queue)
         oldest = queue.oldest() if queue.supports_peek else None
+        pause = find(queue)
         return told | {
             "backend": type(queue).__name__,
             "guarantee": queue.guarantee,
@@ -82,6 +84,7 @@ def _describe(name: str) -> Report:
             "oldest": oldest and oldest.id,
             "oldest_age": _age(oldest.sent) if oldest else None,
             "workers": _workers(queue),
+            "paused": pause and pause.as_json(),
         }
     except Exception as error:  # noqa: BLE001  (the consumer is running even if its store cannot be queried)
         return told | {"problem": f"cannot be queried: {type(error).__name__}: {error}"}
@@ -173,10 +176,19 @@ def _of_queue(told: Report) -> list[str]:
         parts = [f"{waiting + delayed} waiting ({delayed} of them not yet due)"]
     parts.append("unknown in flight" if told["leased"] is None else f"{told['leased']} in flight")
     parts.append(f"{told['dead']} dead letters")
-    lines = [", ".join(parts), _of_oldest(told), _of_workers(told["workers"])]
+    lines = [
+        ", ".join(parts),
+        _of_pause(told["paused"]),
+        _of_oldest(told),
+        _of_workers(told["workers"], told["paused"]),
+    ]
     lines.append(f"{told['backend']}, {told['guarantee']}")
     head, *rest = [line for line in lines if line]
     return [f"  queue    {told['name']}: {head}", *(f"           {line}" for line in rest)]
+
+
+def _of_pause(told: Report | None) -> str:
+    return f"{Pause.of(told)}: no consumer begins these messages until it is resumed" if told else ""
 
 
 def _of_oldest(told: Report) -> str:
@@ -188,11 +200,11 @@ def _of_oldest(told: Report) -> str:
     return f"the oldest that is due was sent {'at an unknown moment' if age is None else f'{_duration(age)} ago'}"
 
 
-def _of_workers(workers: list[Report] | None) -> str:
+def _of_workers(workers: list[Report] | None, paused: Report | None) -> str:
     if workers is None:
         return "this backend does not register its workers"
     if not workers:
-        return "no worker is registered: no consumer takes these messages"
+        return "no worker is registered" + ("" if paused else ": no consumer takes these messages")
     text = f"{len(workers)} worker process{'es' if len(workers) > 1 else ''} registered, on all machines"
     if any(worker["beating"] is None for worker in workers):
         return f"{text}; --watch {WATCHED:g} shows which of them beat"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -116,7 +117,9 @@ def _hold(connection: BaseDatabaseWrapper, key: str) -> bytes | None:
 
 def _replace(connection: BaseDatabaseWrapper, values: Mapping[str, bytes], ttl: float) -> None:
     """Write ``values``, whether or not their keys are there."""
-    row = f"(%s, %s, {Now.sql[connection.vendor]} + {milliseconds(ttl)})"
+    # SQLite has the clock of this process, and would work out the moment for each row.
+    now = str(round(time.time() * 1000)) if connection.vendor == "sqlite" else Now.sql[connection.vendor]
+    row = f"(%s, %s, {now} + {milliseconds(ttl)})"
     params = [param for pair in values.items() for param in pair]
     _insert(connection, params, ", ".join([row] * len(values)), {"value": "{new}", "expires": "{new}"})
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import mmap
 
 from .board import Board, size_of
+from .switches import new_switches
 
 
 class Arena:
-    """A board for each worker process that may exist at the same time; every process sees all of them."""
+    """A board for each worker process that may exist at the same time, and a switch for each queue; all processes see them."""
 
-    def __init__(self, processes: int, at_once: int) -> None:
+    def __init__(self, processes: int, at_once: int, queues: int = 1) -> None:
         size = size_of(at_once)
         memory = mmap.mmap(-1, processes * size)
         self.boards = [Board(at_once, memory, number * size) for number in range(processes)]
+        self.switches = new_switches(queues)

@@ -13,6 +13,7 @@ from djutils.queue.message import RELEASED, Action, Delivery
 from .board import Slot
 from .runner import ACK, FINISH, Finished
 from .settling import Settling
+from .switches import OPEN
 
 
 class _Prefetch(NamedTuple):
@@ -33,7 +34,7 @@ class Feed:
     in, which must come before any other call of the channel.
     """
 
-    def __init__(self, number: int, channel: Channel) -> None:
+    def __init__(self, number: int, channel: Channel, switch: memoryview) -> None:
         self.number = number
         """Its position among the queues of this consumer."""
         self.turn = 0.0
@@ -47,10 +48,16 @@ class Feed:
         """Successful deliveries, to be acked with the next ``receive``."""
         self.held: set[str] = set()
         """Every id that was received and is not settled yet."""
+        self._switch = switch
         self._settling = Settling()
         self._slots: dict[str, Slot] = {}  # of ended deliveries that ``_settling`` has
         self._doubts_acks = False
         self._prefetch: _Prefetch | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing may be requested, and nothing that has not begun may begin."""
+        return self._switch[0] != OPEN
 
     @property
     def is_requested(self) -> bool:

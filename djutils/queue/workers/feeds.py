@@ -8,31 +8,82 @@ Vin and Cheng, 1996): a queue that was empty for some time is not owed anything 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from operator import attrgetter
 
 from djutils.queue.backends.channel import Channel
 
 from .feed import Feed
 from .runner import Finished, Waiting
+from .switches import OPEN, PAUSED, UNKNOWN, new_switches
 
 _by_turn = attrgetter("turn")
+_WHILE_PAUSED = 0.5
+_WHILE_UNKNOWN = 0.05
 
 
 class Feeds:
-    """The feeds of one worker process. ``weights`` are those of ``channels``; empty: in the given order."""
+    """The feeds of one worker process. ``weights`` are those of ``channels``; empty: in the given order.
 
-    def __init__(self, channels: Sequence[Channel], weights: Sequence[int] = ()) -> None:
-        self._feeds = [Feed(number, channel) for number, channel in enumerate(channels)]
+    ``switches`` say which queues are paused; None: none ever is.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        weights: Sequence[int] = (),
+        switches: memoryview | None = None,
+    ) -> None:
+        self._switches = new_switches(len(channels), OPEN) if switches is None else switches
+        self._obeyed = self._switches.tobytes()
+        self._feeds = [
+            Feed(number, channel, self._switches[number : number + 1])
+            for number, channel in enumerate(channels)
+        ]
         self._weights = weights
         self._now = 0.0
-        # One connection hears of the messages of every queue in the same place.
-        of_each_place = {feed.channel.place: feed for feed in self._feeds if feed.channel.blocking}
-        self.waiting = list(of_each_place.values())
-        """The feeds that can wait for a message: one for each place."""
+        self.waiting = self._waiting()
+        """The feeds that can wait for a message: one for each place with a queue that is not paused."""
         self.only = self._feeds[0] if len(self._feeds) == 1 else None
 
     def __iter__(self) -> Iterator[Feed]:
         return iter(self._feeds)
+
+    @property
+    def switched(self) -> bytes | None:
+        """The switches, if one of them is not as in the last ``obey()``."""
+        switches = self._switches.tobytes()
+        return None if switches == self._obeyed else switches
+
+    @property
+    def patience(self) -> float:
+        """The longest wait: nothing but the switch tells that a queue is not paused any more."""
+        if UNKNOWN in self._obeyed:
+            return _WHILE_UNKNOWN
+        return _WHILE_PAUSED if PAUSED in self._obeyed else inf
+
+    def obey(self, switches: bytes) -> bool:
+        """Wait from now on only for messages of queues that are not paused; return whether that changes a wait."""
+        self._obeyed, before = switches, self._obeyed
+        self.waiting = self._waiting()
+        for feed in self.waiting:
+            feed.channel.wait_beside(self._open_beside(feed))
+        return PAUSED in before or PAUSED in switches
+
+    def _waiting(self) -> list[Feed]:
+        # One connection hears of the messages of every queue in the same place.
+        feeds = [feed for feed in self._feeds if feed.channel.blocking and self._obeyed[feed.number] == OPEN]
+        return list({feed.channel.place: feed for feed in feeds}.values())
+
+    def _open_beside(self, waiting: Feed) -> list[str]:
+        """Return the other queues in the place of ``waiting`` that are not paused."""
+        return [
+            feed.channel.name
+            for feed in self._feeds
+            if feed is not waiting
+            and feed.channel.place == waiting.channel.place
+            and self._obeyed[feed.number] == OPEN
+        ]
 
     def in_turn(self) -> Sequence[Feed]:
         """Return the feeds in the order in which they are asked now."""

@@ -50,7 +50,7 @@ class Intake:
         for feed in self._feeds.in_turn():
             if feed is not heard:
                 got |= self._ask(feed, 0 if enough else self._room(feed), may_wait=feed is only)
-            enough = enough or feed.has_plenty
+            enough = enough or (feed.has_plenty and not feed.is_paused)
         for feed in () if got or only else self._feeds.waiting:
             got = got or self._ask(feed, self._room(feed), may_wait=True)
         self._board.hold(self._feeds.held)
@@ -59,13 +59,16 @@ class Intake:
     def _ask(self, feed: Feed, room: int, *, may_wait: bool) -> bool:
         if not room and not feed.done and not self._runner.stale:
             return False
-        wait = self.pace.wait(feed) / max(1, len(self._feeds.waiting)) if room and may_wait else 0.0
+        wait = self._wait(feed) if room and may_wait else 0.0
         self.waited = self.waited or wait > 0
         self._board.hold(self._feeds.held + room)
         return self._take_in(feed, feed.receive(room, wait))
 
+    def _wait(self, feed: Feed) -> float:
+        return min(self.pace.wait(feed), self._feeds.patience) / max(1, len(self._feeds.waiting))
+
     def _room(self, feed: Feed) -> int:
-        return 0 if self._suspects.exclusive else self.pace.room(feed, self.received)
+        return 0 if feed.is_paused or self._suspects.exclusive else self.pace.room(feed, self.received)
 
     def _take_in(self, feed: Feed, deliveries: Sequence[Delivery]) -> bool:
         """Hand over deliveries; those held already are still ours, as the backend knew this owner."""
@@ -75,12 +78,16 @@ class Intake:
         return bool(deliveries)
 
     def hand_over(self, feed: Feed, deliveries: Sequence[Delivery]) -> None:
-        """Hand deliveries of ``feed`` to the runner, or to the suspects."""
+        """Hand deliveries of ``feed`` to the runner, or to the suspects; give them back if it was paused meanwhile."""
+        if not deliveries:
+            return
+        waiting = [(feed.number, delivery) for delivery in deliveries]
+        if feed.is_paused:
+            self._feeds.give_back(waiting, delay=0.0)
+            return
         self.received += len(deliveries)
-        if deliveries:
-            self._feeds.charge(feed, len(deliveries))
-            waiting = [(feed.number, delivery) for delivery in deliveries]
-            self._runner.put(self._suspects.set_aside(waiting))
+        self._feeds.charge(feed, len(deliveries))
+        self._runner.put(self._suspects.set_aside(waiting))
 
     def ack(self) -> None:
         """Ack what is done; receive nothing."""
@@ -98,6 +105,6 @@ class Intake:
         """Request the next messages while these run, where there seem to be more."""
         if not self._runner.here or self._options.max_commands or self._suspects.exclusive:
             return
-        feed = next((feed for feed in self._feeds.in_turn() if feed.has_plenty), None)
+        feed = next((one for one in self._feeds.in_turn() if one.has_plenty and not one.is_paused), None)
         if feed and (count := self.pace.to_prefetch(feed)) and feed.prefetch(count):
             self._board.hold(self._feeds.held + count)

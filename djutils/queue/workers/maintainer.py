@@ -21,6 +21,7 @@ from .crew import Crew
 from .expiring import Expiring
 from .handback import Handback
 from .options import ConsumerOptions
+from .pausing import Pausing
 from .publishing import Publishing
 from .reclaiming import Reclaiming
 from .retention import Retention
@@ -65,6 +66,7 @@ class Maintainer:
         stores = Stores(options.queues)
         self._reclaiming = Reclaiming(stores, crew, self._tell)
         chores: list[Chore] = [
+            Pausing(stores, arena.switches),  # first: until it is done nothing begins
             self._reclaiming,
             Handback(stores, crew),
             Strangers(stores, crew, options),

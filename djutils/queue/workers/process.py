@@ -58,6 +58,7 @@ class WorkerProcess:
         hooks: Hooks,
         signals: WorkerSignals,
         patient: bool,
+        switches: memoryview,
     ) -> None:
         self._options = options
         self._owners = worker.owners
@@ -66,6 +67,7 @@ class WorkerProcess:
         self._hooks = hooks
         self._signals = signals
         self._patient = patient
+        self._switches = switches
         self._world = World(signals)
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
@@ -104,7 +106,9 @@ class WorkerProcess:
             together = queues.fresh_together(names)
             return [queue.channel(owners[queue.name], self._board.hear) for queue in together]
 
-        return make_pump(self._options, executors, self._board, make_channels, self._world.restore)
+        return make_pump(
+            self._options, executors, self._board, make_channels, self._world.restore, self._switches
+        )
 
     def _watch(self) -> None:
         """Handle signals, and end this process when there is a reason to."""
@@ -194,10 +198,11 @@ def make_pump(
     board: Board,
     make_channels: Callable[[], Sequence[Channel]],
     tidy: Callable[[], None] = nothing,
+    switches: memoryview | None = None,
 ) -> tuple[Pump, Runner]:
     """Return a pump and the runner of its commands, which uses the pump's own thread if it runs one at a time.
 
-    ``tidy`` is called in that thread after each command.
+    ``tidy`` is called in that thread after each command. Without ``switches`` no queue is ever paused.
     """
     if options.at_once > 1:
 
@@ -209,10 +214,10 @@ def make_pump(
         if options.coroutines:
             coroutines = Coroutines(options.coroutines, executors, board, wake)
             runner = Mixed(coroutines, threads, executors, board)
-        pump = Pump(make_channels(), runner, board, options)
+        pump = Pump(make_channels(), runner, board, options, switches)
         return pump, runner
     inline = Inline(executors, board, tidy)
-    pump = Pump(make_channels(), inline, board, options)
+    pump = Pump(make_channels(), inline, board, options, switches)
     Relief(inline, pump.is_stuck, pump.relieve, make_channels).start()
     return pump, inline
 

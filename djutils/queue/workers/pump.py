@@ -33,12 +33,17 @@ class Pump:
     """
 
     def __init__(
-        self, channels: Sequence[Channel], runner: Runner, board: Board, options: ConsumerOptions
+        self,
+        channels: Sequence[Channel],
+        runner: Runner,
+        board: Board,
+        options: ConsumerOptions,
+        switches: memoryview | None = None,
     ) -> None:
         self.broken = False
         """Whether an internal error has ended it, or will."""
         self._board = board
-        self._feeds = Feeds(channels, options.weights)
+        self._feeds = Feeds(channels, options.weights, switches)
         self._runner = runner
         self._options = options
         self._suspects = Suspects(runner)
@@ -88,7 +93,8 @@ class Pump:
         self._board.stir()
         moved_at = self._runner.moved_at
         undone = self._runner.waiting or self._unsettled()
-        return bool(undone) and (self._stopping.is_set() or time.monotonic() - moved_at > STUCK)
+        is_urgent = self._stopping.is_set() or self._feeds.switched is not None
+        return bool(undone) and (is_urgent or time.monotonic() - moved_at > STUCK)
 
     def relieve(self, channels: Sequence[Channel]) -> None:
         """Do the pump's duties over ``channels``: give back messages that have not begun, settle ended ones."""
@@ -162,6 +168,9 @@ class Pump:
         if self._runner.recalled:
             self._obey_recall()
             return
+        if (switches := self._feeds.switched) is not None:
+            self._obey_switches(switches)
+            return
         self._feeds.settle()
         got = self._intake.receive(heard)
         if not got:
@@ -191,6 +200,15 @@ class Pump:
             self.stop()
         self._nap()
 
+    def _obey_switches(self, switches: bytes) -> None:
+        """Give back what has not begun, as its queue may be paused now, and look soon, as another may not be any more."""
+        self._releasing.release_all()
+        if self._feeds.obey(switches):
+            # What wakes it from a wait is called by every message of a queue that is paused now.
+            self._feeds.disconnect()
+            self._unsure = True
+        self._intake.pace.work_was_found()
+
     def _has_had_enough(self) -> bool:
         most = self._options.max_commands
         return bool(most) and self.received >= most and not (self._runner.busy or self._unsettled())
@@ -202,7 +220,7 @@ class Pump:
         if self._runner.waiting or self._suspects.wait:
             self._woken.wait(_LOOK_AGAIN)
         elif not got and not self._intake.waited:
-            self._woken.wait(self._intake.pace.pause())
+            self._woken.wait(min(self._intake.pace.pause(), self._feeds.patience))
         self._woken.clear()
 
     def _nap(self) -> None:

@@ -55,7 +55,7 @@ class Supervisor:
     def __init__(self, options: ConsumerOptions, hooks: Hooks | None = None) -> None:
         self._options = options
         self._hooks = hooks or Hooks()
-        self._arena = Arena(options.processes, options.at_once)
+        self._arena = Arena(options.processes, options.at_once, len(options.queues))
         self._seats = seats_of(self._arena)
         self._workers: dict[int, WorkerRecord] = {}
         self._unready: dict[int, int] = {}  # the pipe on which it will report -> its process id
@@ -257,7 +257,7 @@ class Supervisor:
         logging.getLogger().addHandler(worker.last_words)
         # If the very first worker is refused, the configuration is wrong; later it is an outage.
         patient = self._has_come_up
-        process = WorkerProcess(self._options, worker, self._hooks, signals, patient)
+        process = WorkerProcess(self._options, worker, self._hooks, signals, patient, self._arena.switches)
 
         def ready() -> None:
             with suppress(BrokenPipeError):  # the supervisor is gone; the process notices that by itself

@@ -14,8 +14,10 @@ from typing import Any
 from django.apps import apps
 from django.db import connections
 
+from djutils.queue import pausing
 from djutils.queue.backends.base import BaseQueue, own_alias
 from djutils.queue.backends.border import border
+from djutils.queue.backends.leased import LeasedQueue
 
 from .chore import Chore, Stores
 from .options import ConsumerOptions
@@ -62,6 +64,13 @@ def beats(queue: BaseQueue) -> dict[int, tuple[str, int]]:
     return {owner: (name, count) for owner, name, count in workers.values_list("owner", "queue", "beats")}
 
 
+def is_paused(queue: LeasedQueue, name: str) -> bool:
+    """Return whether the queue ``name`` in the store of ``queue``, which is open, is paused."""
+    there = type(queue)(name, queue.connection)
+    there.open()
+    return pausing.find(there) is not None
+
+
 def explain(name: str, emptied: tuple[str, ...]) -> str:
     """Return the log message of a consumer of the queues ``emptied`` about the queue ``name``."""
     return (
@@ -96,7 +105,10 @@ class Unattended(Chore):
         with border(self._queue):
             before, self._beats = self._beats, beats(self._queue)
             idle = waiting(self._queue) - set(self._options.queues)
-        idle -= {name for owner, (name, count) in self._beats.items() if before.get(owner) != (name, count)}
+            idle -= {
+                name for owner, (name, count) in self._beats.items() if before.get(owner) != (name, count)
+            }
+            idle -= {name for name in idle & self._idle if is_paused(self._queue, name)}
         for name in sorted((idle & self._idle) - self._told):
             logger.warning("%s", explain(name, self._options.queues))
         self._told = idle & (self._told | self._idle)
