@@ -98,10 +98,8 @@ def test_without_the_package_the_check_and_the_call_say_what_to_install(
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     (found,) = check_carry(None)
     assert found.id == "djutils.E060"
-    assert "needs 'opentelemetry'" in found.msg
+    assert "needs 'opentelemetry" in found.msg
     assert "pip install 'djutils-queue[opentelemetry]'" in found.msg
-    with pytest.raises(
-        ConfigurationError, match="QUEUE_CARRY\\[0\\] is 'trace', which needs 'opentelemetry'"
-    ):
+    with pytest.raises(ConfigurationError, match="QUEUE_CARRY\\[0\\] is 'trace', which needs 'opentelemetry"):
         call_a_service()
     assert len(memory) == 0
