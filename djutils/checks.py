@@ -11,6 +11,7 @@ from typing import Any
 from unicodedata import category
 
 from django.apps import AppConfig
+from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
@@ -39,7 +40,7 @@ _NEARLY = 0.85
 def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Warn of a ``QUEUE_*`` setting that djutils does not read, and of a name that nearly matches one of ours."""
     found: list[CheckMessage] = []
-    for name in dir(django_settings):
+    for name in sorted(set(dir(django_settings)) - set(dir(global_settings))):
         bare = name.removeprefix("DJUTILS_")
         ours = bare.startswith("QUEUE_")
         near = get_close_matches(bare, NAMES, n=1, cutoff=0.6 if ours else _NEARLY)

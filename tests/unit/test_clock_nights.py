@@ -24,7 +24,7 @@ from .conftest import Declare
 from .times import Times
 
 MINUTE = timedelta(minutes=1)
-AROUND = timedelta(hours=3)
+AROUND = timedelta(hours=2)
 
 
 class Night(NamedTuple):
