@@ -31,7 +31,7 @@ BEFORE = 0.6
 """The share of the commands that wait already when the consumer starts."""
 PROCESSES = 2
 THREADS = 2
-_KEPT_IN_REDIS = {"count", "wake"}
+_KEPT_IN_REDIS = {"count", "wake", "lives"}
 _KEPT_FOR_THE_DEAD = {"messages", "about", "dead"}
 
 

@@ -288,7 +288,7 @@ def test_what_waits_says_that_its_queue_is_paused(site: Site) -> None:
 
     assert " is paused since " not in command("queue_messages", "show", result.id)
     assert f"{site.queue.name}, paused since " in command("queue_messages", "show", result.id)
-    assert command("queue_messages", "list").endswith("(why).")
+    assert command("queue_messages", "list", "-q", site.queue.name).endswith("(why).")
 
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)

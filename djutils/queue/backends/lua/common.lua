@@ -279,12 +279,12 @@ local function lent_to(owner)
 end
 
 -- Results are kept in hashes: the life of the record in milliseconds and the first digits of its name, which are a
--- moment, make the key. The names of lives are few, and those that are not in use any more cost next to nothing.
-local function results_key(life, name)
-  return string.sub(MESSAGES, 1, -1 - #'messages') .. 'results:' .. life .. ':' .. string.sub(name, 1, 10)
-end
+-- moment, make the key. The names of the lives, which are few, expire with the longest of them.
+local function beside(name) return string.sub(MESSAGES, 1, -1 - #'messages') .. name end
 
-local function lives_of_results() return redis.call('HKEYS', results_key('lives', '')) end
+local function results_key(life, name) return beside('results:' .. life .. ':' .. string.sub(name, 1, 10)) end
+
+local function lives_of_results() return redis.call('HKEYS', beside('lives')) end
 
 local function result(name, lives)
   local record = false
@@ -305,7 +305,10 @@ local function keep_results(life, fields)  -- names and records, by turns: not m
     hash.size = hash.size + 2
   end
   local lives = lives_of_results()
-  redis.call('HSETNX', results_key('lives', ''), life, '')
+  local longest = tonumber(life)
+  for _, other in ipairs(lives) do longest = math.max(longest, tonumber(other)) end
+  redis.call('HSETNX', beside('lives'), life, '')
+  redis.call('PEXPIRE', beside('lives'), string.format('%d', longest))
   for digits, hash in pairs(hashes) do
     local key = results_key(life, digits)
     redis.call('HSET', key, unpack(hash))
@@ -319,9 +322,8 @@ end
 
 -- Tells callers that wait for the ends of these, if any may wait. Nothing depends on it: a user may lack the permission.
 local function tell_ended(ids)
-  local prefix = string.sub(MESSAGES, 1, -1 - #'messages')
-  if redis.call('EXISTS', prefix .. 'store:awaited') == 0 then return end
-  for _, id in ipairs(ids) do redis.pcall('PUBLISH', prefix .. 'ended:' .. id, '') end
+  if redis.call('EXISTS', beside('store:awaited')) == 0 then return end
+  for _, id in ipairs(ids) do redis.pcall('PUBLISH', beside('ended:' .. id), '') end
 end
 
 local function done(ours)
