@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote
@@ -199,6 +199,12 @@ def parts(values: Mapping[str, bytes], most: int = AT_ONCE) -> Iterator[dict[str
         size += len(value)
     if part:
         yield part
+
+
+def looked_up(keys: Collection[str], look: Callable[[list[str]], Iterable[bytes | None]]) -> dict[str, bytes]:
+    """Return the values that ``look`` returns for parts of ``keys``, in their order; it returns None for one that is absent."""
+    pairs = (pair for some in slices(keys) for pair in zip(some, look(some), strict=True))
+    return {key: value for key, value in pairs if value is not None}
 
 
 def slices(keys: Collection[T]) -> Iterator[list[T]]:

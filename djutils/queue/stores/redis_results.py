@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .base import Store, milliseconds, parts, slices
+from .base import Store, looked_up, milliseconds, parts, slices
 
 
 class RedisResults(Store):
@@ -25,11 +25,7 @@ class RedisResults(Store):
         return super().stored_key(key).removeprefix(super().stored_key(""))
 
     def _get(self, keys: list[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for some in slices(keys):
-            values = zip(some, self._run("results_get", *some), strict=True)
-            found.update((key, value) for key, value in values if value is not None)
-        return found
+        return looked_up(keys, lambda some: self._run("results_get", *some))
 
     def _set(self, values: dict[str, bytes], ttl: float) -> None:
         for part in parts(values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .base import Store, milliseconds, parts, slices
+from .base import Store, looked_up, milliseconds, parts, slices
 
 _SET_AT_ONCE = 50
 """Few, because the client remembers the keys that scripts were called with."""
@@ -28,11 +28,7 @@ class RedisStore(Store):
         return self._prefix + super().stored_key(key)
 
     def _get(self, keys: list[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for some in slices(keys):
-            values = zip(some, self._call("MGET", *some), strict=True)
-            found.update((key, value) for key, value in values if value is not None)
-        return found
+        return looked_up(keys, lambda some: self._call("MGET", *some))
 
     def _set(self, values: dict[str, bytes], ttl: float) -> None:
         for part in parts(values, _SET_AT_ONCE):

@@ -87,9 +87,7 @@ class Feed:
                     pass
                 case Action.SETTLED if one.outcome.kept is None:
                     self._settled([one])
-                case Action.SETTLED:
-                    self._pass_on(one)
-                case Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
+                case Action.SETTLED | Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._pass_on(one)
                 case _:
                     assert_never(one.outcome.action)
