@@ -186,14 +186,17 @@ class StoreContract:
         until(lambda: not store.get(["key"]), "it had expired")
 
     def test_what_has_expired_is_removed_in_small_parts_and_nothing_else(self, store: Store) -> None:
-        until(lambda: not store.remove_expired(1000), "what other tests left was removed")
-        store.set({str(number): b"value" for number in range(5)}, SOON)
+        keys = [str(number) for number in range(5)]
+        store.set(dict.fromkeys(keys, b"value"), SOON)
         store.set({"kept": b"value"}, LONG)
-        until(lambda: not store.get(["4"]), "they had expired")
+        until(lambda: not store.get(keys), "they had expired")
 
-        removed = [store.remove_expired(2) for _ in range(4)]
+        removed = list(iter(lambda: store.remove_expired(2), 0))
 
-        assert removed in ([2, 2, 1, 0], [0] * 4), "a store that expires by itself has nothing to remove"
+        # What other tests left in the same table may expire at any moment: it is counted as well.
+        assert not removed or (max(removed) <= 2 and sum(removed) >= len(keys)), (
+            "all or, where it expires by itself, nothing"
+        )
         assert store.get(["kept"]) == {"kept": b"value"}
 
     # Counters
