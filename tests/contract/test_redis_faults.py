@@ -69,6 +69,7 @@ class TestEachCallOfRedis(EachCall):
         self.url = redis_server.url
 
 
+@pytest.mark.slow
 class TestEachCallOfValkey(EachCall):
     @pytest.fixture(autouse=True)
     def server(self, valkey_server: Server) -> None:
@@ -92,6 +93,7 @@ class EachRight(EachCall):
             admin.acl_deluser(user)
 
 
+@pytest.mark.slow
 class TestEachRightOfRedis(EachRight):
     @pytest.fixture(autouse=True)
     def server(self, redis_server: Server) -> None:

@@ -68,6 +68,7 @@ def aliases(postgres_alias: str, roles: tuple[str, str]) -> Iterator[tuple[str, 
         cursor.execute(f"DROP ROLE {', '.join(roles)}")
 
 
+@pytest.mark.slow
 class TestLeastRights(LeasedQueueContract):
     @pytest.fixture(autouse=True)
     def database(self, aliases: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -59,8 +58,7 @@ def build(builder: str, out: Path) -> Path:
         if not util.find_spec(needed):
             missing(ModuleNotFoundError(f"'{needed}' is not installed: pip install '.[docs]'"))
     folder = out / builder
-    parsed = os.environ.get("DJUTILS_TEST_DOCTREES") or str(out / "doctrees")
-    run("sphinx", "-q", "-W", "--keep-going", "-b", builder, "-d", parsed, "docs", str(folder))
+    run("sphinx", "-q", "-W", "--keep-going", "-b", builder, "-d", str(out / "doctrees"), "docs", str(folder))
     return folder
 
 

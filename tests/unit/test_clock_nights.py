@@ -23,6 +23,8 @@ from djutils.queue.crontab import Crontab, crontab
 from .conftest import Declare
 from .times import Times
 
+pytestmark = pytest.mark.slow
+
 MINUTE = timedelta(minutes=1)
 AROUND = timedelta(hours=2)
 

@@ -24,6 +24,8 @@ from djutils.queue.queue import invoker
 from .commands_for_tests import fail, record
 from .helpers import make_delivery
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hunter2"
 
 
