@@ -212,10 +212,12 @@ def test_what_the_pages_show_of_python_runs(folder: Path) -> None:
     build("doctest", folder)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_pages_run() -> None:
     run(*RUN_EXAMPLES, "docs/examples", "--ignore=docs/examples/test_monitoring.py")
 
 
+@pytest.mark.slow
 def test_what_the_page_about_monitoring_shows_runs_with_sentry_and_prometheus() -> None:
     for needed in ("sentry_sdk", "prometheus_client"):
         if not util.find_spec(needed):
