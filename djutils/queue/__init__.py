@@ -10,7 +10,7 @@ from django.utils.module_loading import autodiscover_modules, import_string
 
 from .cancelling import Cancellation
 from .current import current_message
-from .decorators import crontab, periodic_command, queue_command
+from .decorators import crontab, every, periodic_command, queue_command
 from .exceptions import Drop, Postpone, Reject, Retry
 from .middleware.base import Middleware
 from .middleware.carry import CarryContext
@@ -35,6 +35,7 @@ __all__ = [
     "autodiscover",
     "crontab",
     "current_message",
+    "every",
     "invoker",
     "periodic_command",
     "progress",

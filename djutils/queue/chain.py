@@ -108,9 +108,9 @@ def pass_through(sent: tuple[Middleware, ...], command: Command, message: Messag
     return message
 
 
-def check_declared(options: Mapping[str, Any], where: str) -> None:
-    """Raise ``InvalidCommand`` for options that ``@queue_command`` does not take, or an invalid value."""
-    _check(options, DECLARED, "options", where)
+def check_declared(options: Mapping[str, Any], where: str, known: dict[str, Option] = DECLARED) -> None:
+    """Raise ``InvalidCommand`` for options that are neither ``known`` nor a middleware's, or an invalid value."""
+    _check(options, known, "options", where)
 
 
 def check_together(command_class: type[Command], where: str) -> None:

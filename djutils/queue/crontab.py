@@ -1,4 +1,4 @@
-"""``crontab(...)``: is a command due in this minute?"""
+"""``crontab(...)``, and cron's own five fields: is a command due in this minute, and when next?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from django.utils import timezone
 from .exceptions import InvalidCommand
 
 _SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
 _PART = re.compile(r"(?:\*|([a-z0-9]{1,3})(?:-([a-z0-9]{1,3}))?)(?:/([0-9]{1,4}))?")
 
 
@@ -64,6 +67,7 @@ _FIELDS: Mapping[str, _Field] = {
     "hour": _Field(0, 23),
     "minute": _Field(0, 59),
 }
+_CRON = "{minute} {hour} {day} {month} {day_of_week}"
 
 
 class Crontab:
@@ -74,11 +78,15 @@ class Crontab:
     is False, as Django uses them; otherwise only its fields are compared.
     """
 
-    def __init__(self, expression: str, left_out: str = "") -> None:
-        """``expression`` has the five fields of cron; ``left_out`` names the fields that default to ``*``."""
-        self._expression = expression
+    def __init__(self, expression: str, left_out: str = "", *, both_days: bool = True) -> None:
+        """``expression`` has the five fields of cron; ``left_out`` names the fields that default to ``*``.
+
+        ``both_days``: whether the day of the month and that of the week must match. In cron one of them is enough.
+        """
+        self.expression = expression
         self.left_out = left_out
         """Fields left out although a larger one is given, as text for a warning; usually empty."""
+        self._both_days = both_days
 
     def __call__(self, when: datetime) -> bool:
         when = when.replace(second=0, microsecond=0)
@@ -94,12 +102,25 @@ class Crontab:
         return self._after(before).astimezone(UTC) == minute
 
     def __repr__(self) -> str:
-        return f"<crontab {self._expression}>"
+        return f"<crontab {self.expression}>"
+
+    def following(self, when: datetime) -> datetime:
+        """Return the first minute after the aware ``when`` in which the command is due, in the same time zone."""
+        found = self._after(when)
+        # CronSim overlooks minutes where a zone changes by half an hour, unless it begins with them.
+        if (found - when) <= _DAY and (found.utcoffset() or _HOUR) % _HOUR != (
+            when.utcoffset() or _HOUR
+        ) % _HOUR:
+            minute = when.astimezone(UTC).replace(second=0, microsecond=0) + _MINUTE
+            while not self(found := minute.astimezone(when.tzinfo)):
+                minute += _MINUTE
+        return found
 
     def _after(self, when: datetime) -> datetime:
         """Return the first moment later than ``when`` at which the command is due."""
-        moments = CronSim(self._expression, when)
-        moments.day_and = True  # cron requires only one of the two day fields to match; djutils requires both
+        moments = CronSim(self.expression, when)
+        if self._both_days:
+            moments.day_and = True
         return next(moments)
 
 
@@ -128,14 +149,35 @@ def crontab(
     if positional:
         raise _by_name(positional)
     text = {name: _parsed(name, value) for name, value in given.items()}
-    schedule = Crontab("{minute} {hour} {day} {month} {day_of_week}".format(**text), _left_out(given))
+    schedule = Crontab(_CRON.format(**text), _left_out(given))
+    _refuse_if_never(schedule, f"crontab(month={month!r}, day={day!r})")
+    return schedule
+
+
+def from_cron(expression: str) -> Crontab:
+    """Return the schedule that ``expression``, a line of cron's five fields, means there.
+
+    The fields are minute, hour, day of the month, month and day of the week, each as for ``crontab``. As in cron, one of
+    the two day fields is enough if neither begins with ``*``. Raises ``InvalidCommand``.
+    """
+    parts = expression.split()
+    if len(parts) != len(_FIELDS):
+        raise InvalidCommand(
+            f"{expression!r} has {len(parts)} fields, and cron has five: minute, hour, day of the month, month and day "
+            f"of the week, such as '*/15 9-17 * * mon-fri'. Or write crontab(...) or every(...)."
+        )
+    given = dict(zip(("minute", "hour", "day", "month", "day_of_week"), parts, strict=True))
+    text = {name: _parsed(name, value) for name, value in given.items()}
+    schedule = Crontab(_CRON.format(**text), both_days=False)
+    _refuse_if_never(schedule, repr(expression))
+    return schedule
+
+
+def _refuse_if_never(schedule: Crontab, wrote: str) -> None:
     try:
         schedule._after(datetime(2000, 1, 1))  # noqa: DTZ001  (only the fields matter: a leap year has every day)
     except (CronSimError, StopIteration):
-        raise InvalidCommand(
-            f"crontab(month={month!r}, day={day!r}) can never match: these months have no such day."
-        ) from None
-    return schedule
+        raise InvalidCommand(f"{wrote} can never match: these months have no such day.") from None
 
 
 def project_zone() -> tzinfo | None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from asgiref.sync import async_to_sync
 
 from . import references
 from .chain import DECLARED, check_declared, check_together
 from .command import Command, limits_of, refuse_unimportable
-from .crontab import crontab
+from .command_options import Option, check_options
+from .crontab import crontab, from_cron
 from .current import running
 from .exceptions import InvalidCommand, TimeLimitExceeded
 from .interrupting import cancel_here, interruptible
 from .registry import registry
+from .schedule import OF_CLASSES, SCHEDULED, At, Misfire, Overlap, Schedule, every
 from .signatures import signature_of
+
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+"""The arguments of a call: by position, and by name."""
 
 
 class QueueCommand(Command):
@@ -28,12 +33,14 @@ class QueueCommand(Command):
     Enqueue it with ``invoker.enqueue(MyCommand(data))``.
     """
 
+    _options: ClassVar[dict[str, Option]] = DECLARED
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.execute is not Command.execute:
             refuse_unimportable(cls)
-            given = {name: value for name, value in vars(cls).items() if name in DECLARED}
-            check_declared(given, f"the command '{cls.__name__}'")
+            given = {name: value for name, value in vars(cls).items() if name in cls._options}
+            check_declared(given, f"the command '{cls.__name__}'", cls._options)
             check_together(cls, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
             if cls.models is not None:
@@ -46,11 +53,23 @@ class QueueCommand(Command):
 class PeriodicQueueCommand(QueueCommand):
     """A periodic command: also define ``validate_datetime()``."""
 
+    _options: ClassVar[dict[str, Option]] = DECLARED | OF_CLASSES
+    time_zone: ClassVar[str | None] = None
+    """The time zone of its schedule; None: ``TIME_ZONE``."""
+    enabled: ClassVar[bool] = True
+    """Whether the clock enqueues it."""
+    jitter: ClassVar[float | timedelta | None] = None
+    """Up to how many seconds (or a timedelta) after its minute it may run; None: at once."""
+    misfire: ClassVar[Misfire] = "skip"
+    """What happens to runs that were due while no consumer ran."""
+    overlap: ClassVar[Overlap] = "allow"
+    """What happens to a run that is due while the last one has not ended."""
+
     def validate_datetime(self, when: datetime) -> bool:
         """Return whether it should run in the minute of ``when``.
 
         Called once for every minute that passes, with its local time in ``TIME_ZONE``: aware, or naive
-        if ``USE_TZ`` is False. In an hour that occurs twice, ``when.fold`` is 1 the second time.
+        if ``USE_TZ`` is False. With a ``time_zone`` it is the local time there, aware. In an hour that occurs twice, ``when.fold`` is 1 the second time.
         """
         return False
 
@@ -70,7 +89,7 @@ def make_class(
     refuse_unimportable(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidCommand(f"'{function.__name__}' is a generator: calling it would run none of its code.")
-    check_declared(options, f"the command '{function.__name__}'")
+    check_declared(options, f"the command '{function.__name__}'", base._options)
     runs = as_plain(function, options.get("time_limit"))
 
     def execute(self: Command) -> Any:
@@ -93,15 +112,51 @@ def make_class(
     return type(function.__name__, (base,), members | extra | options)
 
 
-def is_schedule(function: Any) -> bool:
-    """Return whether ``function`` can tell synchronously, from a datetime, whether a command is due."""
-    return function is not crontab and not inspect.iscoroutinefunction(function) and takes(function, None)
+def scheduled(given: Any, options: Mapping[str, Any]) -> tuple[Schedule, Call, dict[str, Any]]:
+    """Return what ``@periodic_command`` was given: its schedule, the arguments of each call, and the other options.
+
+    Raises ``InvalidCommand`` for a schedule that cannot tell synchronously, from a datetime, whether a command is due.
+    """
+    check_options(
+        {name: one for name, one in options.items() if name in SCHEDULED}, SCHEDULED, "@periodic_command"
+    )
+    at = options.get("at")
+    rest = {name: one for name, one in options.items() if name not in {"at", "args", "kwargs"}}
+    call = tuple(options.get("args", ())), dict(options.get("kwargs", {}))
+    if isinstance(given, str) and at is None:
+        return from_cron(given), call, rest
+    if given is None and at is not None:
+        return At(at), call, rest
+    is_declared = given is not crontab and given is not every and not inspect.iscoroutinefunction(given)
+    if at is not None or not (callable(given) and is_declared and takes(given, None)):
+        raise InvalidCommand(
+            "Write @periodic_command(crontab(...)): it needs one of crontab(...), every(...), a line of cron's five "
+            "fields, at=datetime, or a function from a datetime to a bool."
+        )
+    return given, call, rest
 
 
-def takes(function: Any, *args: Any) -> bool:
+def declare_periodic(function: Any, schedule: Schedule, call: Call, options: dict[str, Any]) -> None:
+    """Register a periodic command that calls ``function`` with the arguments of ``call``; errors as ``make_class``."""
+    args, kwargs = call
+    if not takes(function, *args, **kwargs):
+        raise InvalidCommand(
+            f"The periodic command '{function.__name__}' must not require arguments, except those of args and kwargs."
+        )
+
+    def init(self: Command, data: Any = None) -> None:
+        Command.__init__(self, call if data is None else data)
+
+    extra: dict[str, Any] = {"validate_datetime": staticmethod(schedule)}
+    make_class(
+        function, PeriodicQueueCommand, options, extra | ({"__init__": init} if args or kwargs else {})
+    )
+
+
+def takes(function: Any, *args: Any, **kwargs: Any) -> bool:
     """Return whether ``function`` can be called with exactly these arguments."""
     try:
-        signature_of(function).bind(*args)
+        signature_of(function).bind(*args, **kwargs)
     except TypeError:
         return False
     except ValueError:  # a builtin without a signature

@@ -10,14 +10,14 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 from .chain import CalledOptions, DeclaredOptions, check_called
 from .command import Command
 from .crontab import crontab
-from .declaring import PeriodicQueueCommand, QueueCommand, is_schedule, make_class, takes
-from .exceptions import InvalidCommand
+from .declaring import QueueCommand, declare_periodic, make_class, scheduled
 from .other_names import what_to_write
 from .queue import invoker
 from .results import Result
+from .schedule import CalledByClock, every
 from .signatures import Parameters
 
-__all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
+__all__ = ["CommandFunction", "crontab", "every", "periodic_command", "queue_command"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -143,25 +143,40 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     return functools.partial(_decorate, options=options)
 
 
-def periodic_command(
-    validate_datetime: Callable[[datetime], bool], **options: Unpack[DeclaredOptions]
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Have a function run by the clock, whenever ``validate_datetime`` returns True for a minute.
+class PeriodicOptions(DeclaredOptions, CalledByClock, total=False):
+    """All options of ``@periodic_command``."""
 
-    Usually that is a ``crontab(...)``. Your own function is called once for every minute that
-    passes, with the local time in ``TIME_ZONE``: aware, or naive if ``USE_TZ`` is False. The decorated
-    function takes no arguments; calling it still runs it at once. Options as for ``queue_command``.
+
+def periodic_command(
+    validate_datetime: Callable[[datetime], bool] | str | None = None, **options: Unpack[PeriodicOptions]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Have a function run by the clock, in each minute for which ``validate_datetime`` returns True.
+
+    That is a ``crontab(...)``, an ``every(...)``, a line of cron's five fields such as ``"*/15 9-17 * * mon-fri"``, or
+    your own function. That one is called once for every minute that passes, with the local time in ``TIME_ZONE``:
+    aware, or naive if ``USE_TZ`` is False. Calling the decorated function still runs it at once.
+
+    Options are those of ``queue_command``, and:
+
+    * ``at``: instead of ``validate_datetime``: once, in the minute of this datetime; a naive one is a local time of
+      the schedule's time zone
+    * ``time_zone``: the time zone of the schedule, such as ``"Europe/Berlin"``; your own function gets the local time
+      there, aware; default ``TIME_ZONE``
+    * ``enabled``: False: the clock leaves it out
+    * ``jitter``: seconds, or a timedelta, up to which a run is delayed, so that not all commands of a minute run at once
+    * ``misfire``: what was due while no consumer ran: ``"skip"``, the default, leaves it out, ``"once"`` has one run for
+      all of it, ``"all"`` catches up each, up to the last 100
+    * ``overlap``: what is due while the last run has not ended: ``"allow"``, the default, enqueues it, ``"skip"`` leaves
+      it out, ``"queue"`` enqueues it when that has ended, and then no more than one
+    * ``args``, ``kwargs``: the arguments of each call
+
+    Raises ``InvalidCommand`` for a schedule or an option that cannot work, and arguments that the function does not
+    take.
     """
-    if not is_schedule(validate_datetime):
-        raise InvalidCommand(
-            "Write @periodic_command(crontab(...)): it needs a function from a datetime to a bool."
-        )
+    schedule, call, rest = scheduled(validate_datetime, options)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        if not takes(function):
-            raise InvalidCommand(f"The periodic command '{function.__name__}' must not require arguments.")
-        when = {"validate_datetime": staticmethod(validate_datetime)}
-        make_class(function, PeriodicQueueCommand, {**options}, when)
+        declare_periodic(function, schedule, call, rest)
         return function
 
     return decorate

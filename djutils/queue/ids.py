@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import re
@@ -27,6 +28,12 @@ def new_id(milliseconds: int | None = None) -> str:
         fraction = _random.getrandbits(12)
     # The version follows the milliseconds; the variant is at the start of the second half.
     return _pack_halves(milliseconds << 16 | 7 << 12 | fraction, 1 << 63 | _random.getrandbits(62)).hex()
+
+
+def id_of(key: str, milliseconds: int) -> str:
+    """Return the id of what is known by ``key``, made at that moment: the same one in every process."""
+    digest = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=10).digest())
+    return _pack_halves(milliseconds << 16 | 7 << 12 | digest >> 68, 1 << 63 | digest & (1 << 62) - 1).hex()
 
 
 def moment_of(id: str) -> datetime | None:

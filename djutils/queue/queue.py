@@ -29,6 +29,7 @@ from .pausing import Pause
 from .reading import searched_queues
 from .registry import registry
 from .results import Result, find
+from .schedule import is_due
 from .sending import announce, pack, seal, send
 from .shipment import Parcel
 
@@ -214,7 +215,7 @@ class Invoker:
         return None if message is None else _result(message)
 
     def enqueue_periodic_commands(self, dt: datetime | None = None) -> list[Result]:
-        """Enqueue each periodic command whose ``validate_datetime(dt)`` is true, and return a handle for each.
+        """Enqueue each periodic command that is due at ``dt``, and return a handle for each.
 
         ``dt`` is the local time, by default now. Consumers do this by themselves, once a minute; this
         is for a site that has none, and each call enqueues again.
@@ -222,9 +223,7 @@ class Invoker:
         refuse_coroutine(self.queue, "await sync_to_async(invoker.enqueue_periodic_commands)()")
         moment = dt or (timezone.localtime() if django_settings.USE_TZ else timezone.now())
         return [
-            self.enqueue(command)
-            for command in registry.get_periodic_commands()
-            if command.validate_datetime(moment)  # type: ignore[attr-defined]  # a periodic one has it
+            self.enqueue(command) for command in registry.get_periodic_commands() if is_due(command, moment)
         ]
 
     def flush(self) -> None:

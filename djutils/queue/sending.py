@@ -27,11 +27,12 @@ from .shipment import Parcel, is_only_of_a_test, send_after
 from .signals import command_enqueued
 
 
-def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parcel:
+def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str = "") -> Parcel:
     """Return ``command`` ready to be sent to ``queue``; raise ``EnqueueError`` or ``InvalidCommand`` if it cannot be sent.
 
     What ``runs_here``, in eager mode, no consumer has to find, and it may be atomic although a MemoryQueue,
-    which tests put in the place of the project's own, is in no database.
+    which tests put in the place of the project's own, is in no database. ``id`` is that of the message, by default a
+    new one.
     """
     command_class = type(command)
     sent, encode, limit = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
@@ -52,6 +53,8 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False) -> Parc
         check_options(given, CALLED, f"this '{command.name}'")
         sent = chain_of(command_class, carries=True).sent
     message = registry.get_message_for_command(command, queue.name)
+    if id:
+        message = message._replace(id=id)
     if sent:
         message = pass_through(sent, command, message)
     data = encode(message)

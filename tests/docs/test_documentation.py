@@ -20,6 +20,7 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.bin.options import ACTIONS, parse
 from djutils.queue.chain import CALLED, DECLARED
 from djutils.queue.conf import NAMES, QueueSettings
+from djutils.queue.schedule import SCHEDULED
 from djutils.queue.workers.options import ConsumerOptions
 from tests.conftest import missing
 
@@ -83,7 +84,7 @@ def test_every_setting_is_in_the_reference(reference: dict[str, str], name: str)
     assert re.search(rf"\b{name}\b.*= {re.escape(repr(getattr(QueueSettings, name)))}", reference["settings"])
 
 
-@pytest.mark.parametrize("option", sorted({*DECLARED, *CALLED}))
+@pytest.mark.parametrize("option", sorted({*DECLARED, *CALLED, *SCHEDULED}))
 def test_every_option_of_the_decorators_is_in_the_reference(reference: dict[str, str], option: str) -> None:
     assert re.search(rf'"{option}"', reference["decorators"])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from pytest_django import Settings
 from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.memory import MemoryQueue
-from djutils.queue.crontab import Crontab, crontab
+from djutils.queue.crontab import Crontab, crontab, from_cron
 
 from .conftest import Declare
 from .times import Times
@@ -113,23 +114,24 @@ Runs = dict[str, list[datetime]]
 StepThrough = Callable[[Night], Runs]
 
 
+def steps(memory: MemoryQueue, night: Night) -> Runs:
+    runs: Runs = defaultdict(list)
+    times = Times(night.minutes()[0])
+    clocks = [times.clock(queues.fresh(memory.name)) for _ in range(2)]
+    for minute in night.minutes():
+        times.until(minute)
+        for clock in clocks:
+            clock.tick()
+        for data in iter(memory.read, None):
+            runs[codec.decode(data, memory.name).command].append(minute)
+    return runs
+
+
 @pytest.fixture
 def step_through(memory: MemoryQueue, project: bool) -> StepThrough:
     """Steps the clocks of two consumers through a night; returns when each command was enqueued."""
 
-    def step(night: Night) -> Runs:
-        runs: Runs = defaultdict(list)
-        times = Times(night.minutes()[0])
-        clocks = [times.clock(queues.fresh(memory.name)) for _ in range(2)]
-        for minute in night.minutes():
-            times.until(minute)
-            for clock in clocks:
-                clock.tick()
-            for data in iter(memory.read, None):
-                runs[codec.decode(data, memory.name).command].append(minute)
-        return runs
-
-    return step
+    return partial(steps, memory)
 
 
 def declare_fixed(declare: Declare, night: Night) -> None:
@@ -145,6 +147,32 @@ def test_a_command_of_a_fixed_time_runs_once_in_a_night_in_which_clocks_are_chan
     runs = step_through(night)
     found = [[f"{night.local(m):%H:%M%z}" for m in runs[f"made_up.at_{n}"]] for n in range(len(night.fixed))]
     assert dict(zip(night.fixed, found, strict=True)) == {text: [run] for text, run in night.fixed.items()}
+
+
+def test_each_schedule_keeps_the_rule_in_its_own_time_zone(
+    memory: MemoryQueue, settings: Settings, declare: Declare, night: Night
+) -> None:
+    settings.TIME_ZONE = "Asia/Kolkata"
+    for number, text in enumerate(night.fixed):
+        hour, _, minute = text.partition(":")
+        declare(
+            f"@periodic_command('{int(minute)} {hour} * * *', time_zone='{night.zone}')\ndef at_{number}(): pass"
+        )
+    runs = steps(memory, night)
+    found = [[f"{night.local(m):%H:%M%z}" for m in runs[f"made_up.at_{n}"]] for n in range(len(night.fixed))]
+    assert dict(zip(night.fixed, found, strict=True)) == {text: [run] for text, run in night.fixed.items()}
+
+
+@pytest.mark.parametrize(
+    "expression", ["* * * * *", "*/15 * * * *", "30 * * * *", "*/7 2 * * *", "15 2 * * *", "45 1,23 * * *"]
+)
+def test_the_next_moments_are_those_at_which_it_is_due(night: Night, expression: str) -> None:
+    schedule, zone = from_cron(expression), ZoneInfo(night.zone)
+    minutes = night.minutes()
+    moment, following = minutes[0] - MINUTE, []
+    while (moment := schedule.following(moment.astimezone(zone)).astimezone(UTC)) <= minutes[-1]:
+        following.append(moment)
+    assert following == [minute for minute in minutes if schedule(minute.astimezone(zone))]
 
 
 def test_a_star_in_the_hour_or_the_minute_follows_real_time(

@@ -212,7 +212,7 @@ def test_the_declared_options_reach_the_command(declare: Declare) -> None:
             "async def due(when): pass\n@periodic_command(due)\ndef one(): pass",
             r"Write @periodic_command\(crontab\(...\)\)",
         ),
-        ("periodic_command('0 * * * *')", r"Write @periodic_command\(crontab\(...\)\)"),
+        ("periodic_command()", r"Write @periodic_command\(crontab\(...\)\)"),
     ],
 )
 def test_what_no_consumer_could_find_is_refused_at_declaration(

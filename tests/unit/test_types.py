@@ -13,6 +13,7 @@ from textwrap import indent
 import pytest
 
 from djutils.queue.chain import CALLED, DECLARED
+from djutils.queue.schedule import SCHEDULED
 from tests.unit.editors import Editor
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 USER = """
 from datetime import datetime, timedelta
 from djutils.queue import (
-    PeriodicQueueCommand, QueueCommand, Reject, Retry, crontab, invoker, periodic_command, queue_command,
+    PeriodicQueueCommand, QueueCommand, Reject, Retry, crontab, every, invoker, periodic_command, queue_command,
 )
 
 @queue_command
@@ -38,6 +39,15 @@ async def later(a: int) -> str: return ""
 
 @periodic_command(crontab(hour=3, minute="*/5"), priority=1, max_attempts=3, expires=timedelta(minutes=5))
 def by_clock() -> float: return 1.0
+
+@periodic_command("0 3 * * *", time_zone="Europe/Berlin", jitter=timedelta(minutes=5), args=(1,))
+def by_line(a: int) -> float: return 1.0
+
+@periodic_command(every(minutes=5), enabled=False, jitter=30)
+def by_period() -> float: return 1.0
+
+@periodic_command(at=datetime(2030, 1, 1))
+def at_once() -> float: return 1.0
 
 @periodic_command(lambda when: when.minute == 7)
 def by_my_clock() -> float: return 1.0
@@ -66,6 +76,8 @@ SEEN = {
     "later(1)": "Result",
     "by_clock()": "float",
     "by_my_clock()": "float",
+    "by_line(1)": "float",
+    "at_once()": "float",
     "invoker.enqueue(Greeting(1))": "Result",
     "await invoker.aenqueue(Greeting(1))": "Result",
     "await invoker.aenqueue_many([bare.command(1)])": "list[Result]",
@@ -84,6 +96,9 @@ FAULTS = [
     "@periodic_command(crontab(minute=5), prioritty=3)\ndef f() -> None: ...",
     "@periodic_command(crontab(minute=5), priority='high')\ndef f() -> None: ...",
     "@periodic_command(crontab)\ndef f() -> None: ...",
+    "@periodic_command('0 3 * * *', time_zone=3)\ndef f() -> None: ...",
+    "@periodic_command(every(minutes='5'))\ndef f() -> None: ...",
+    "@queue_command(time_zone='Europe/Berlin')\ndef f() -> None: ...",
     "@periodic_command(crontab(minuet=5))\ndef f() -> None: ...",
     "bare.using(prioritty=3)",
     "bare.using(priority='3')",
@@ -194,7 +209,7 @@ def editor(module: Path) -> Iterator[Editor]:
     [
         ("@queue_command(", DECLARED),
         ("@queue_command(priority=1, max_", ["max_attempts"]),
-        ("@periodic_command(crontab(minute=5), ", ["validate_datetime", *DECLARED]),
+        ("@periodic_command(crontab(minute=5), ", ["validate_datetime", *DECLARED, *SCHEDULED]),
         ("bare.using(", CALLED),
     ],
 )

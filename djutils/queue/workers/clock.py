@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from django.conf import settings as django_settings
+from typing import Any
 
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.border import border
 from djutils.queue.conf import settings
-from djutils.queue.crontab import project_zone
 from djutils.queue.exceptions import BackendError, BackendUnavailable
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
+from djutils.queue.schedule import is_due, local_time, run_key, spread
 from djutils.queue.sending import pack, send_once
+
+from .ledger import Ledger
 
 logger = logging.getLogger("djutils.queue.workers.clock")
 
@@ -41,8 +43,10 @@ def _time_of_day() -> float:
 class _Due:
     """A command that is due to be enqueued for a minute."""
 
+    name: str
     command: PeriodicQueueCommand
     queue: BaseQueue
+    minute: int
     key: str
     warned: bool = False
 
@@ -60,7 +64,7 @@ class Clock:
         now: Callable[[], float] = _time_of_day,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._queues = by_name
+        self._ledgers = {name: Ledger(queue) for name, queue in by_name.items()}
         self._now = now
         self._monotonic = monotonic
         self._looked = now(), monotonic()
@@ -87,21 +91,28 @@ class Clock:
         """
         self.look()
         out_of_reach: dict[str, BackendUnavailable] = {}
-        # Failed ones come last: their effect on the queue must not stop the others.
-        for name, due in sorted(self._due.items(), key=lambda item: item[0] in self._failing):
-            if due.queue.name in out_of_reach:
-                continue
-            try:
-                self._enqueue(name, due)
-            except BackendError as error:
-                self._failing.add(name)
-                if isinstance(error, BackendUnavailable):
-                    out_of_reach[due.queue.name] = error
-                elif not due.warned:
-                    logger.warning("%s was not enqueued yet; it is retried soon: %s", due.key, error)
-                due.warned = True
+        for ledger in self._ledgers.values():
+            if ledger.minute != self._last:
+                with _noted(ledger.queue, out_of_reach):
+                    self._catch_up(ledger)
+        # Failed ones come last: their effect on the queue must not stop the others. Of one command the earliest is first.
+        waiting = sorted(self._due.items(), key=lambda item: (item[1].name in self._failing, item[1].minute))
+        for slot, due in waiting:
+            if due.queue.name not in out_of_reach:
+                self._try(slot, due, out_of_reach)
         if out_of_reach:
             raise next(iter(out_of_reach.values()))
+
+    def _try(self, slot: str, due: _Due, out_of_reach: dict[str, BackendUnavailable]) -> None:
+        try:
+            self._enqueue(slot, due)
+        except BackendError as error:
+            self._failing.add(due.name)
+            if isinstance(error, BackendUnavailable):
+                out_of_reach[due.queue.name] = error
+            elif not due.warned:
+                logger.warning("%s was not enqueued yet; it is retried soon: %s", due.key, error)
+            due.warned = True
 
     def look(self) -> None:
         """Record what was due in the minutes since the last look, once per command.
@@ -127,7 +138,7 @@ class Clock:
                 "also in minutes that occur a second time."
                 if jump < 0
                 else "The clock of this machine jumped forward by %s s, or the machine slept; periodic "
-                "commands continue with the new time, and what was due in between is not caught up.",
+                "commands continue with the new time, and what was due in between is caught up only where misfire says so.",
                 f"{abs(jump):,.0f}",
             )
         return minute
@@ -138,35 +149,73 @@ class Clock:
         self._times[minute] = times + 1
         if len(self._times) > _DAY:
             del self._times[next(iter(self._times))]
-        stamp = datetime.fromtimestamp(minute * _MINUTE, UTC).isoformat(timespec="minutes")
         # The keys of a minute that occurs again are used up; every clock that saw it knows that.
-        stamp = f"{stamp} again {times}" if times else stamp
-        moment = _local(minute)
-        for command_class in registry:
-            if issubclass(command_class, PeriodicQueueCommand):
-                self._check(command_class, moment, stamp)
+        again = f" again {times}" if times else ""
+        moment = local_time(minute, None)
+        for name in self._names():
+            stamp = run_key(name, minute).removeprefix(f"{name} ") + again
+            with _isolated(f"{name} was not enqueued for {stamp}: its validate_datetime failed"):
+                command, ledger = self._made(name)
+                if ledger is not None and is_due(command, moment):
+                    self._add(name, command, ledger.queue, minute, again)
 
-    def _check(self, command_class: type[PeriodicQueueCommand], moment: datetime, stamp: str) -> None:
-        name = command_class.name
-        try:
-            command = command_class()
-            queue = self._queues.get(command.queue_name or settings.queue_name)
-            # The consumer of another queue has its own clock.
-            if queue is not None and command.validate_datetime(moment):
-                self._due[name] = _Due(command, queue, f"{name} {stamp}")
-        except (Exception, SystemExit):
-            logger.exception(
-                "%s was not enqueued for %s: its validate_datetime failed. The other periodic commands continue.",
-                name,
-                stamp,
-            )
+    def _catch_up(self, ledger: Ledger) -> None:
+        """Read the ledger for this minute, and record what is to be enqueued late."""
+        commands = {}
+        for name in self._names():
+            with suppress(Exception, SystemExit):  # one that cannot be made was logged when it was looked at
+                command, its_own = self._made(name)
+                if its_own is ledger:
+                    commands[name] = command
+        ledger.read(commands, self._last)
+        for name, command in commands.items():
+            with _isolated(f"What {name} has missed is not caught up: its validate_datetime failed"):
+                missed = [minute for minute in ledger.missed(name, command) if minute not in self._times]
+                for minute in missed:
+                    self._add(name, command, ledger.queue, minute, is_late=True)
 
-    def _enqueue(self, name: str, due: _Due) -> None:
+    def _names(self) -> list[str]:
+        return [one.name for one in registry if issubclass(one, PeriodicQueueCommand)]
+
+    def _made(self, name: str) -> tuple[PeriodicQueueCommand, Ledger | None]:
+        """Return the command of that name and the ledger of its queue: None if another consumer empties that one."""
+        command: Any = registry.get_class(name)()
+        return command, self._ledgers.get(command.queue_name or settings.queue_name)
+
+    def _add(
+        self,
+        name: str,
+        command: PeriodicQueueCommand,
+        queue: BaseQueue,
+        minute: int,
+        again: str = "",
+        *,
+        is_late: bool = False,
+    ) -> None:
+        key = f"{run_key(name, minute)}{again}"
+        each = command.misfire == "all" and command.overlap != "queue"
+        slot = key if each else name
+        if is_late and slot in self._due:
+            return
+        if wait := spread(key, command.jitter):
+            command = copy(command)
+            command.run_after = wait
+        self._due[slot] = _Due(name, command, queue, minute, key)
+
+    def _enqueue(self, slot: str, due: _Due) -> None:
         """Enqueue ``due`` and remove it; raise ``BackendError`` if the queue did not accept it now."""
+        name, ledger = due.name, self._ledgers[due.queue.name]
+        id = ledger.id_of(due.key, due.minute)
         try:
-            parcel = pack(due.command, due.queue)
+            ledger.refuse_unsupported(name, due.command)
+            parcel = pack(due.command, due.queue, id=id)
             with border(due.queue):
-                sent = send_once(due.queue, due.key, parcel)
+                if before := ledger.is_in_the_way(name, due.command, due.minute, id):
+                    self._pass(slot, due, before)
+                    return
+                if send_once(due.queue, due.key, parcel):
+                    logger.info("%s %s enqueued by the clock", id, name)
+                ledger.note(name, due.command, due.minute, id)
         except BackendUnavailable as error:
             raise BackendUnavailable(f"{due.key} was not enqueued yet: {error}") from error
         except BackendError:
@@ -175,14 +224,37 @@ class Clock:
             logger.exception(
                 "%s was not enqueued: it cannot be sent. The other periodic commands continue.", due.key
             )
-        else:
-            if sent:
-                logger.info("%s %s enqueued by the clock", parcel.message.id, name)
         self._failing.discard(name)
-        del self._due[name]
+        del self._due[slot]
+
+    def _pass(self, slot: str, due: _Due, before: str) -> None:
+        """Do not enqueue ``due`` now: its last run, ``before``, has not ended."""
+        waits = due.command.overlap == "queue"
+        self._ledgers[due.queue.name].note_passed(due.name, due.minute)
+        if not due.warned:
+            then = "it is enqueued when that has ended" if waits else "this run is left out"
+            logger.info("%s was not enqueued: its last run, %s, has not ended; %s.", due.key, before, then)
+        due.warned = True
+        if not waits:
+            del self._due[slot]
 
 
-def _local(minute: int) -> datetime:
-    """Return the local time of ``minute``: aware, or naive if ``USE_TZ`` is False, as in Django."""
-    moment = datetime.fromtimestamp(minute * _MINUTE, project_zone())
-    return moment if django_settings.USE_TZ else moment.replace(tzinfo=None)
+@contextmanager
+def _noted(queue: BaseQueue, out_of_reach: dict[str, BackendUnavailable]) -> Iterator[None]:
+    """Note a queue that is out of reach, and go on."""
+    try:
+        with border(queue):
+            yield
+    except BackendUnavailable as error:
+        out_of_reach[queue.name] = error
+
+
+@contextmanager
+def _isolated(text: str) -> Iterator[None]:
+    """Log what the project's code raises: the other periodic commands continue."""
+    try:
+        yield
+    except BackendError:
+        raise
+    except (Exception, SystemExit):
+        logger.exception("%s. The other periodic commands continue.", text)
