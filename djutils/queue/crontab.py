@@ -86,7 +86,7 @@ class Crontab:
         self.expression = expression
         self.left_out = left_out
         """Fields left out although a larger one is given, as text for a warning; usually empty."""
-        self._both_days = both_days
+        self.both_days = both_days
 
     def __call__(self, when: datetime) -> bool:
         when = when.replace(second=0, microsecond=0)
@@ -119,7 +119,7 @@ class Crontab:
     def _after(self, when: datetime) -> datetime:
         """Return the first moment later than ``when`` at which the command is due."""
         moments = CronSim(self.expression, when)
-        if self._both_days:
+        if self.both_days:
             moments.day_and = True
         return next(moments)
 

@@ -19,7 +19,7 @@ from .current import running
 from .exceptions import InvalidCommand, TimeLimitExceeded
 from .interrupting import cancel_here, interruptible
 from .registry import registry
-from .schedule import OF_CLASSES, SCHEDULED, At, Misfire, Overlap, Schedule, every
+from .schedule import OF_CLASSES, SCHEDULED, At, Misfire, Overlap, Rule, every
 from .signatures import signature_of
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -112,7 +112,7 @@ def make_class(
     return type(function.__name__, (base,), members | extra | options)
 
 
-def scheduled(given: Any, options: Mapping[str, Any]) -> tuple[Schedule, Call, dict[str, Any]]:
+def scheduled(given: Any, options: Mapping[str, Any]) -> tuple[Rule, Call, dict[str, Any]]:
     """Return what ``@periodic_command`` was given: its schedule, the arguments of each call, and the other options.
 
     Raises ``InvalidCommand`` for a schedule that cannot tell synchronously, from a datetime, whether a command is due.
@@ -120,23 +120,28 @@ def scheduled(given: Any, options: Mapping[str, Any]) -> tuple[Schedule, Call, d
     check_options(
         {name: one for name, one in options.items() if name in SCHEDULED}, SCHEDULED, "@periodic_command"
     )
-    at = options.get("at")
     rest = {name: one for name, one in options.items() if name not in {"at", "args", "kwargs"}}
     call = tuple(options.get("args", ())), dict(options.get("kwargs", {}))
+    return as_rule(given, options.get("at")), call, rest
+
+
+def as_rule(given: Any, at: datetime | None) -> Rule:
+    """Return what says when a command is due: from ``given``, or once at the moment ``at``. Raises ``InvalidCommand``."""
     if isinstance(given, str) and at is None:
-        return from_cron(given), call, rest
+        return from_cron(given)
     if given is None and at is not None:
-        return At(at), call, rest
+        return At(at)
     is_declared = given is not crontab and given is not every and not inspect.iscoroutinefunction(given)
     if at is not None or not (callable(given) and is_declared and takes(given, None)):
         raise InvalidCommand(
             "Write @periodic_command(crontab(...)): it needs one of crontab(...), every(...), a line of cron's five "
             "fields, at=datetime, or a function from a datetime to a bool."
         )
-    return given, call, rest
+    rule: Rule = given
+    return rule
 
 
-def declare_periodic(function: Any, schedule: Schedule, call: Call, options: dict[str, Any]) -> None:
+def declare_periodic(function: Any, schedule: Rule, call: Call, options: dict[str, Any]) -> None:
     """Register a periodic command that calls ``function`` with the arguments of ``call``; errors as ``make_class``."""
     args, kwargs = call
     if not takes(function, *args, **kwargs):

@@ -28,6 +28,9 @@
     │   ├── ResultTimeout              also Python's TimeoutError: the call goes on
     │   └── CommandFailed              what it raised cannot be raised here
     │       └── Cancelled
+    ├── ScheduleError                  nothing was changed
+    │   ├── ScheduleNotFound           also Python's LookupError
+    │   └── ScheduleExists
     ├── NotStorable                    no store keeps such a key, value or time to live
     ├── TimeLimitExceeded              raised in a command that runs for too long
     ├── ConsumerError                  the daemon cannot start, stop or report its status
@@ -170,6 +173,18 @@ class CommandFailed(ResultError):
 
 class Cancelled(CommandFailed):
     """The command was cancelled, or dropped itself."""
+
+
+class ScheduleError(QueueException):
+    """This cannot be done with a schedule; nothing was changed."""
+
+
+class ScheduleNotFound(ScheduleError, LookupError):
+    """There is no schedule of this name."""
+
+
+class ScheduleExists(ScheduleError):
+    """There is a schedule of this name already; nothing was changed."""
 
 
 class NotStorable(QueueException):

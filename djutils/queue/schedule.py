@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
 from typing import Annotated, Any, Literal, TypedDict, get_args
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from .exceptions import InvalidCommand
 MINUTE = 60
 _LONGEST_JITTER = 24 * 3600.0
 _A_DAY = 24 * 60
+_LAST = 100 * 366 * _A_DAY
+"""A minute that no schedule of today comes to: in the year 2070."""
 _SPANS = (60, _A_DAY, 31 * _A_DAY, 366 * _A_DAY)
 
 
@@ -91,14 +94,17 @@ def local_time(minute: int, zone: str | None) -> datetime:
 
     Without a ``zone`` it is that of ``TIME_ZONE``: aware, or naive if ``USE_TZ`` is False, as in Django.
     """
-    moment = datetime.fromtimestamp(minute * MINUTE, ZoneInfo(zone) if zone else project_zone())
+    moment = datetime.fromtimestamp(minute * MINUTE, _zone(zone))
     return moment if zone or django_settings.USE_TZ else moment.replace(tzinfo=None)
 
 
 def is_due(command: Any, when: datetime) -> bool:
     """Return whether the periodic ``command`` is due at ``when``, a local time of ``TIME_ZONE``, and enabled."""
-    if not getattr(command, "enabled", True):
-        return False
+    return getattr(command, "enabled", True) and matches(command, when)
+
+
+def matches(command: Any, when: datetime) -> bool:
+    """Return whether ``when``, a local time of ``TIME_ZONE``, is a minute of the periodic ``command``, enabled or not."""
     if zone := getattr(command, "time_zone", None):
         when = local_time(number_of(when), zone)
     return bool(command.validate_datetime(when))
@@ -118,7 +124,7 @@ def due_minutes(command: Any, after: int, until: int) -> Iterator[int]:
             if schedule(local_time(minute, zone))
         )
         return
-    when = datetime.fromtimestamp(after * MINUTE, ZoneInfo(zone) if zone else project_zone())
+    when = datetime.fromtimestamp(after * MINUTE, _zone(zone))
     while (when := following(when)) and (number := number_of(when)) <= until:
         yield number
 
@@ -134,11 +140,21 @@ def latest_due(command: Any, after: int, until: int, most: int) -> list[int]:
     return [*found]
 
 
+def upcoming(command: Any, after: int, count: int) -> list[datetime]:
+    """Return up to ``count`` moments after the minute ``after`` at which the periodic ``command`` is due, in its time zone.
+
+    A function of the project's own is asked for each minute of one day.
+    """
+    is_known = getattr(command.validate_datetime, "following", None) is not None
+    minutes = due_minutes(command, after, _LAST if is_known else after + _A_DAY)
+    return [datetime.fromtimestamp(one * MINUTE, _zone(command.time_zone)) for one in islice(minutes, count)]
+
+
 def text_of(command: Any) -> str:
-    """Return the schedule of the periodic ``command`` as text: the same one for the same schedule, '' for one that is off."""
+    """Return the schedule of the periodic ``command`` as text: the same one for the same schedule."""
     schedule = command.validate_datetime
     own = getattr(schedule, "__qualname__", "") or repr(schedule)
-    return f"{own} {command.time_zone or ''}".rstrip() if command.enabled else ""
+    return f"{own} {command.time_zone or ''}".rstrip()
 
 
 def run_key(name: str, minute: int) -> str:
@@ -157,6 +173,10 @@ def spread(key: str, jitter: float | timedelta | None) -> timedelta | None:
 
 Misfire = Literal["skip", "once", "all"]
 Overlap = Literal["allow", "skip", "queue"]
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    return ZoneInfo(name) if name else project_zone()
 
 
 def _is_zone(value: Any) -> bool:
@@ -207,4 +227,5 @@ class CalledByClock(ScheduleOptions, total=False):
 OF_CLASSES = options_of(ScheduleOptions)
 SCHEDULED = options_of(CalledByClock)
 
-Schedule = Callable[[datetime], bool]
+Rule = Callable[[datetime], bool]
+"""From a datetime to whether a command is due in its minute."""

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from djutils.queue import every, schedules
+from djutils.queue.exceptions import ScheduleExists
 from tests.consumers import Consumer
 from tests.project import clock
 from tests.project.app import commands, nightly
@@ -18,6 +20,7 @@ from tests.sites import Site
 from tests.waiting import wait_until
 
 EVERYWHERE = pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb", "redis"], indirect=True)
+EACH_MINUTE = "tests.project.app.nightly.each_minute"
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -46,6 +49,41 @@ def test_a_consumer_killed_at_the_tick_neither_doubles_nor_loses_a_run(site: Sit
         consumer.stop()
 
     assert set(Counter(runs(site)).values()) == {1}, site.logs()
+
+
+@EVERYWHERE
+def test_what_is_made_and_switched_is_kept_in_every_store(site: Site) -> None:
+    added = schedules.add("mine", commands.append, "0 3 * * *", args=(site.file(), 1), misfire="once")
+    schedules.disable("mine")
+    schedules.disable(EACH_MINUTE)
+    with pytest.raises(ScheduleExists):
+        schedules.add("mine", commands.append, "0 4 * * *", args=(site.file(), 1))
+
+    found = {one.name: one for one in schedules.all(site.queue.name)}
+    assert found["mine"] == added._replace(enabled=False)
+    assert not found[EACH_MINUTE].enabled
+    schedules.enable("mine")
+    result = schedules.run_now("mine")
+    assert schedules.get("mine").last_result == result
+    site.consumer().ready()
+    site.wait_until_empty()
+    assert len(commands.lines(site.file())) == 1
+    schedules.remove("mine")
+    assert {one.name for one in schedules.all()} == found.keys() - {"mine"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("site", ["postgres", "redis"], indirect=True)
+def test_consumers_follow_within_a_minute(site: Site) -> None:
+    site.environment[nightly.FILE] = site.file("runs")
+    for number in range(2):
+        site.consumer(log=f"{number}.log", periodic=True).ready()
+    schedules.disable(EACH_MINUTE)
+    schedules.add("mine", commands.append, every(minutes=1), args=(site.file(), 1))
+    wait_until(lambda: commands.lines(site.file()), timeout=130, why=site.logs)
+    site.wait_until_empty()
+    assert len(commands.lines(site.file())) == 1
+    assert len({*runs(site)}) <= 1, "the minute in which it was switched off"
 
 
 NIGHTS = {

@@ -17,14 +17,16 @@ from typing import Any
 
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.backends.border import border
+from djutils.queue.command import Command
 from djutils.queue.conf import settings
 from djutils.queue.exceptions import BackendError, BackendUnavailable
+from djutils.queue.made_schedules import MadeSchedule
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
-from djutils.queue.schedule import is_due, local_time, run_key, spread
+from djutils.queue.schedule import local_time, matches, run_key, spread
 from djutils.queue.sending import pack, send_once
 
-from .ledger import Ledger
+from .ledger import Ledger, Planned
 
 logger = logging.getLogger("djutils.queue.workers.clock")
 
@@ -44,7 +46,7 @@ class _Due:
     """A command that is due to be enqueued for a minute."""
 
     name: str
-    command: PeriodicQueueCommand
+    planned: Planned
     queue: BaseQueue
     minute: int
     key: str
@@ -104,6 +106,9 @@ class Clock:
             raise next(iter(out_of_reach.values()))
 
     def _try(self, slot: str, due: _Due, out_of_reach: dict[str, BackendUnavailable]) -> None:
+        if not self._ledgers[due.queue.name].is_on(due.name, due.planned):
+            del self._due[slot]
+            return
         try:
             self._enqueue(slot, due)
         except BackendError as error:
@@ -151,71 +156,75 @@ class Clock:
             del self._times[next(iter(self._times))]
         # The keys of a minute that occurs again are used up; every clock that saw it knows that.
         again = f" again {times}" if times else ""
-        moment = local_time(minute, None)
         for name in self._names():
             stamp = run_key(name, minute).removeprefix(f"{name} ") + again
             with _isolated(f"{name} was not enqueued for {stamp}: its validate_datetime failed"):
-                command, ledger = self._made(name)
-                if ledger is not None and is_due(command, moment):
-                    self._add(name, command, ledger.queue, minute, again)
+                command, ledger = self._declared(name)
+                if ledger is not None:
+                    self._check(name, command, ledger, minute, again)
+        for ledger in self._ledgers.values():
+            for name, made in ledger.made.items():
+                self._check(name, made, ledger, minute, again)
 
     def _catch_up(self, ledger: Ledger) -> None:
         """Read the ledger for this minute, and record what is to be enqueued late."""
-        commands = {}
+        declared, before = {}, ledger.made
         for name in self._names():
             with suppress(Exception, SystemExit):  # one that cannot be made was logged when it was looked at
-                command, its_own = self._made(name)
+                command, its_own = self._declared(name)
                 if its_own is ledger:
-                    commands[name] = command
-        ledger.read(commands, self._last)
-        for name, command in commands.items():
+                    declared[name] = command
+        for name, one in ledger.read(declared, self._last).items():
             with _isolated(f"What {name} has missed is not caught up: its validate_datetime failed"):
-                missed = [minute for minute in ledger.missed(name, command) if minute not in self._times]
+                if isinstance(one, MadeSchedule) and before.get(name) != one:
+                    self._check(name, one, ledger, self._last)
+                missed = [minute for minute in ledger.missed(name, one) if minute not in self._times]
                 for minute in missed:
-                    self._add(name, command, ledger.queue, minute, is_late=True)
+                    self._add(name, one, ledger, minute, is_late=True)
 
     def _names(self) -> list[str]:
         return [one.name for one in registry if issubclass(one, PeriodicQueueCommand)]
 
-    def _made(self, name: str) -> tuple[PeriodicQueueCommand, Ledger | None]:
+    def _declared(self, name: str) -> tuple[PeriodicQueueCommand, Ledger | None]:
         """Return the command of that name and the ledger of its queue: None if another consumer empties that one."""
         command: Any = registry.get_class(name)()
         return command, self._ledgers.get(command.queue_name or settings.queue_name)
 
+    def _check(self, name: str, planned: Planned, ledger: Ledger, minute: int, again: str = "") -> None:
+        """Record ``planned`` if it is due in ``minute``; whether it is on is asked when it is enqueued."""
+        if minute > getattr(planned, "since", 0) and matches(planned, local_time(minute, None)):
+            self._add(name, planned, ledger, minute, again)
+
     def _add(
         self,
         name: str,
-        command: PeriodicQueueCommand,
-        queue: BaseQueue,
+        planned: Planned,
+        ledger: Ledger,
         minute: int,
         again: str = "",
         *,
         is_late: bool = False,
     ) -> None:
         key = f"{run_key(name, minute)}{again}"
-        each = command.misfire == "all" and command.overlap != "queue"
+        each = planned.misfire == "all" and planned.overlap != "queue"
         slot = key if each else name
-        if is_late and slot in self._due:
-            return
-        if wait := spread(key, command.jitter):
-            command = copy(command)
-            command.run_after = wait
-        self._due[slot] = _Due(name, command, queue, minute, key)
+        if not (is_late and slot in self._due):
+            self._due[slot] = _Due(name, planned, ledger.queue, minute, key)
 
     def _enqueue(self, slot: str, due: _Due) -> None:
         """Enqueue ``due`` and remove it; raise ``BackendError`` if the queue did not accept it now."""
-        name, ledger = due.name, self._ledgers[due.queue.name]
+        name, planned, ledger = due.name, due.planned, self._ledgers[due.queue.name]
         id = ledger.id_of(due.key, due.minute)
         try:
-            ledger.refuse_unsupported(name, due.command)
-            parcel = pack(due.command, due.queue, id=id)
+            ledger.refuse_unsupported(name, planned)
+            parcel = pack(_call_of(due), due.queue, id=id)
             with border(due.queue):
-                if before := ledger.is_in_the_way(name, due.command, due.minute, id):
+                if before := ledger.is_in_the_way(name, planned, due.minute, id):
                     self._pass(slot, due, before)
                     return
                 if send_once(due.queue, due.key, parcel):
                     logger.info("%s %s enqueued by the clock", id, name)
-                ledger.note(name, due.command, due.minute, id)
+                ledger.note(name, planned, due.minute, id)
         except BackendUnavailable as error:
             raise BackendUnavailable(f"{due.key} was not enqueued yet: {error}") from error
         except BackendError:
@@ -229,7 +238,7 @@ class Clock:
 
     def _pass(self, slot: str, due: _Due, before: str) -> None:
         """Do not enqueue ``due`` now: its last run, ``before``, has not ended."""
-        waits = due.command.overlap == "queue"
+        waits = due.planned.overlap == "queue"
         self._ledgers[due.queue.name].note_passed(due.name, due.minute)
         if not due.warned:
             then = "it is enqueued when that has ended" if waits else "this run is left out"
@@ -237,6 +246,14 @@ class Clock:
         due.warned = True
         if not waits:
             del self._due[slot]
+
+
+def _call_of(due: _Due) -> Command:
+    command = due.planned.call() if isinstance(due.planned, MadeSchedule) else due.planned
+    if wait := spread(due.key, due.planned.jitter):
+        command = copy(command)
+        command.run_after = wait
+    return command
 
 
 @contextmanager

@@ -8,16 +8,19 @@ run: every clock computes the same id for it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.declaring import PeriodicQueueCommand
-from djutils.queue.exceptions import UnsupportedOption
+from djutils.queue.exceptions import InvalidMessage, UnsupportedOption
 from djutils.queue.ids import id_of
+from djutils.queue.made_schedules import MadeSchedule, unpack
 from djutils.queue.schedule import MINUTE, due_minutes, latest_due, run_key, text_of
 from djutils.queue.schedule_records import Records, Remembered, Run
 
 logger = logging.getLogger("djutils.queue.workers.clock")
+
+Planned = PeriodicQueueCommand | MadeSchedule
 
 MOST_CAUGHT_UP = 100
 """Most runs of one schedule that ``misfire="all"`` catches up at once: the latest ones."""
@@ -29,16 +32,25 @@ class Ledger:
     def __init__(self, queue: BaseQueue) -> None:
         self.queue = queue
         self._records = Records(queue.store) if queue.store is not None else None
-        self._known = Remembered({}, {})
+        self._known = Remembered({}, {}, {})
+        self.made: dict[str, MadeSchedule] = {}
+        """The schedules that were made at run time, by name."""
+        self._unreadable: set[str] = set()
         self.minute = 0
         """The minute at which it was last read."""
 
-    def read(self, commands: dict[str, PeriodicQueueCommand], minute: int) -> None:
-        """Read what the store knows of ``commands``; one that it does not know, or whose schedule is another one, begins now."""
+    def read(self, declared: dict[str, PeriodicQueueCommand], minute: int) -> dict[str, Planned]:
+        """Read what the store knows; return every schedule of the queue by its name, those ``declared`` and those made.
+
+        One that the store does not know, or that was another one or off, begins now.
+        """
+        planned: dict[str, Planned] = {**declared}
         if self._records is not None:
-            self._known = known = self._records.read(commands)
-            for name, command in commands.items():
-                what, run = text_of(command), known.runs.get(name)
+            self.made = self._read_made(declared)
+            planned |= self.made
+            self._known = known = self._records.read(planned)
+            for name, one in planned.items():
+                what, run = self._what(name, one), known.runs.get(name)
                 if run is None:
                     known.runs[name] = Run(minute - 1, "", what)
                     self._records.begin(name, known.runs[name])
@@ -46,11 +58,17 @@ class Ledger:
                     known.runs[name] = Run(minute - 1, run.id, what)
                     self._records.note(name, known.runs[name])
         self.minute = minute
+        return planned
 
-    def missed(self, name: str, command: PeriodicQueueCommand) -> Iterator[int]:
+    def is_on(self, name: str, planned: Planned) -> bool:
+        """Return whether ``planned`` is to be enqueued: it is enabled or was switched on, and was not removed."""
+        is_there = not isinstance(planned, MadeSchedule) or self.made.get(name) == planned
+        return is_there and self._known.switches.get(name, planned.enabled)
+
+    def missed(self, name: str, command: Planned) -> Iterator[int]:
         """Yield the minutes before this one that are to be enqueued late."""
         run = self._known.runs.get(name)
-        if run is None or not command.enabled:
+        if run is None or not self.is_on(name, command):
             return
         settled, passed = run.minute, self._known.passed.get(name, 0)
         if command.overlap == "queue" and settled < passed < self.minute:
@@ -70,7 +88,7 @@ class Ledger:
             )
         yield from found[-most:]
 
-    def is_in_the_way(self, name: str, command: PeriodicQueueCommand, minute: int, id: str) -> str:
+    def is_in_the_way(self, name: str, command: Planned, minute: int, id: str) -> str:
         """Return the id of a run that has not ended and that ``command`` must not overlap; '' if there is none."""
         if command.overlap == "allow" or self._records is None:
             return ""
@@ -81,7 +99,7 @@ class Ledger:
         ids = [run.id] if after is None else [run.id, self.id_of(run_key(name, after), after)]
         return next((one for one in ids if one and one != id and self._goes_on(one)), "")
 
-    def refuse_unsupported(self, name: str, command: PeriodicQueueCommand) -> None:
+    def refuse_unsupported(self, name: str, command: Planned) -> None:
         """Raise ``UnsupportedOption`` for a policy that the queue of ``command`` cannot keep."""
         queue = self.queue
         if command.overlap != "allow" and not (self._records and queue.supports_peek):
@@ -105,12 +123,27 @@ class Ledger:
         """Return the id of the message for ``key``: the same for every clock."""
         return id_of(f"{self.queue.name} {key}", minute * MINUTE * 1000)
 
+    def _what(self, name: str, planned: Planned) -> str:
+        return text_of(planned) if self.is_on(name, planned) else ""
+
+    def _read_made(self, declared: Container[str]) -> dict[str, MadeSchedule]:
+        found = {}
+        for name, data in self._records.made().items() if self._records else ():
+            try:
+                if name not in declared:
+                    found[name] = unpack(name, self.queue.name, data)
+            except InvalidMessage as error:
+                if name not in self._unreadable:
+                    logger.error("%s", error)
+                self._unreadable.add(name)
+        return found
+
     def _goes_on(self, id: str) -> bool:
         return any(one.id == id and one.state != "dead" for one in self.queue.find(id, 1))
 
-    def note(self, name: str, command: PeriodicQueueCommand, minute: int, id: str) -> None:
+    def note(self, name: str, command: Planned, minute: int, id: str) -> None:
         """Note that the run of ``minute`` was sent, by this clock or another one."""
         before = self._known.runs.get(name)
-        run = self._known.runs[name] = Run(minute, id, text_of(command))
+        run = self._known.runs[name] = Run(minute, id, self._what(name, command))
         if self._records is not None and run != before:
             self._records.note(name, run)

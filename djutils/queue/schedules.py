@@ -1,0 +1,253 @@
+"""The schedules of the project, in code and made at run time: see them, switch them, run them now, add and remove them.
+
+What is changed here is kept in the store of the queue, and every consumer of that queue follows within a minute. Methods raise
+``BackendError`` if a store cannot be reached, and ``ScheduleError`` if a queue has none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Unpack
+
+from .backends import queues
+from .backends.base import BaseQueue
+from .command import Command
+from .command_options import check_options, is_name
+from .conf import settings
+from .declaring import PeriodicQueueCommand, as_rule
+from .decorators import CommandFunction
+from .exceptions import (
+    InvalidCommand,
+    InvalidMessage,
+    MessageError,
+    ScheduleError,
+    ScheduleExists,
+    ScheduleNotFound,
+)
+from .made_schedules import MadeSchedule, as_text, pack, unpack
+from .message import make
+from .queue import Invoker
+from .reading import searched_queues
+from .registry import registry
+from .results import Result
+from .schedule import MINUTE, OF_CLASSES, Misfire, Overlap, Rule, ScheduleOptions, text_of, upcoming
+from .schedule_records import Records, Remembered, Run
+from .sending import pack as packed
+
+__all__ = [
+    "Schedule",
+    "ScheduleError",
+    "ScheduleExists",
+    "ScheduleNotFound",
+    "add",
+    "all",
+    "disable",
+    "enable",
+    "get",
+    "remove",
+    "run_now",
+]
+
+
+class Schedule(NamedTuple):
+    """What is known of one schedule."""
+
+    name: str
+    """Its name; that of a periodic command is the name of the command."""
+    command: str
+    """The name of the command that it enqueues; '?' if this site cannot read what is kept of it."""
+    queue_name: str
+    rule: str
+    """When it is due, as text for people."""
+    time_zone: str | None
+    """None: ``TIME_ZONE``."""
+    enabled: bool
+    made: bool
+    """Whether it was made at run time, and can be removed."""
+    misfire: Misfire
+    overlap: Overlap
+    last_run: datetime | None
+    """The minute in which its last run was due, in UTC; None if no run is known."""
+    last_result: Result | None
+    """The handle of the message that was sent then."""
+    planned: PeriodicQueueCommand | MadeSchedule
+    """The schedule itself."""
+
+    def next(self, count: int = 1) -> list[datetime]:
+        """Return up to ``count`` of its next moments, in its time zone; none if it is switched off or over.
+
+        Of a function of the project's own only those of the next day are known.
+        """
+        now = int(time.time()) // MINUTE
+        return upcoming(self.planned, now, count) if self.enabled else []
+
+
+def all(queue_name: str | None = None) -> list[Schedule]:  # noqa: A001  (read as schedules.all())
+    """Return every schedule of the queues that the project knows, or of one, sorted by name."""
+    names = [queue_name] if queue_name else searched_queues()
+    return sorted((one for name in names for one in _of_queue(queues[name])), key=lambda one: one.name)
+
+
+def get(name: str) -> Schedule:
+    """Return the schedule ``name``; raise ``ScheduleNotFound`` if there is none."""
+    for one in all():
+        if one.name == name:
+            return one
+    raise ScheduleNotFound(
+        f"There is no schedule '{name}'. schedules.all() and manage.py queue_schedules list show all."
+    )
+
+
+def enable(name: str) -> None:
+    """Switch the schedule ``name`` on, whatever its declaration says. What was due while it was off is not caught up."""
+    _records(queues[get(name).queue_name]).switch(name, on=True)
+
+
+def disable(name: str) -> None:
+    """Switch the schedule ``name`` off: nothing is enqueued from the next minute on, after a restart neither."""
+    _records(queues[get(name).queue_name]).switch(name, on=False)
+
+
+def run_now(name: str) -> Result:
+    """Enqueue a call of the schedule ``name`` at once, also if it is switched off, and return its handle.
+
+    It counts as its last run. Errors as for ``Invoker.enqueue``.
+    """
+    found = get(name)
+    planned, queue = found.planned, queues[found.queue_name]
+    result = Invoker(queue).enqueue(planned.call() if isinstance(planned, MadeSchedule) else type(planned)())
+    if queue.store is not None:
+        what = text_of(planned) if found.enabled else ""
+        Records(queue.store).note(name, Run(int(time.time()) // MINUTE, result.id, what))
+    return result
+
+
+def add(
+    name: str,
+    command: Command | CommandFunction[..., Any],
+    schedule: Rule | str | datetime,
+    *,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    replace: bool = False,
+    **options: Unpack[ScheduleOptions],
+) -> Schedule:
+    """Make a schedule at run time; it is due from the next minute on. Return it.
+
+    ``command`` is a function under ``@queue_command``, called with ``args`` and ``kwargs``, or a command such as
+    ``fn.using(priority=5).command(1)``. ``schedule`` is what ``@periodic_command`` takes, but not your own function, or a
+    datetime for one run. The options are ``time_zone``, ``enabled``, ``jitter``, ``misfire`` and ``overlap``, as there.
+    With ``replace`` it takes the place of one of that name that was made at run time.
+
+    Raises ``ScheduleExists``, ``InvalidCommand`` for what cannot work, ``ScheduleError`` if the queue has no store, or 500
+    schedules already, and what a call of the command would raise. Then nothing was changed.
+    """
+    if not is_name(name):
+        raise InvalidCommand(f"A schedule's name must be a string of 1 to 200 characters, not {name!r}.")
+    check_options(options, OF_CLASSES, f"the schedule '{name}'")
+    rule = as_rule(None, schedule) if isinstance(schedule, datetime) else as_rule(schedule, None)
+    made = _make(name, _call_of(command, args, kwargs or {}), rule, options)
+    records = _records(queues[made.queue_name])
+    if any(one.name == name and not (one.made and replace) for one in all()):
+        raise ScheduleExists(
+            f"There is a schedule '{name}' already; nothing was changed. Choose another name."
+        )
+    if not records.add_made(name, pack(made), replace=replace):
+        raise ScheduleExists(f"Another process has just added a schedule '{name}'; nothing was changed.")
+    return get(name)
+
+
+def _make(name: str, call: Command, rule: Rule, options: ScheduleOptions) -> MadeSchedule:
+    queue = queues[call.queue_name or settings.queue_name]
+    facts: dict[str, Any] = {**options}
+    if isinstance(jitter := facts.get("jitter"), timedelta):
+        facts["jitter"] = jitter.total_seconds()
+    since, message = int(time.time()) // MINUTE, packed(call, queue).envelope.data
+    return MadeSchedule(name, queue.name, as_text(rule), message, since, **facts)
+
+
+def remove(name: str) -> None:
+    """Remove the schedule ``name``, which was made at run time; what it has enqueued stays.
+
+    Raises ``ScheduleNotFound``, and ``ScheduleError`` for one that is declared in code.
+    """
+    for queue in map(queues.__getitem__, searched_queues()):
+        # Also one that cannot be read, which is not listed.
+        if queue.store is not None and name in Records(queue.store).made():
+            Records(queue.store).remove_made(name)
+            return
+    source = type(get(name).planned).source()  # type: ignore[union-attr]  # it was not made
+    raise ScheduleError(
+        f"'{name}' is declared in code, at {source}; nothing was changed. Remove it there, or disable it."
+    )
+
+
+def _call_of(command: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Command:
+    if isinstance(command, CommandFunction):
+        return command.command(*args, **kwargs)
+    if isinstance(command, Command) and not args and not kwargs:
+        return command
+    raise InvalidCommand(
+        f"{command!r} cannot be scheduled like this; nothing was changed. Give a function under @queue_command, with args and "
+        f"kwargs, or a command with its arguments, such as fn.command(1)."
+    )
+
+
+def _records(queue: BaseQueue) -> Records:
+    if queue.store is None:
+        raise ScheduleError(
+            f"{type(queue).__name__} keeps nothing beside its messages, so schedules on '{queue.name}' can be neither switched "
+            f"nor added; nothing was changed. Use DatabaseQueue or RedisQueue, or change the commands.py."
+        )
+    return Records(queue.store)
+
+
+def _of_queue(queue: BaseQueue) -> Iterator[Schedule]:
+    declared: dict[str, PeriodicQueueCommand | MadeSchedule] = {
+        one.name: one()
+        for one in registry
+        if issubclass(one, PeriodicQueueCommand) and (one.queue_name or settings.queue_name) == queue.name
+    }
+    known, planned = Remembered({}, {}, {}), declared
+    if queue.store is not None:
+        records = Records(queue.store)
+        planned = {**{one.name: one for one in _made_on(queue, records)}, **declared}
+        known = records.read(planned)
+    for name, one in planned.items():
+        yield _described(queue, name, one, known)
+
+
+def _made_on(queue: BaseQueue, records: Records) -> Iterator[MadeSchedule]:
+    for name, data in records.made().items():
+        with suppress(InvalidMessage):  # the consumers log it
+            yield unpack(name, queue.name, data)
+
+
+def _described(
+    queue: BaseQueue, name: str, one: PeriodicQueueCommand | MadeSchedule, known: Remembered
+) -> Schedule:
+    run = known.runs.get(name)
+    last = run if run is not None and run.id else None
+    command = name
+    if isinstance(one, MadeSchedule):
+        try:
+            command = one.command
+        except MessageError:
+            command = "?"
+    return Schedule(
+        name,
+        command,
+        queue.name,
+        text_of(one),
+        one.time_zone,
+        known.switches.get(name, one.enabled),
+        isinstance(one, MadeSchedule),
+        one.misfire,
+        one.overlap,
+        datetime.fromtimestamp(last.minute * MINUTE, UTC) if last else None,
+        make(Result, (last.id, command, queue.name)) if last else None,
+        one,
+    )
