@@ -249,6 +249,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"an integer, 1 to {LARGEST}",
     ),
     "QUEUE_RESULT_STORE": (is_result_store, RESULT_STORES),
+    "QUEUE_SCHEDULE_GRACE": (
+        lambda value: value is None or is_ttl(value),
+        "None, seconds or a timedelta, above 0",
+    ),
 }
 _COUNTED = "int(os.environ['NAME'])"
 _TRUE = "os.environ['NAME'] == 'True'"

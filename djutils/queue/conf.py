@@ -111,6 +111,9 @@ If it is set, neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` is accepted.""
     QUEUE_MAX_RESULT_SIZE = Setting(256 * 1024)
     """Largest result in bytes. A larger one is not kept: the call counts as failed, and its ``errors`` say why."""
 
+    QUEUE_SCHEDULE_GRACE = Setting[Any](300)
+    """How long after its moment a schedule that has not run makes ``status`` fail: seconds, or a ``timedelta``; None: it never does."""
+
     @property
     def listed_queues(self) -> tuple[str, ...]:
         """The names in ``QUEUES``; none if it is invalid, which ``place_of`` reports."""

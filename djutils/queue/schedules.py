@@ -33,7 +33,17 @@ from .queue import Invoker
 from .reading import searched_queues
 from .registry import registry
 from .results import Result
-from .schedule import MINUTE, OF_CLASSES, Misfire, Overlap, Rule, ScheduleOptions, text_of, upcoming
+from .schedule import (
+    MINUTE,
+    OF_CLASSES,
+    Misfire,
+    Overlap,
+    Rule,
+    ScheduleOptions,
+    due_minutes,
+    text_of,
+    upcoming,
+)
 from .schedule_records import Records, Remembered, Run
 from .sending import pack as packed
 
@@ -75,6 +85,8 @@ class Schedule(NamedTuple):
     """The handle of the message that was sent then."""
     planned: PeriodicQueueCommand | MadeSchedule
     """The schedule itself."""
+    settled: int | None
+    """The minute, as the number since the beginning of 1970, until which its runs are known to be settled; None: unknown."""
 
     def next(self, count: int = 1) -> list[datetime]:
         """Return up to ``count`` of its next moments, in its time zone; none if it is switched off or over.
@@ -84,10 +96,23 @@ class Schedule(NamedTuple):
         now = int(time.time()) // MINUTE
         return upcoming(self.planned, now, count) if self.enabled else []
 
+    def overdue_since(self) -> datetime | None:
+        """Return when it was due and did not run, if that is longer ago than ``QUEUE_SCHEDULE_GRACE``; else None.
+
+        What a policy left out has not to run, and of a schedule that no consumer has seen yet nothing is known.
+        """
+        if (grace := settings.QUEUE_SCHEDULE_GRACE) is None or self.settled is None or not self.enabled:
+            return None
+        seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
+        until = int(time.time() - seconds) // MINUTE
+        minute = next(due_minutes(self.planned, self.settled, until), None)
+        return None if minute is None else datetime.fromtimestamp(minute * MINUTE, UTC)
+
 
 def all(queue_name: str | None = None) -> list[Schedule]:  # noqa: A001  (read as schedules.all())
     """Return every schedule of the queues that the project knows, or of one, sorted by name."""
-    names = [queue_name] if queue_name else searched_queues()
+    known = searched_queues()
+    names = [queue_name] if queue_name else known
     return sorted((one for name in names for one in _of_queue(queues[name])), key=lambda one: one.name)
 
 
@@ -206,18 +231,18 @@ def _records(queue: BaseQueue) -> Records:
 
 
 def _of_queue(queue: BaseQueue) -> Iterator[Schedule]:
-    declared: dict[str, PeriodicQueueCommand | MadeSchedule] = {
-        one.name: one()
-        for one in registry
-        if issubclass(one, PeriodicQueueCommand) and (one.queue_name or settings.queue_name) == queue.name
-    }
+    declared: dict[str, PeriodicQueueCommand | MadeSchedule] = {}
+    for one in registry:
+        if issubclass(one, PeriodicQueueCommand) and (one.queue_name or settings.queue_name) == queue.name:
+            with suppress(Exception):  # a class that cannot be made: the consumers log it
+                declared[one.name] = one()
     known, planned = Remembered({}, {}, {}), declared
     if queue.store is not None:
         records = Records(queue.store)
         planned = {**{one.name: one for one in _made_on(queue, records)}, **declared}
         known = records.read(planned)
-    for name, one in planned.items():
-        yield _described(queue, name, one, known)
+    for name, schedule in planned.items():
+        yield _described(queue, name, schedule, known)
 
 
 def _made_on(queue: BaseQueue, records: Records) -> Iterator[MadeSchedule]:
@@ -250,4 +275,5 @@ def _described(
         datetime.fromtimestamp(last.minute * MINUTE, UTC) if last else None,
         make(Result, (last.id, command, queue.name)) if last else None,
         one,
+        max(run.minute, known.passed.get(name, 0)) if run and run.what == text_of(one) else None,
     )

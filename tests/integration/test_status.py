@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.message import Rejection
 from djutils.queue.queue import invoker
+from djutils.queue.schedule_records import Records, Run
 from tests.daemons import BY_PATH, MANAGE, Terminal
-from tests.project.app import commands
+from tests.project.app import commands, nightly
 from tests.sites import Site
 from tests.waiting import wait_until
 
 on_every_store = pytest.mark.parametrize("site", ["sqlite", "postgres", "redis"], indirect=True)
+EACH_MINUTE = f"{nightly.__name__}.each_minute"
 on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 
 
@@ -175,6 +179,25 @@ def test_a_daemon_is_told_of_in_json(site: Site, terminal: Terminal) -> None:
     assert len(told["workers"]) == len(told["queues"][0]["workers"]) == 1
     os.kill(terminal.pid(), signal.SIGTERM)
     assert terminal.consumer("stop").returncode in (0, 3)
+
+
+@on_sqlite
+def test_a_schedule_that_did_not_run_is_said_and_changes_the_exit_code(
+    site: Site, terminal: Terminal
+) -> None:
+    terminal.environment[nightly.FILE] = site.file()
+    assert "OVERDUE" not in status(terminal, "--watch", "0")
+    hour_ago = int(time.time()) // 60 - 60
+    Records(site.queue.store).note(EACH_MINUTE, Run(hour_ago, "", "<every 0:01:00>"))
+
+    assert f"OVERDUE: {EACH_MINUTE} was due at" in status(terminal, "--watch", "0")
+
+    assert terminal.consumer("start", "--no-periodic").returncode == 0
+    (queue,) = as_json(terminal, code=150)["queues"]
+    assert [one["name"] for one in queue["overdue"]] == [EACH_MINUTE]
+    call_command("queue_schedules", "run", EACH_MINUTE)
+    assert "OVERDUE" not in status(terminal, code=0)
+    terminal.consumer("stop")
 
 
 @on_sqlite

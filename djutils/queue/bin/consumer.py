@@ -39,7 +39,7 @@ from djutils.queue.bin.pidfile import Holder, Pidfile, already_running, read, re
 from djutils.queue.bin.project import Project
 from djutils.queue.bin.queue_names import as_words
 from djutils.queue.bin.safe_files import last_lines, size
-from djutils.queue.bin.status import in_words, name, report
+from djutils.queue.bin.status import in_words, is_overdue, name, report
 from djutils.queue.bin.stopping import Ending, end, end_orphans, refuse_within, was_started_by
 from djutils.queue.bin.surroundings import make_directory
 from djutils.queue.exceptions import ConsumerError
@@ -51,6 +51,7 @@ from djutils.queue.workers.supervisor import Supervisor
 logger = logging.getLogger("djutils.queue.bin.consumer")
 
 NOT_RUNNING = 3
+OVERDUE = 150
 _STALE = 1
 _INTERRUPTED = 130
 
@@ -119,13 +120,16 @@ class QueueDaemon:
         return self._stop_and_start()
 
     def status(self) -> int:
-        """Report the daemon's state: return 0 if it is running, 3 if not, 1 if it died and left its pidfile."""
+        """Report the daemon's state: return 0 if it is running, 3 if not, 1 if it died and left its pidfile.
+
+        If it is running and a schedule is overdue, return 150.
+        """
         options, holder = self._options, read(self._pidfile)
         asked = partial(report, holder, self._pidfile, options.consumer.queues, options.watch)
         told = self._project.call(asked)
         self._say(json.dumps(told, indent=2) if options.format == "json" else in_words(told))
         if holder and holder.alive:
-            return 0
+            return OVERDUE if is_overdue(told) else 0
         return _STALE if holder else NOT_RUNNING
 
     def run(self) -> int:

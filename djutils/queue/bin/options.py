@@ -31,6 +31,7 @@ exit codes:
   73  the pidfile or the log cannot be written
   75  already running
   78  the project's configuration is broken
+  150 for status: running, but a schedule is overdue
 """
 
 

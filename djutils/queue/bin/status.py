@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from djutils.queue import schedules
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
@@ -15,6 +17,7 @@ from djutils.queue.bin import preflight
 from djutils.queue.bin.pidfile import Holder
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.pausing import Pause, find
+from djutils.queue.wording import plain
 from djutils.queue.workers.options import ConsumerOptions
 
 WATCHED = ConsumerOptions(()).beat_every + 1.0
@@ -85,9 +88,25 @@ def _describe(name: str) -> Report:
             "oldest_age": _age(oldest.sent) if oldest else None,
             "workers": _workers(queue),
             "paused": pause and pause.as_json(),
+            "overdue": _overdue(name),
         }
     except Exception as error:  # noqa: BLE001  (the consumer is running even if its store cannot be queried)
         return told | {"problem": f"cannot be queried: {type(error).__name__}: {error}"}
+
+
+def _overdue(name: str) -> list[Report]:
+    """Return the schedules that have not run for longer than ``QUEUE_SCHEDULE_GRACE`` after their moment."""
+    found = []
+    for one in schedules.all(name):
+        with suppress(Exception):  # a function of the project's own may raise anything; the consumers log it
+            if moment := one.overdue_since():
+                found.append({"name": one.name, "due_at": moment.isoformat()})
+    return found
+
+
+def is_overdue(told: Report) -> bool:
+    """Return whether a schedule is overdue, according to a report."""
+    return any(queue.get("overdue") for queue in told["queues"] or ())
 
 
 def _age(sent: datetime | None) -> float | None:
@@ -181,6 +200,7 @@ def _of_queue(told: Report) -> list[str]:
         _of_pause(told["paused"]),
         _of_oldest(told),
         _of_workers(told["workers"], told["paused"]),
+        *map(_of_overdue, told["overdue"]),
     ]
     lines.append(f"{told['backend']}, {told['guarantee']}")
     head, *rest = [line for line in lines if line]
@@ -198,6 +218,10 @@ def _of_oldest(told: Report) -> str:
         return ""
     age = told["oldest_age"]
     return f"the oldest that is due was sent {'at an unknown moment' if age is None else f'{_duration(age)} ago'}"
+
+
+def _of_overdue(told: Report) -> str:
+    return f"OVERDUE: {plain(told['name'])} was due at {told['due_at']} and has not run; queue_schedules run or disable it"
 
 
 def _of_workers(workers: list[Report] | None, paused: Report | None) -> str:
