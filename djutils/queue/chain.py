@@ -132,6 +132,11 @@ def check_called(options: Mapping[str, Any], where: str) -> None:
     _check(options, CALLED, "call_options", where)
 
 
+def called_options() -> dict[str, Option]:
+    """Return every option of a single call, djutils' own and those of the project's middleware."""
+    return CALLED | dict(_added("call_options"))
+
+
 def _check(options: Mapping[str, Any], own: dict[str, Option], kind: str, where: str) -> None:
     # The settings are read only for an option that djutils does not have.
     known = own if options.keys() <= own.keys() else own | dict(_added(kind))

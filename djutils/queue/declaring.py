@@ -53,6 +53,10 @@ class QueueCommand(Command):
 class PeriodicQueueCommand(QueueCommand):
     """A periodic command: also define ``validate_datetime()``."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        refuse_overlap(cls, cls.overlap, f"the command '{cls.__name__}'")
+        super().__init_subclass__(**kwargs)
+
     _options: ClassVar[dict[str, Option]] = DECLARED | OF_CLASSES
     time_zone: ClassVar[str | None] = None
     """The time zone of its schedule; None: ``TIME_ZONE``."""
@@ -156,6 +160,15 @@ def declare_periodic(function: Any, schedule: Rule, call: Call, options: dict[st
     make_class(
         function, PeriodicQueueCommand, options, extra | ({"__init__": init} if args or kwargs else {})
     )
+
+
+def refuse_overlap(command_class: type[Command], overlap: Overlap, where: str) -> None:
+    """Raise ``InvalidCommand`` if runs of a class must not overlap, and no clock could see whether the last one goes on."""
+    if overlap != "allow" and command_class.at_most_once:
+        raise InvalidCommand(
+            f"at_most_once and overlap={overlap!r} of {where} exclude each other: a command that is acknowledged before it "
+            f"runs is no longer in the queue while it runs. Leave one of them out."
+        )
 
 
 def takes(function: Any, *args: Any, **kwargs: Any) -> bool:

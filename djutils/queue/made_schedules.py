@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from .exceptions import InvalidCommand, InvalidMessage
 from .registry import registry
 from .schedule import At, Every, Misfire, Overlap, Rule
 
-_FACTS = ("rule", "since", "time_zone", "jitter", "misfire", "overlap", "enabled")
+_FACTS = ("rule", "since", "time_zone", "jitter", "misfire", "overlap", "enabled", "expires")
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class MadeSchedule:
     queue_name: str
     rule: str
     """When it is due, as ``as_text`` writes it."""
-    message: bytes
-    """The call, as a signed message."""
+    message: bytes = field(repr=False)
+    """The call, as a signed message; not in a log, because it has the arguments."""
     since: int
     """The minute, as the number since the beginning of 1970, in which it was made; it is due after that."""
     time_zone: str | None = None
@@ -40,6 +40,8 @@ class MadeSchedule:
     misfire: Misfire = "skip"
     overlap: Overlap = "allow"
     enabled: bool = True
+    expires: float | None = None
+    """Within how many seconds after its moment a run must have begun; None: whenever, or as its command is declared."""
 
     @cached_property
     def validate_datetime(self) -> Rule:
@@ -56,6 +58,8 @@ class MadeSchedule:
         message = codec.decode(self.message, self.queue_name)
         command = registry.get_command_for_message(message)
         command.queue_name, command.priority = self.queue_name, message.priority
+        if self.expires is not None:
+            command.expires = timedelta(seconds=self.expires)
         return command
 
 

@@ -59,6 +59,8 @@ def reference_to(instance: Model) -> Reference:
 
 class _Pickler(pickle.Pickler):
     def persistent_id(self, value: Any) -> Any:
+        if type(value) is Reference:  # of a call that is sent on without having run
+            return tuple(value)
         return tuple(reference_to(value)) if isinstance(value, Model) else None
 
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple, Unpack
 
 from .backends import queues
 from .backends.base import BaseQueue
+from .chain import called_options
 from .command import Command
 from .command_options import check_options, is_name
 from .conf import settings
-from .declaring import PeriodicQueueCommand, as_rule
+from .declaring import PeriodicQueueCommand, as_rule, refuse_overlap
 from .decorators import CommandFunction
 from .exceptions import (
     InvalidCommand,
@@ -163,7 +164,8 @@ def add(
     """Make a schedule at run time; it is due from the next minute on. Return it.
 
     ``command`` is a function under ``@queue_command``, called with ``args`` and ``kwargs``, or a command such as
-    ``fn.using(priority=5).command(1)``. ``schedule`` is what ``@periodic_command`` takes, but not your own function, or a
+    ``fn.using(priority=5).command(1)``; of the options of a call it may have ``queue_name``, ``priority``, and ``expires``
+    as a timedelta. ``schedule`` is what ``@periodic_command`` takes, but not your own function, or a
     datetime for one run. The options are ``time_zone``, ``enabled``, ``jitter``, ``misfire`` and ``overlap``, as there.
     With ``replace`` it takes the place of one of that name that was made at run time.
 
@@ -187,11 +189,31 @@ def add(
 
 def _make(name: str, call: Command, rule: Rule, options: ScheduleOptions) -> MadeSchedule:
     queue = queues[call.queue_name or settings.queue_name]
-    facts: dict[str, Any] = {**options}
+    refuse_overlap(type(call), options.get("overlap", "allow"), f"the schedule '{name}'")
+    facts: dict[str, Any] = {**options, **_of_each_call(name, call)}
     if isinstance(jitter := facts.get("jitter"), timedelta):
         facts["jitter"] = jitter.total_seconds()
     since, message = int(time.time()) // MINUTE, packed(call, queue).envelope.data
     return MadeSchedule(name, queue.name, as_text(rule), message, since, **facts)
+
+
+def _of_each_call(name: str, call: Command) -> dict[str, Any]:
+    """Return what is to be kept of the options of ``call``. Raises ``InvalidCommand`` for one that fits a single call only."""
+    known = called_options()
+    given = {option: value for option, value in vars(call).items() if option in known and value is not None}
+    if single := given.keys() - {"queue_name", "priority", "expires"}:
+        raise InvalidCommand(
+            f"{' and '.join(sorted(single))} is for a single call, and the schedule '{name}' makes many; nothing was changed. "
+            f"Leave it out, or declare it with the command."
+        )
+    if (expires := given.get("expires")) is None:
+        return {}
+    if not isinstance(expires, timedelta):
+        raise InvalidCommand(
+            f"expires of the schedule '{name}' must be a timedelta, which counts from the moment of each run; nothing was "
+            f"changed."
+        )
+    return {"expires": expires.total_seconds()}
 
 
 def remove(name: str) -> None:

@@ -193,6 +193,7 @@ def test_jitter_spreads_the_runs_of_a_minute_and_is_the_same_for_every_consumer(
         ("kwargs={'b': 1}", "'one' must not require arguments, except"),
         ("kwargs={1: 1}", "must be a dictionary"),
         ("at=5", "must be a datetime"),
+        ("overlap='queue', at_most_once=True", "at_most_once and overlap='queue' of .* exclude each other"),
     ],
 )
 def test_an_option_that_cannot_work_is_refused(declare: Declare, declaration: str, message: str) -> None:

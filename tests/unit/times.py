@@ -61,3 +61,13 @@ class Times:
     def clock(self, *queues: BaseQueue) -> Clock:
         """Return the clock of one more consumer of ``queues`` on this machine."""
         return Clock({queue.name: queue for queue in queues}, self.now, self.monotonic)
+
+
+def minutes(clock: Clock, times: Times, queue: BaseQueue, count: int = 1) -> list[str]:
+    """Let so many minutes pass; return the names of what was enqueued."""
+    found = []
+    for _ in range(count):
+        times.elapse(60)
+        clock.tick()
+        found += names_on(queue)
+    return found
