@@ -15,6 +15,7 @@ from django.conf import settings as django_settings
 from .command_options import Option, options_of
 from .crontab import project_zone
 from .exceptions import InvalidCommand
+from .ids import id_of
 
 MINUTE = 60
 _LONGEST_JITTER = 24 * 3600.0
@@ -160,6 +161,11 @@ def text_of(command: Any) -> str:
 def run_key(name: str, minute: int) -> str:
     """Return the key of the run of ``name`` that is due in ``minute``."""
     return f"{name} {datetime.fromtimestamp(minute * MINUTE, UTC).isoformat(timespec='minutes')}"
+
+
+def run_id(queue_name: str, key: str, minute: int) -> str:
+    """Return the id of the message for the run of ``key``: the same in every process."""
+    return id_of(f"{queue_name} {key}", minute * MINUTE * 1000)
 
 
 def spread(key: str, jitter: float | timedelta | None) -> timedelta | None:

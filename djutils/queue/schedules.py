@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Unpack
+from datetime import datetime, timedelta
+from typing import Any, Unpack
 
 from .backends import queues
 from .backends.base import BaseQueue
@@ -23,13 +23,12 @@ from .decorators import CommandFunction
 from .exceptions import (
     InvalidCommand,
     InvalidMessage,
-    MessageError,
     ScheduleError,
     ScheduleExists,
     ScheduleNotFound,
 )
+from .known_schedules import Schedule, described
 from .made_schedules import MadeSchedule, as_text, pack, unpack
-from .message import make
 from .queue import Invoker
 from .reading import searched_queues
 from .registry import registry
@@ -37,13 +36,9 @@ from .results import Result
 from .schedule import (
     MINUTE,
     OF_CLASSES,
-    Misfire,
-    Overlap,
     Rule,
     ScheduleOptions,
-    due_minutes,
     text_of,
-    upcoming,
 )
 from .schedule_records import Records, Remembered, Run
 from .sending import pack as packed
@@ -61,53 +56,6 @@ __all__ = [
     "remove",
     "run_now",
 ]
-
-
-class Schedule(NamedTuple):
-    """What is known of one schedule."""
-
-    name: str
-    """Its name; that of a periodic command is the name of the command."""
-    command: str
-    """The name of the command that it enqueues; '?' if this site cannot read what is kept of it."""
-    queue_name: str
-    rule: str
-    """When it is due, as text for people."""
-    time_zone: str | None
-    """None: ``TIME_ZONE``."""
-    enabled: bool
-    made: bool
-    """Whether it was made at run time, and can be removed."""
-    misfire: Misfire
-    overlap: Overlap
-    last_run: datetime | None
-    """The minute in which its last run was due, in UTC; None if no run is known."""
-    last_result: Result | None
-    """The handle of the message that was sent then."""
-    planned: PeriodicQueueCommand | MadeSchedule
-    """The schedule itself."""
-    settled: int | None
-    """The minute, as the number since the beginning of 1970, until which its runs are known to be settled; None: unknown."""
-
-    def next(self, count: int = 1) -> list[datetime]:
-        """Return up to ``count`` of its next moments, in its time zone; none if it is switched off or over.
-
-        Of a function of the project's own only those of the next day are known.
-        """
-        now = int(time.time()) // MINUTE
-        return upcoming(self.planned, now, count) if self.enabled else []
-
-    def overdue_since(self) -> datetime | None:
-        """Return when it was due and did not run, if that is longer ago than ``QUEUE_SCHEDULE_GRACE``; else None.
-
-        What a policy left out has not to run, and of a schedule that no consumer has seen yet nothing is known.
-        """
-        if (grace := settings.QUEUE_SCHEDULE_GRACE) is None or self.settled is None or not self.enabled:
-            return None
-        seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
-        until = int(time.time() - seconds) // MINUTE
-        minute = next(due_minutes(self.planned, self.settled, until), None)
-        return None if minute is None else datetime.fromtimestamp(minute * MINUTE, UTC)
 
 
 def all(queue_name: str | None = None) -> list[Schedule]:  # noqa: A001  (read as schedules.all())
@@ -264,38 +212,10 @@ def _of_queue(queue: BaseQueue) -> Iterator[Schedule]:
         planned = {**{one.name: one for one in _made_on(queue, records)}, **declared}
         known = records.read(planned)
     for name, schedule in planned.items():
-        yield _described(queue, name, schedule, known)
+        yield described(queue, name, schedule, known)
 
 
 def _made_on(queue: BaseQueue, records: Records) -> Iterator[MadeSchedule]:
     for name, data in records.made().items():
         with suppress(InvalidMessage):  # the consumers log it
             yield unpack(name, queue.name, data)
-
-
-def _described(
-    queue: BaseQueue, name: str, one: PeriodicQueueCommand | MadeSchedule, known: Remembered
-) -> Schedule:
-    run = known.runs.get(name)
-    last = run if run is not None and run.id else None
-    command = name
-    if isinstance(one, MadeSchedule):
-        try:
-            command = one.command
-        except MessageError:
-            command = "?"
-    return Schedule(
-        name,
-        command,
-        queue.name,
-        text_of(one),
-        one.time_zone,
-        known.switches.get(name, one.enabled),
-        isinstance(one, MadeSchedule),
-        one.misfire,
-        one.overlap,
-        datetime.fromtimestamp(last.minute * MINUTE, UTC) if last else None,
-        make(Result, (last.id, command, queue.name)) if last else None,
-        one,
-        max(run.minute, known.passed.get(name, 0)) if run and run.what == text_of(one) else None,
-    )

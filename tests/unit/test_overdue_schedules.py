@@ -9,6 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from djutils.queue import schedules
+from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.memory import MemoryQueue
 
 from .conftest import Declare
@@ -67,6 +68,41 @@ def test_running_it_now_settles_it_and_so_does_switching_it_off(
     assert overdue() is not None
     schedules.run_now("made_up.one")
     assert overdue() is None
+
+
+def run_for_half_an_hour(memory: MemoryQueue, times: Times) -> None:
+    clock = times.clock(memory)
+    for _ in range(31):
+        clock.tick()
+        times.elapse(60)
+
+
+def test_one_that_is_enqueued_and_that_no_worker_begins_is_overdue(
+    memory: MemoryQueue, times: Times, declare: Declare
+) -> None:
+    declare_one(declare)
+    run_for_half_an_hour(memory, times)
+
+    since = overdue()
+
+    assert since is not None
+    assert timedelta(minutes=5) <= datetime.now(UTC) - since < timedelta(minutes=7)
+    owner = new_owner()
+    memory.enroll(owner)
+    lent = [one.id for one in memory.receive(owner, 100).deliveries]
+    assert overdue() is None, "each has begun"
+    memory.ack(owner, lent)
+    assert overdue() is None
+
+
+def test_the_grace_begins_when_the_jitter_may_have_ended(
+    memory: MemoryQueue, times: Times, declare: Declare
+) -> None:
+    declare_one(declare, "jitter=600")
+    run_for_half_an_hour(memory, times)
+    since = overdue()
+    assert since is not None
+    assert timedelta(minutes=15) <= datetime.now(UTC) - since < timedelta(minutes=17)
 
 
 def test_what_was_left_out_because_the_last_run_goes_on_is_not_overdue(

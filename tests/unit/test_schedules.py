@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from djutils.queue import schedules
 from djutils.queue.backends import queues
+from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import (
     ScheduleError,
     ScheduleNotFound,
 )
+from djutils.queue.message import Rejection
 from djutils.queue.schedule import every
 from djutils.queue.workers.clock import Clock
+from djutils.testing import drain
 
 from .commands_for_tests import record
 from .conftest import Declare
@@ -74,6 +78,40 @@ def test_a_name_that_does_not_exist_is_refused(memory: MemoryQueue) -> None:
     for act in (schedules.get, schedules.enable, schedules.disable, schedules.run_now, schedules.remove):
         with pytest.raises(ScheduleNotFound, match="There is no schedule 'nothing'"):
             act("nothing")
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        (lambda queue, owner, id: None, "RUNNING"),
+        (lambda queue, owner, id: queue.reject(owner, [Rejection(id, "boom")]), "FAILED"),
+        (lambda queue, owner, id: queue.ack(owner, [id]), None),
+    ],
+)
+def test_what_has_become_of_the_last_run_of_a_command_that_keeps_no_results(
+    memory: MemoryQueue, clock: Clock, declare: Declare, ends: Any, status: str | None
+) -> None:
+    declare_one(declare)
+    assert schedules.get("made_up.one").last_status() is None
+    clock.tick()
+    assert schedules.get("made_up.one").last_status() == "READY"
+    owner = new_owner()
+    memory.enroll(owner)
+    (lent,) = memory.receive(owner, 1).deliveries
+    ends(memory, owner, lent.id)
+    assert schedules.get("made_up.one").last_status() == status
+
+
+def test_what_has_become_of_the_last_run_of_a_command_that_keeps_results(
+    memory: MemoryQueue, clock: Clock, declare: Declare
+) -> None:
+    declare_one(declare, "result=True")
+    clock.tick()
+    drain()
+    one = schedules.get("made_up.one")
+    assert one.last_status() == "SUCCESSFUL"
+    assert one.last_result is not None
+    assert one.last_result.wait(1) is None
 
 
 # Switched

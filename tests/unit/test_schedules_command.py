@@ -29,6 +29,7 @@ def test_the_command_line_lists_and_changes(memory: MemoryQueue, declare: Declar
     schedules.add("mine", record, "0 3 * * *", args=("x",))
     times.clock(memory).tick()
     assert "made_up.one" in run("list")
+    assert "READY" in run("list")
     assert run("disable", "made_up.one") == "Disabled: every consumer follows within a minute.\n"
     told = {one["name"]: one for one in json.loads(run("list", "--format", "json"))["schedules"]}
     assert (told["made_up.one"]["enabled"], told["made_up.one"]["next_runs"]) == (False, [])
@@ -39,6 +40,15 @@ def test_the_command_line_lists_and_changes(memory: MemoryQueue, declare: Declar
     assert id in {one.id for one in memory.peek("ready")}
     assert run("remove", "mine").startswith("Removed")
     assert "mine" not in run("list")
+
+
+def test_a_function_that_fails_hides_no_other_schedule(memory: MemoryQueue, declare: Declare) -> None:
+    declare("@periodic_command(lambda when: 1 / 0)\ndef failing(): pass")
+    declare("@periodic_command(every(minutes=1))\ndef one(): pass")
+    told = {one["name"]: one for one in json.loads(run("list", "--format", "json"))["schedules"]}
+    assert told["made_up.failing"]["next_runs"] == []
+    assert len(told["made_up.one"]["next_runs"]) == 3
+    assert "made_up.failing" in run("list")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from djutils.management.showing import TakesIds
 from djutils.queue import schedules
 from djutils.queue.exceptions import QueueException
+from djutils.queue.inspecting import known_queues
 from djutils.queue.wording import plain, when
 
 _NEXT = 3
@@ -48,16 +49,24 @@ class Command(TakesIds):
 
     def _list(self, found: list[schedules.Schedule], in_json: bool) -> None:
         if in_json:
-            self.stdout.write(json.dumps({"schedules": [_as_json(one) for one in found]}, indent=2))
+            self.write_json({"schedules": [_as_json(one) for one in found]})
             return
         if not found:
             self.stdout.write("There are no schedules.")
             return
-        rows = [("NAME", "WHEN", "ON", "LAST RUN", "NEXT RUN")]
+        rows = [("NAME", "WHEN", "ON", "LAST RUN", "STATUS", "NEXT RUN")]
         for one in found:
-            last, coming = one.last_run, one.next()
-            shown = when(last) if last else "-", when(coming[0].astimezone(UTC)) if coming else "-"
-            rows.append((plain(one.name), plain(one.rule), "yes" if one.enabled else "no", *shown))
+            last, coming = one.last_run, _next(one, 1)
+            rows.append(
+                (
+                    plain(one.name),
+                    plain(one.rule),
+                    "yes" if one.enabled else "no",
+                    when(last) if last else "-",
+                    one.last_status() or "-",
+                    when(coming[0].astimezone(UTC)) if coming else "-",
+                )
+            )
         self.write_table(rows)
 
     def _change(self, action: str, name: str, in_json: bool) -> None:
@@ -75,7 +84,12 @@ class Command(TakesIds):
             case _:
                 told["id"] = schedules.run_now(name).id
                 text = f"Enqueued: {told['id']}."
-        self.stdout.write(json.dumps(told, indent=2) if in_json else text)
+        for queue in known_queues(None):
+            self.commit(queue)
+        if in_json:
+            self.write_json(told)
+        else:
+            self.stdout.write(text)
 
 
 def _as_json(one: schedules.Schedule) -> dict[str, Any]:
@@ -91,8 +105,15 @@ def _as_json(one: schedules.Schedule) -> dict[str, Any]:
         "overlap": one.overlap,
         "last_run": _iso(one.last_run),
         "last_id": one.last_result.id if one.last_result else None,
-        "next_runs": [_iso(moment) for moment in one.next(_NEXT)],
+        "last_status": one.last_status(),
+        "next_runs": [_iso(moment) for moment in _next(one, _NEXT)],
     }
+
+
+def _next(one: schedules.Schedule, count: int) -> list[datetime]:
+    with suppress(Exception):  # a function of the project's own may raise anything; the consumers log it
+        return one.next(count)
+    return []
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -17,6 +17,7 @@ from djutils.queue.bin import preflight
 from djutils.queue.bin.pidfile import Holder
 from djutils.queue.exceptions import ConsumerError
 from djutils.queue.pausing import Pause, find
+from djutils.queue.schedule import number_of
 from djutils.queue.wording import plain
 from djutils.queue.workers.options import ConsumerOptions
 
@@ -100,7 +101,8 @@ def _overdue(name: str) -> list[Report]:
     for one in schedules.all(name):
         with suppress(Exception):  # a function of the project's own may raise anything; the consumers log it
             if moment := one.overdue_since():
-                found.append({"name": one.name, "due_at": moment.isoformat()})
+                waits = number_of(moment) <= (one.settled or 0)
+                found.append({"name": one.name, "due_at": moment.isoformat(), "enqueued": waits})
     return found
 
 
@@ -221,7 +223,8 @@ def _of_oldest(told: Report) -> str:
 
 
 def _of_overdue(told: Report) -> str:
-    return f"OVERDUE: {plain(told['name'])} was due at {told['due_at']} and has not run; queue_schedules run or disable it"
+    then = "it waits on this queue" if told["enqueued"] else "queue_schedules run or disable it"
+    return f"OVERDUE: {plain(told['name'])} was due at {told['due_at']} and has not run; {then}"
 
 
 def _of_workers(workers: list[Report] | None, paused: Report | None) -> str:

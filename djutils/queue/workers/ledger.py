@@ -13,9 +13,8 @@ from collections.abc import Container, Iterator
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.declaring import PeriodicQueueCommand
 from djutils.queue.exceptions import InvalidMessage, UnsupportedOption
-from djutils.queue.ids import id_of
 from djutils.queue.made_schedules import MadeSchedule, unpack
-from djutils.queue.schedule import MINUTE, due_minutes, latest_due, run_key, text_of
+from djutils.queue.schedule import due_minutes, latest_due, run_id, run_key, text_of
 from djutils.queue.schedule_records import Records, Remembered, Run
 
 logger = logging.getLogger("djutils.queue.workers.clock")
@@ -121,7 +120,7 @@ class Ledger:
 
     def id_of(self, key: str, minute: int) -> str:
         """Return the id of the message for ``key``: the same for every clock."""
-        return id_of(f"{self.queue.name} {key}", minute * MINUTE * 1000)
+        return run_id(self.queue.name, key, minute)
 
     def _what(self, name: str, planned: Planned) -> str:
         return text_of(planned) if self.is_on(name, planned) else ""
