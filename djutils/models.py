@@ -158,3 +158,17 @@ class QueueKey(models.Model):
 
     def __str__(self) -> str:
         return str(self.key)
+
+
+class QueueSchedule(QueueKey):
+    """The schedules, for their page in the admin and its permissions: a store keeps what is known of each."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        permissions = [
+            ("switch_queueschedule", _("Can switch a schedule on and off")),
+            ("run_queueschedule", _("Can run a schedule now")),
+        ]
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")

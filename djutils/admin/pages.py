@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial, update_wrapper
+from functools import partial
 from typing import Any, ClassVar
 
-from django import VERSION
 from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.urls import URLPattern
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
@@ -24,23 +20,15 @@ from djutils.queue.wording import plain
 
 from . import asking, showing
 from .asking import STATES, Cursor, Filter, Page
+from .base import AdminPages
 
 _LIKELY = 5
 
 
-class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class QueuePages(AdminPages):
     """What both admins share: a list, and a page for one message, which only the queue may change."""
 
     states: ClassVar[tuple[StateName, ...]]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether this user may replay here."""
@@ -51,20 +39,6 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             self._path("", self.changelist_view, "changelist"),
             self._path("<path:object_id>/change/", self.change_view, "change"),
         ]
-
-    def _path(self, route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-        def page(*args: Any, **kwargs: Any) -> HttpResponse:
-            return self.admin_site.admin_view(view)(*args, **kwargs)
-
-        made: Any = update_wrapper(page, view)
-        made.model_admin = self
-        made.login_url = reverse_lazy("admin:login", current_app=self.admin_site.name)
-        # An error of the store must not break the transaction that the rest of the page needs, and actions
-        # in parts are committed in parts.
-        for alias in connections:
-            made = transaction.non_atomic_requests(using=alias)(made)
-        found: URLPattern = path(route, made, name=f"{self.opts.app_label}_{self.opts.model_name}_{name}")
-        return found
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -142,11 +116,6 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
 
     # Helpers
 
-    def _enter(self, request: HttpRequest) -> None:
-        request.current_app = self.admin_site.name
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-
     def _find(self, object_id: str) -> tuple[list[Found], list[str], str]:
         """Return the message, or several candidates; problems; and the text to show if there is none."""
         name, id = showing.parts_of(unquote(object_id))
@@ -157,21 +126,11 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         return found, problems, " ".join(blind) or GONE
 
     def _render(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "crumbs_are_list": VERSION >= (6, 1),
-            "list_url": self._at("changelist"),
+        can = {
             "can_replay": self.has_replay_permission(request),
             "can_discard": self.has_delete_permission(request),
-            **context,
         }
-        return TemplateResponse(request, f"djutils/admin/{template}.html", context)
-
-    def _at(self, page: str, *args: str, model: type[QueueMessage] | None = None) -> str:
-        opts = (model or self.model)._meta
-        name = f"admin:{opts.app_label}_{opts.model_name}_{page}"
-        return reverse(name, args=args, current_app=self.admin_site.name)
+        return super()._render(request, template, **{**can, **context})
 
     def _page_of(self, key: str) -> str:
         return self._at("change", quote(key))
@@ -189,10 +148,6 @@ class QueuePages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             return ""
         key = showing.key_of(one.queue.name, one.snapshot.id)
         return self._at("change", quote(key), model=QueueDeadLetter)
-
-    def _sees(self, request: HttpRequest, model: type[QueueMessage]) -> bool:
-        site = self.admin_site
-        return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request)
 
 
 @admin.register(QueueMessage)

@@ -18,7 +18,20 @@ from djutils.queue.decorators import periodic_command, queue_command
 from djutils.queue.exceptions import Drop, Reject, Retry
 from djutils.queue.queue import QueueCommand
 
-from . import context, harm, ledger, nightly, operations, outcomes, patience, pieces, policies, releases, trials, world  # noqa: F401  (their commands are this app's, too)
+from . import (  # noqa: F401  (their commands are this app's, too)
+    context,
+    harm,
+    ledger,
+    nightly,
+    operations,
+    outcomes,
+    patience,
+    pieces,
+    policies,
+    releases,
+    trials,
+    world,
+)
 from .files import lines, write
 from .middleware import tenant
 from .models import Note
