@@ -73,6 +73,19 @@ class Envelope(NamedTuple):
     priority: int = 0
 
 
+Until = Literal["done", "started"] | float
+"""How long a message holds its key: until it has ended, until it is lent, or for so many seconds whatever becomes of it."""
+
+
+class Placement(NamedTuple):
+    """What became of an envelope that was sent with a key."""
+
+    id: str
+    """The id of the message that holds the key now."""
+    how: Literal["sent", "replaced", "held"]
+    """Sent; or put in the place of a message that waited; or not sent, because another message holds the key."""
+
+
 class Delivery(NamedTuple):
     """One message lent to an owner."""
 

@@ -23,11 +23,23 @@ from djutils.testing.contract_order import Beside, Delaying, Ranking
 from djutils.testing.contract_owners import Owning, Sharing
 from djutils.testing.contract_queue import QueueContract, until
 from djutils.testing.contract_settling import Outcomes
+from djutils.testing.contract_unique import Unique
 
 __all__ = ["LeasedQueueContract", "QueueContract", "until"]
 
 
 class LeasedQueueContract(
-    Lending, Outcomes, Finishing, Delaying, Beside, Ranking, Owning, Sharing, DeadLetters, Naming, Finding
+    Lending,
+    Outcomes,
+    Finishing,
+    Delaying,
+    Beside,
+    Ranking,
+    Owning,
+    Sharing,
+    DeadLetters,
+    Naming,
+    Finding,
+    Unique,
 ):
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""

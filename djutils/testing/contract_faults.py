@@ -54,11 +54,19 @@ def _flush(scene: Scene) -> None:
     scene.queue.flush()
 
 
+def _replace(scene: Scene) -> None:
+    queue, waiting, instead = scene.queue, *scene.draft()[:2]
+    queue.send_unique(waiting, "key", "done")
+    queue.send_unique(instead, "key", "done", lambda id: b"instead")
+
+
 CALLS: dict[str, Callable[[Scene], object]] = {
     "send": lambda scene: scene.queue.send(scene.draft()),
     "send with priority": lambda scene: scene.queue.send(scene.draft(priority=3)),
     "send later": lambda scene: scene.queue.send(scene.draft(delay=SOON)),
     "send once": lambda scene: scene.queue.send_once("key", scene.draft()[0]),
+    "send unique": lambda scene: scene.queue.send_unique(scene.draft()[0], "key", "done"),
+    "replace": _replace,
     "receive": lambda scene: scene.queue.receive(scene.owner, 3, scene.take(scene.lent[:1])),
     "receive all": lambda scene: scene.queue.receive(scene.owner, 100),
     "read": _read,

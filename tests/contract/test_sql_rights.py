@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ from djutils.testing.contract import LeasedQueueContract
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"
 PRODUCER = {"djutils_queuemessage": "SELECT, INSERT"}
 COUNTING = {"djutils_queueworker": "SELECT"}
+WITH_KEYS = {"djutils_queuekey": "SELECT, INSERT, UPDATE"}
+REPLACING = {"djutils_queuemessage": "UPDATE"}
 CONSUMER = {
     "djutils_queuemessage": "SELECT, INSERT, UPDATE, DELETE",
     "djutils_queueworker": "SELECT, INSERT, UPDATE, DELETE",
@@ -109,11 +111,38 @@ def test_a_producer_that_may_read_the_workers_can_count(
     assert len(queue) == 0
 
 
+def test_a_producer_that_may_write_keys_can_send_with_one_and_replace(
+    postgres_alias: str, aliases: tuple[str, str]
+) -> None:
+    queue = DatabaseQueue(f"rights-{new_id()}", aliases[0])
+
+    def send(replace: Callable[[str], bytes] | None = None) -> str:
+        return queue.send_unique(Envelope(new_id(), b"data"), "key", "done", replace).how
+
+    def grant(rights: dict[str, str]) -> None:
+        with connections[postgres_alias].cursor() as cursor:
+            for table, granted in rights.items():
+                cursor.execute(f"GRANT {granted} ON {table} TO {aliases[0]}")
+
+    with pytest.raises(BackendError, match="permission denied"):
+        send()
+    grant(WITH_KEYS)
+    assert [send(), send()] == ["sent", "held"]
+    with pytest.raises(BackendError, match="permission denied"):
+        send(str.encode)
+    grant(REPLACING)
+    assert send(str.encode) == "replaced"
+    DatabaseQueue(queue.name, aliases[1]).flush()
+
+
 def test_the_page_about_rights_shows_exactly_these() -> None:
     shown = [line.strip() for line in PAGE.read_text(encoding="utf-8").splitlines() if "GRANT" in line]
 
     assert shown == [
         f"GRANT {granted} ON {table} TO {role};"
-        for role, rights in (("shop_web", PRODUCER), ("shop_web", COUNTING), ("shop_queue", CONSUMER))
+        for role, rights in (
+            *(("shop_web", rights) for rights in (PRODUCER, COUNTING, WITH_KEYS, REPLACING)),
+            ("shop_queue", CONSUMER),
+        )
         for table, granted in rights.items()
     ]

@@ -58,6 +58,8 @@ class BaseQueue(Looking):
     """Whether it can hold a message back until it is due."""
     supports_priority = False
     """Whether a message of a larger priority overtakes the others."""
+    supports_unique = False
+    """Whether a message can hold a key, which keeps others with the same key out: ``send_unique``."""
     transaction_alias: str | None = None
     """The database alias whose transactions a send takes part in, if any."""
     project_alias: str | None = None

@@ -22,6 +22,7 @@ from .database_sql.letters import LettersQueue
 from .database_sql.looking import LookingQueue
 from .database_sql.rows import by_key
 from .database_sql.sweeping import SweepingQueue
+from .database_sql.unique import UniqueQueue
 from .subscription import Subscription, note_awaited
 
 _PROMOTION_EVERY = 1.0
@@ -30,7 +31,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 """About how many bytes of messages to lend at once; at least one message is lent."""
 
 
-class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue):
+class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue, UniqueQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
     ``connection`` is a database alias; if empty, the routers decide. Sending is an INSERT in the

@@ -18,9 +18,11 @@ from djutils.queue.message import (
     DeadLetter,
     Delivery,
     Envelope,
+    Placement,
     Rejection,
     Retrial,
     Stats,
+    Until,
 )
 
 from .base import BaseQueue, new_owner
@@ -102,6 +104,21 @@ class LeasedQueue(BaseQueue):
         self.send([unsent])
         store.set({name: _SENT}, _KEY_KEPT)
         return new
+
+    def send_unique(
+        self, envelope: Envelope, key: str, until: Until, replace: Callable[[str], bytes] | None = None
+    ) -> Placement:
+        """Send ``envelope`` unless another message holds ``key`` on this queue, in one step; only where ``supports_unique``.
+
+        What is sent holds the key: until it has ended, or until it is lent (``"started"``), or for so many seconds. A message
+        that does not exist any more, or is a dead letter, holds nothing, so nothing has to give a key back; one that waits
+        again after it was lent holds it again, unless another has taken it meanwhile.
+
+        With ``replace``, a holder that waits gets the bytes ``replace(id)`` and starts to count from 0; if it is delayed, it
+        is due after the delay of ``envelope``, else it keeps its place. One that does not wait is left alone, and
+        ``envelope`` is sent and takes the key. Of any number of callers with one key, one at a time does all of this.
+        """
+        raise BackendError(f"{type(self).__name__} cannot send a message with a key; nothing was sent.")
 
     def enroll(self, owner: int) -> None:
         """Register ``owner`` with a beat counter of 0."""

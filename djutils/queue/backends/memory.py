@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import wraps
 from itertools import count as counter
 from operator import attrgetter
@@ -20,16 +18,19 @@ from djutils.queue.message import (
     DeadLetter,
     Delivery,
     Envelope,
+    Placement,
     Rejection,
     Retrial,
     Snapshot,
     StateName,
     Stats,
+    Until,
 )
 from djutils.queue.stores.memory_store import MemoryStore
 
 from .leased import LeasedQueue
 from .looking import Place
+from .memory_entries import MemoryEntry, SharedQueue
 
 _MARK = "_empties_djutils"
 
@@ -53,72 +54,6 @@ def _be_empty_before_each_test() -> None:
     setattr(testcases.SimpleTestCase, _MARK, True)
 
 
-@dataclass
-class _Entry:
-    envelope: Envelope
-    order: int
-    due: float
-    owner: int | None = None
-    died: datetime | None = None
-    error: str = ""
-    attempts: int = 0
-    crashes: int = 0
-    redeliveries: int = 0
-    offers: int = 0
-
-    @property
-    def waits(self) -> bool:
-        return self.owner is None and self.died is None
-
-    @property
-    def state(self) -> StateName:
-        if self.died:
-            return "dead"
-        if self.owner is not None:
-            return "leased"
-        return "ready" if self.due <= time.monotonic() else "delayed"
-
-    @property
-    def turn(self) -> tuple[float, int]:
-        """Its position among the messages of its state."""
-        keys = {"ready": -self.envelope.priority, "delayed": self.due, "leased": 0}
-        return keys[self.state] if self.died is None else self.died.timestamp(), self.order
-
-    def snapshot(self, data: bool) -> Snapshot:
-        state = self.state
-        due = datetime.now(UTC) + timedelta(seconds=self.due - time.monotonic())
-        return Snapshot(
-            id=self.envelope.id,
-            state=state,
-            place=str(Place(0, *map(repr, self.turn))),
-            data=self.envelope.data if data else None,
-            due=due if state == "delayed" else None,
-            died=self.died,
-            attempts=self.attempts,
-            crashes=self.crashes,
-            redeliveries=self.redeliveries,
-            offers=self.offers,
-            error=self.error,
-            owner=self.owner,
-        )
-
-    def delivery(self) -> Delivery:
-        counters = (self.attempts, self.crashes, self.redeliveries)
-        return Delivery(self.envelope.id, self.envelope.data, *counters, self.error, self.offers)
-
-
-@dataclass
-class _SharedQueue:
-    """The messages of one queue name; every MemoryQueue of that name sees the same ones."""
-
-    # One for all queues: who waits for one of them hears of the others.
-    changed: ClassVar[threading.Condition] = threading.Condition()
-    entries: dict[str, _Entry] = field(default_factory=dict)
-    beats: dict[int, int] = field(default_factory=dict)
-    store: MemoryStore = field(default_factory=lambda: MemoryStore("store"))
-    once: MemoryStore = field(default_factory=lambda: MemoryStore("once"))
-
-
 class MemoryQueue(LeasedQueue):
     """Keeps messages in this process; they are gone when it ends, and before the next test.
 
@@ -128,12 +63,13 @@ class MemoryQueue(LeasedQueue):
 
     blocking = True
     supports_peek = True
-    _by_name: ClassVar[dict[tuple[str, str], _SharedQueue]] = {}
+    supports_unique = True
+    _by_name: ClassVar[dict[tuple[str, str], SharedQueue]] = {}
     _order: ClassVar[Iterator[int]] = counter()
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
-        self._shared = self._by_name.setdefault((connection, name), _SharedQueue())
+        self._shared = self._by_name.setdefault((connection, name), SharedQueue())
 
     @property
     def store(self) -> MemoryStore:
@@ -145,14 +81,14 @@ class MemoryQueue(LeasedQueue):
         """Delete every message of every queue, whatever its state, and every value of their stores."""
         for shared in list(cls._by_name.values()):
             with shared.changed:
-                for kept in (shared.entries, shared.store, shared.once):
+                for kept in (shared.entries, shared.store, shared.once, shared.keys):
                     kept.clear()
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         _be_empty_before_each_test()
         with self._shared.changed:
             for envelope in envelopes:
-                entry = _Entry(envelope, next(self._order), time.monotonic() + envelope.delay)
+                entry = MemoryEntry(envelope, next(self._order), time.monotonic() + envelope.delay)
                 self._shared.entries.setdefault(envelope.id, entry)
             self._shared.changed.notify_all()
 
@@ -161,6 +97,24 @@ class MemoryQueue(LeasedQueue):
             if new := self._shared.once.add(key, b"", 24 * 3600):
                 self.send([envelope])
             return new
+
+    def send_unique(
+        self, envelope: Envelope, key: str, until: Until, replace: Callable[[str], bytes] | None = None
+    ) -> Placement:
+        with self._shared.changed:
+            if replace is not None and (entry := self._shared.waiting(key)) is not None:
+                if entry.state == "delayed":
+                    entry.due = time.monotonic() + envelope.delay
+                entry.envelope = entry.envelope._replace(data=replace(entry.envelope.id))
+                entry.forget()
+                self._shared.changed.notify_all()
+                return Placement(entry.envelope.id, "replaced")
+            if replace is None and (holder := self._shared.holder(key, until)):
+                return Placement(holder, "sent" if holder == envelope.id else "held")
+            seconds = until if isinstance(until, float | int) else 0.0
+            self._shared.keys[key] = envelope.id, time.monotonic() + seconds
+            self.send([envelope])
+            return Placement(envelope.id, "sent")
 
     def enroll(self, owner: int) -> None:
         with self._shared.changed:
@@ -184,7 +138,7 @@ class MemoryQueue(LeasedQueue):
             entry.owner = owner
         return [entry.delivery() for entry in ready[:count]]
 
-    def _lent(self, owner: int, ids: Collection[str]) -> list[_Entry]:
+    def _lent(self, owner: int, ids: Collection[str]) -> list[MemoryEntry]:
         entries = (self._shared.entries.get(id) for id in dict.fromkeys(ids))
         return [entry for entry in entries if entry is not None and entry.owner == owner]
 
@@ -262,7 +216,7 @@ class MemoryQueue(LeasedQueue):
                 self._give_back(entry)
             return len(entries)
 
-    def _give_back(self, entry: _Entry, delay: float = 0.0) -> None:
+    def _give_back(self, entry: MemoryEntry, delay: float = 0.0) -> None:
         entry.owner, entry.due = None, time.monotonic() + delay
         self._shared.changed.notify_all()
 
@@ -291,7 +245,7 @@ class MemoryQueue(LeasedQueue):
             entries = sorted(self._dead(None), key=attrgetter("died", "order"), reverse=True)
             return [e.envelope.id for e in entries if e.envelope.id.startswith(prefix)][:count]
 
-    def _dead(self, ids: Collection[str] | None) -> list[_Entry]:
+    def _dead(self, ids: Collection[str] | None) -> list[MemoryEntry]:
         entries = self._shared.entries.values()
         return [e for e in entries if e.died and (ids is None or e.envelope.id in ids)]
 
@@ -299,8 +253,8 @@ class MemoryQueue(LeasedQueue):
         with self._shared.changed:
             entries = self._dead(ids)
             for entry in entries:
-                entry.died, entry.error = None, ""
-                entry.attempts = entry.crashes = entry.redeliveries = entry.offers = 0
+                entry.died = None
+                entry.forget()
                 self._give_back(entry)
             return len(entries)
 

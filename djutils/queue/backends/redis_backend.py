@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from djutils.queue.backends.redis_lending import MOST_BYTES, RedisLending, microseconds
+from djutils.queue.backends.redis_lending import MOST_BYTES, microseconds
+from djutils.queue.backends.redis_unique import RedisUnique
 from djutils.queue.message import Envelope
 from djutils.queue.stores.redis_store import RedisStore
 
@@ -18,7 +19,7 @@ _MOST_AT_ONCE = 1000
 _DAY = 24 * 3600
 
 
-class RedisQueue(RedisLending):
+class RedisQueue(RedisUnique):
     """Keeps messages in Redis or Valkey.
 
     ``connection`` is ``host:port:db`` as in 2011, empty for ``localhost:6379:0``, or a URL:

@@ -57,9 +57,10 @@ class RedisLending(LeasedQueue):
         self._prefix = _prefix(name)
         self.keys = tuple(self._prefix + key for key in _KEYS)
         self._wake_key = self._prefix + "wake"
+        self._unique = self._prefix + "unique"
         self._store = RedisStore("store", self._prefix, self._run_on, self._call_server)
         self._results = RedisResults("store", self._run)
-        self._sweep = RedisSweep(self._run, self._call)
+        self._sweep = RedisSweep(self._run, self._call, self._unique)
         self._dead = RedisDeadLetters(name, self._run, self._call)
         self._looking = RedisLooking(self._run, self._call)
 

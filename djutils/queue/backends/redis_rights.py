@@ -17,6 +17,7 @@ _OF_PRODUCERS = {
     "zadd": 3,
     "zcard": 1,
     "zcount": 3,
+    "zscore": 2,
 }
 _OF_CONSUMERS = {
     "del": 1,
@@ -45,7 +46,6 @@ _OF_CONSUMERS = {
     "zremrangebyrank": 3,
     "zrevrange": 3,
     "zscan": 2,
-    "zscore": 2,
 }
 _OF_CONNECTIONS = ("client|setname", "ping", "select")
 _OF_SCRIPTS = ("eval", "evalsha")

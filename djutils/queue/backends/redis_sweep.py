@@ -17,14 +17,16 @@ class RedisSweep:
 
     An operator may delete a key, another program may write into one, and a script may fail after it
     has removed an id from the list. The script that gives a message back first searches every list
-    for it: the message cannot be anywhere else at that moment.
+    for it: the message cannot be anywhere else at that moment. It also deletes the keys in the hash ``unique``
+    whose message is gone.
 
     ``run`` runs a script on the keys of one queue, ``call`` runs a command on one named key.
     """
 
-    def __init__(self, run: Callable[..., Any], call: Callable[..., Any]) -> None:
+    def __init__(self, run: Callable[..., Any], call: Callable[..., Any], unique: str) -> None:
         self._run = run
         self._call = call
+        self._unique = (unique,)
         self._round = self._search()
 
     def go_on(self, seconds: float) -> int:
@@ -40,6 +42,7 @@ class RedisSweep:
     def _search(self) -> Iterator[int]:
         """Look for lost messages, in steps of a few round trips; yield how many each step gave back."""
         yield from self._pages("sweep_lent")
+        yield from self._pages("sweep_keys", self._unique)
         if not self._run("sweep_count"):
             return
         yield from self._pages("sweep_dead")
@@ -68,10 +71,10 @@ class RedisSweep:
         parts = (ids[at : at + at_once] for at in range(0, len(ids), at_once))
         return sum(self._run("sweep_back", *part) for part in parts)
 
-    def _pages(self, script: str) -> Iterator[Any]:
+    def _pages(self, script: str, keys: tuple[str, ...] = ()) -> Iterator[Any]:
         cursor = b"0"
         while True:
-            cursor, found = self._run(script, cursor)
+            cursor, found = self._run(script, cursor, keys=keys)
             yield found
             if cursor == b"0":
                 return

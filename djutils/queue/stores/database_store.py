@@ -13,6 +13,7 @@ from djutils.models import Now, QueueKey
 from djutils.queue.deadlocks import retry_on_deadlock
 
 from .base import Store, as_bytes, checked_ttl, checked_value, counted, milliseconds, parts, slices
+from .database_holders import LOOKED_AT_EVERY, held_among
 
 Context = Callable[[], AbstractContextManager[BaseDatabaseWrapper]]
 
@@ -57,6 +58,13 @@ class DatabaseStore(Store):
         for part in parts(stored):
             _replace(connection, part, checked_ttl(ttl))
 
+    def lock(self, connection: BaseDatabaseWrapper, key: str) -> tuple[bytes, bool]:
+        """Lock ``key`` until the caller's transaction on ``connection`` ends; return its value, and whether that is live.
+
+        The value of an absent key is empty, that of one that has expired and is not removed yet is what it was.
+        """
+        return _lock(connection, self.stored_key(key))
+
     def take(self, connection: BaseDatabaseWrapper, key: str, value: bytes, ttl: float) -> bool:
         """Do what ``add`` does within the caller's transaction on ``connection``; the driver's errors come out."""
         return self._take(connection, self.stored_key(key), value, ttl)
@@ -82,6 +90,7 @@ class DatabaseStore(Store):
             return sum(_live(connection).filter(key__in=some).delete()[0] for some in slices(sorted(keys)))
 
     def remove_expired(self, count: int) -> int:
+        # Those that count as long as their message exists are looked at instead, and kept if it does.
         with self._database() as connection:
             expired = _rows(connection).filter(expires__lte=Now()).order_by("expires")
             found = list(expired.values_list("key", flat=True)[:count])
@@ -91,11 +100,14 @@ class DatabaseStore(Store):
     def _remove(self, keys: list[str]) -> int:
         with self._together() as connection:
             expired = _rows(connection).filter(expires__lte=Now())
-            if connection.features.has_select_for_update_skip_locked:
-                # What a transaction writes at the moment is left to the next call: it may take long.
-                free = expired.filter(key__in=keys).select_for_update(skip_locked=True)
-                keys = list(free.values_list("key", flat=True))
-            return expired.filter(key__in=keys).delete()[0]
+            # What a transaction writes at the moment is left to the next call: it may take long.
+            skip = connection.features.has_select_for_update_skip_locked
+            free = expired.filter(key__in=keys).select_for_update(skip_locked=skip)
+            values = {key: as_bytes(value) for key, value in free.values_list("key", "value")}
+            held = held_among(connection, values)
+            looked_at = Now() + milliseconds(LOOKED_AT_EVERY)
+            again = expired.filter(key__in=held).update(expires=looked_at) if held else 0
+            return again + expired.filter(key__in=values.keys() - set(held)).delete()[0]
 
 
 def _rows(connection: BaseDatabaseWrapper) -> QuerySet[QueueKey]:
@@ -108,11 +120,17 @@ def _live(connection: BaseDatabaseWrapper) -> QuerySet[QueueKey]:
 
 def _hold(connection: BaseDatabaseWrapper, key: str) -> bytes | None:
     """Lock the row of ``key`` until the transaction ends; return its value, None if it is absent or has expired."""
+    value, is_live = _lock(connection, key)
+    return value if is_live else None
+
+
+def _lock(connection: BaseDatabaseWrapper, key: str) -> tuple[bytes, bool]:
     # A row that is absent is made first, as one that has expired: only what is there can be locked. And the first
     # statement takes the exclusive lock: two callers that both have a shared one would wait for each other.
     _insert(connection, [key, b"", 0], "(%s, %s, %s)", {"expires": "{table}.expires"})
-    found = _live(connection).filter(key=key).select_for_update().values_list("value", flat=True).first()
-    return None if found is None else as_bytes(found)
+    found = _rows(connection).filter(key=key).select_for_update().annotate(now=Now())
+    (value, expires, now), *_ = found.values_list("value", "expires", "now")
+    return as_bytes(value), expires > now
 
 
 def _replace(connection: BaseDatabaseWrapper, values: Mapping[str, bytes], ttl: float) -> None:

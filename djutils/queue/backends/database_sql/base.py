@@ -115,6 +115,9 @@ class Dialect:
             taken += len(envelope.data)
         return [*parts, envelopes[start:]]
 
+    def refuse_too_large(self, connection: BaseDatabaseWrapper, data: bytes) -> None:
+        """Raise ``MessageTooLarge`` for a message that the server would end the transaction for."""
+
     def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
         """Return how many bytes of messages one statement may carry; a message is never split."""
         return 8 * 1024 * 1024

@@ -66,13 +66,16 @@ class MySQLDialect(Dialect):
     def insert(self, connection: BaseDatabaseWrapper, queue: str, envelopes: Sequence[Envelope]) -> None:
         """Insert as elsewhere, but refuse a message that exceeds a packet: it would end the caller's transaction."""
         for envelope in envelopes:
-            if len(envelope.data) > _SMALL and _written(envelope.data) > self._packet_of(connection):
-                raise MessageTooLarge(
-                    f"A message of {len(envelope.data)} bytes does not fit into the server's "
-                    f"max_allowed_packet of {self._packet} bytes; nothing was sent. Raise max_allowed_packet, "
-                    f"or store the data and pass a reference to it."
-                )
+            self.refuse_too_large(connection, envelope.data)
         super().insert(connection, queue, envelopes)
+
+    def refuse_too_large(self, connection: BaseDatabaseWrapper, data: bytes) -> None:
+        if len(data) > _SMALL and _written(data) > self._packet_of(connection):
+            raise MessageTooLarge(
+                f"A message of {len(data)} bytes does not fit into the server's max_allowed_packet of "
+                f"{self._packet} bytes; nothing was sent. Raise max_allowed_packet, or store the data and "
+                f"pass a reference to it."
+            )
 
     def bytes_at_once(self, connection: BaseDatabaseWrapper) -> int:
         # Escaping may double the number of bytes.

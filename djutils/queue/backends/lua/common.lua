@@ -1,4 +1,4 @@
--- Prepended to every script. KEYS of one queue, all in one hash slot; send takes an eleventh.
+-- Prepended to every script. KEYS of one queue, all in one hash slot; some take an eleventh.
 --   MESSAGES  hash  id -> payload, whatever its state           READY    list  ids of priority 0, head at the right
 --   RANKED    zset  ids of every other priority, in order       DELAYED  zset  id -> due, in microseconds
 --   ABOUT     hash  id -> what an ordinary message lacks        DEAD     zset  id -> died, in microseconds
