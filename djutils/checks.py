@@ -18,11 +18,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from .queue import autodiscover
 from .queue.backends import RESULT_STORES, is_result_store, queues
 from .queue.chain import every_middleware
+from .queue.command_options import is_ttl
 from .queue.conf import NAMES, PLACES, are_places, settings
 from .queue.crontab import Crontab
 from .queue.dead_letters import as_age
 from .queue.exceptions import ConfigurationError
-from .queue.keeping import is_ttl
 from .queue.keys import is_weak, secrets_in_use
 from .queue.middleware.carry import CarryContext, carriers
 from .queue.registry import registry

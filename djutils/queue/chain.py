@@ -26,6 +26,7 @@ from .middleware.expires import Expires, ExpiresOptions
 from .middleware.fresh_models import FreshModels, ModelOptions
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 from .retry import exception_classes
+from .uniqueness import UniqueOptions
 
 
 class DeclaredOptions(
@@ -36,6 +37,7 @@ class DeclaredOptions(
     ExpiresOptions,
     AtMostOnceOptions,
     ModelOptions,
+    UniqueOptions,
     total=False,
 ):
     """All options of djutils that are given where a command is declared."""

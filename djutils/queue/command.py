@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+from uuid import UUID
 
 from . import codec
 from .conf import settings
@@ -51,6 +52,13 @@ class Command:
     keeps_arguments: ClassVar[bool] = False
     """Whether its arguments are kept with its result."""
 
+    unique: ClassVar[Literal["until_done", "until_started"] | timedelta | None] = None
+    """For how long a call keeps others with its key from being sent; None: not at all."""
+    on_duplicate: ClassVar[Literal["return", "replace", "raise"]] = "return"
+    """What a call does that is kept from being sent."""
+    key: ClassVar[str | Callable[..., str | int | UUID] | None] = None
+    """What makes two calls the same; None: all their arguments. One call may have its own."""
+
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""
     priority: int = 0
@@ -59,6 +67,11 @@ class Command:
     """The earliest moment to run it: a datetime, or a timedelta from the moment it is enqueued."""
     expires: datetime | timedelta | None = None
     """The latest moment to begin a run: a datetime, or a timedelta from the moment it is due first; None: none."""
+
+    idempotency_key: str | None = None
+    """A call with the same key within the time to live is this call, even after its end."""
+    idempotency_ttl: float | timedelta | None = None
+    """That time, in seconds or as a timedelta; None: a day."""
 
     def __init__(self, data: Any = None) -> None:
         self.data = data

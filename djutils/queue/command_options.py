@@ -78,6 +78,12 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 200
 
 
+def is_ttl(value: Any) -> bool:
+    """Return whether ``value`` says how long something is kept: a number of seconds or a timedelta, above 0."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+
+
 def _is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
@@ -105,12 +111,19 @@ _MOMENT = Option(
 )
 
 
+_TEXT = Option(lambda value: isinstance(value, str) and value != "", "a string that is not empty")
+TTL = Option(is_ttl, "a number of seconds or a timedelta, above 0")
+
+
 class CallOptions(TypedDict, total=False):
     """Options given for a single call, with ``using()``, as far as they are not a middleware's."""
 
     queue_name: Annotated[str, _NAME]
     priority: Annotated[int, _PRIORITY]
     run_after: Annotated[datetime | timedelta, _MOMENT]
+    key: Annotated[str, _TEXT]
+    idempotency_key: Annotated[str, _TEXT]
+    idempotency_ttl: Annotated[float | timedelta, TTL]
 
 
 class CoreOptions(TypedDict, total=False):

@@ -21,6 +21,7 @@ from .interrupting import cancel_here, interruptible
 from .registry import registry
 from .schedule import OF_CLASSES, SCHEDULED, At, Misfire, Overlap, Rule, every
 from .signatures import signature_of
+from .uniqueness import check_unique
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 """The arguments of a call: by position, and by name."""
@@ -47,6 +48,7 @@ class QueueCommand(Command):
                 cls.dump, cls.load = staticmethod(references.dump), staticmethod(references.load)
             if "name" not in vars(cls):
                 cls.name = f"{cls.__module__}.{cls.__qualname__}"
+            check_unique(cls)
             registry.register(cls)
 
 

@@ -56,11 +56,13 @@ class CommandFunction(Generic[P, R]):
         return self._function(*args, **kwargs)
 
     def using(self, **options: Unpack[CalledOptions]) -> CommandFunction[P, R]:
-        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``, ``expires``.
+        """Return a copy with other options: ``queue_name``, ``priority``, ``run_after``, ``expires`` and keys.
 
         ``run_after`` is an aware datetime, or a timedelta from the moment of the call. Where ``USE_TZ``
         is off, a naive datetime is in the project's ``TIME_ZONE``; where it is on, it is refused. ``expires`` is
-        the same, but a timedelta counts from the moment at which the call is due first.
+        the same, but a timedelta counts from the moment at which the call is due first. ``key`` is what a unique
+        call is compared by; every call with the same ``idempotency_key`` returns the same handle, also after the
+        end, for ``idempotency_ttl`` (seconds or a timedelta), a day by default.
         Raises ``InvalidCommand`` for an unknown option, or an invalid value.
         """
         check_called(options, f"{self._function.__name__}.using()")
@@ -135,6 +137,10 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
       fetched when the command runs; default: it is pickled as it is
     * ``on_missing``: what becomes of such a command if a row is missing: ``"retry"`` (default), as after any
       exception, ``"discard"``, or ``"fail"``, a dead letter at once
+    * ``unique``: of calls with the same key only one is sent: ``"until_done"``, ``"until_started"``, or for a timedelta
+    * ``on_duplicate``: what another call does: ``"return"`` the handle (default), ``"replace"`` the arguments, or
+      ``"raise"`` ``Duplicate``
+    * ``key``: what is compared: a format string over the arguments, or a function of them; default all arguments
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

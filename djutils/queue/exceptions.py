@@ -9,6 +9,7 @@
     │   ├── WrongArguments             also Python's TypeError
     │   ├── NotPicklable
     │   ├── MessageTooLarge
+    │   ├── Duplicate                  another call holds the same key
     │   └── UnsupportedOption
     ├── MessageError                   bytes that cannot be turned into a command
     │   ├── InvalidMessage             never unpickled, becomes a dead letter at once
@@ -87,6 +88,17 @@ class MessageTooLarge(EnqueueError):
 
     Store the data elsewhere (a row, a file) and pass a reference to it.
     """
+
+
+class Duplicate(EnqueueError):
+    """Another call holds the same key; nothing was sent.
+
+    ``id`` is the id of that call.
+    """
+
+    def __init__(self, *args: object, id: str = "") -> None:
+        super().__init__(*args)
+        self.id = id
 
 
 class UnsupportedOption(EnqueueError):

@@ -18,7 +18,7 @@ from django.core.signals import setting_changed
 
 from .codec import dump
 from .command import Command
-from .command_options import Option
+from .command_options import TTL, Option, is_ttl
 from .conf import settings
 from .current import run_here, running
 from .exceptions import ConfigurationError, QueueException, ResultTooLarge
@@ -34,17 +34,11 @@ _SUCCESSFUL, _FAILED, _CANCELLED = map(
 _kept: ContextVar[Kept] = ContextVar("djutils_kept")
 
 
-def is_ttl(value: Any) -> bool:
-    """Return whether ``value`` says how long something is kept: a number of seconds or a timedelta, above 0."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
-
-
 class ResultOptions(TypedDict, total=False):
     """The options of commands that keep their results."""
 
     result: Annotated[bool, Option(lambda value: isinstance(value, bool), "True or False")]
-    result_ttl: Annotated[float | timedelta, Option(is_ttl, "a number of seconds or a timedelta, above 0")]
+    result_ttl: Annotated[float | timedelta, TTL]
 
 
 def run_and_keep(command: Command) -> Any:

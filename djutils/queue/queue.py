@@ -31,7 +31,9 @@ from .registry import registry
 from .results import Result, find
 from .schedule import is_due
 from .sending import announce, pack, seal, send
+from .sending_unique import run_unique_here, send_unique
 from .shipment import Parcel
+from .uniqueness import KeyedParcel
 
 __all__ = [
     "Invoker",
@@ -75,13 +77,12 @@ class Invoker:
             if _get_running_loop() is not None:
                 check_caller(queue)
             parcel = pack(command, queue)
+            if isinstance(parcel, KeyedParcel):
+                return self._told_where(send_unique(queue, parcel), queue)
             send(queue, [parcel])
         except (SynchronousOnlyOperation, NotPicklable) as error:
             explain(error, command, "invoker.enqueue(command)", "await invoker.aenqueue(command)")
-        result = _result(parcel.message)
-        if self._queue is queue:
-            result._queue = queue
-        return result
+        return self._told_where(_result(parcel.message), queue)
 
     async def aenqueue(self, command: Command) -> Result:
         """Send ``command`` from a coroutine, on any queue; results and errors as for ``enqueue``.
@@ -95,7 +96,7 @@ class Invoker:
         """Send all of ``commands``, each queue's in one round trip, and return a handle for each.
 
         As ``enqueue``. When one of them cannot be sent at all, none is; after ``BackendError`` some
-        may have been.
+        may have been. Those with a key are sent one by one, after the others; after ``Duplicate`` those before it were sent.
         """
         if settings.QUEUE_EAGER:
             found = [(self._queue_named(one.queue_name), one) for one in commands]
@@ -103,6 +104,7 @@ class Invoker:
             return [_run_here(*parcel) for parcel in parcels]
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
         results: list[Result] = []
+        with_keys: list[tuple[int, BaseQueue, KeyedParcel]] = []
         queue, name = None, None
         try:
             for command in commands:
@@ -111,10 +113,15 @@ class Invoker:
                     queue = self._queue_named(name)
                     check_caller(queue)
                 parcel = pack(command, queue)
-                by_queue[queue].append(parcel)
+                if isinstance(parcel, KeyedParcel):
+                    with_keys.append((len(results), queue, parcel))
+                else:
+                    by_queue[queue].append(parcel)
                 results.append(make(Result, parcel.message[:3]))
             for queue, packed in by_queue.items():
                 send(queue, packed)
+            for place, queue, keyed in with_keys:
+                results[place] = send_unique(queue, keyed)
         except (SynchronousOnlyOperation, NotPicklable) as error:
             explain(error, None, "invoker.enqueue_many(commands)", "await invoker.aenqueue_many(commands)")
         return results
@@ -242,6 +249,11 @@ class Invoker:
         """Return the invoker's own queue if that is its name or there is none, otherwise the project's of this name."""
         return self.queue if name in {None, self.queue.name} else queues[str(name)]
 
+    def _told_where(self, result: Result, queue: BaseQueue) -> Result:
+        if self._queue is queue:
+            result._queue = queue
+        return result
+
     def _queue_named(self, name: str | None) -> BaseQueue:
         """Return the queue that a command names; the invoker's own, or the project's default, if it names none."""
         if name or self._queue is None:
@@ -255,6 +267,12 @@ def _result(message: Message) -> Result:
 
 def _run_here(queue: BaseQueue, parcel: Parcel) -> Result:
     """Run a call instead of sending it, through the same checks, signals and limits."""
+    if isinstance(parcel, KeyedParcel):
+        return run_unique_here(queue, parcel, _run_now)
+    return _run_now(queue, parcel)
+
+
+def _run_now(queue: BaseQueue, parcel: Parcel) -> Result:
     envelope, message, _ = parcel
     announce([parcel])
     DirectExecutor(message.queue).run(Delivery(envelope.id, envelope.data), partial(keep, queue))

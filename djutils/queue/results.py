@@ -15,6 +15,7 @@ from .cancelling import Cancellation, cancel
 from .exceptions import Cancelled, CommandFailed, NoReturnValue, ResultNotFound, ResultTimeout
 from .reading import CallState, exception_of, look, refuse_keeping_none, value_of
 from .record import Failure, Progress, Record, ResultStatus
+from .uniqueness import CallKey
 from .waiting import WaitForEnd
 
 
@@ -65,6 +66,22 @@ class Result(_Handle):
     """Where it was sent, if that was not one of ``queues``."""
     _state: CallState | None = None
     _value: tuple[Any] | None = None
+    _call_key: CallKey | None = None
+
+    @property
+    def id(self) -> str:
+        """The message's id: it is in the log of the worker that runs it, and on a dead letter.
+
+        Of a duplicate it is the id of the message that holds the key. A call with a key, made in a transaction, has a separate
+        id until that has committed.
+        """
+        placed = self._call_key.placement if self._call_key else None
+        return placed.id if placed else self[0]
+
+    @property
+    def duplicate(self) -> bool | None:
+        """Whether another call with the same key stands for this one; None as long as its transaction is open."""
+        return self._call_key.is_duplicate if self._call_key else False
 
     def refresh(self) -> None:
         """Look again.
@@ -120,7 +137,7 @@ class Result(_Handle):
         return await sync_to_async(self.cancel)(kill=kill)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(self)
+        return type(self), (self.id, *self[1:])
 
     @property
     def _where(self) -> BaseQueue:

@@ -25,6 +25,7 @@ from .middleware.base import Middleware
 from .registry import registry
 from .shipment import Parcel, is_only_of_a_test, send_after
 from .signals import command_enqueued
+from .uniqueness import refuse_idle_options, with_key
 
 
 def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str = "") -> Parcel:
@@ -35,12 +36,9 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
     new one.
     """
     command_class = type(command)
-    sent, encode, limit = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
+    sent, encode, limit, has_key = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
     if command.priority and not queue.supports_priority:
-        raise UnsupportedOption(
-            f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
-            f"send the command to another queue."
-        )
+        _refuse_priority(queue)
     if command.atomic and not (runs_here and isinstance(queue, MemoryQueue)):
         _refuse_elsewhere(command, queue)
     if command_class.result and queue.results is None:
@@ -52,6 +50,8 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
         given = {name: own[name] for name in CALLED if own.get(name) is not None}
         check_options(given, CALLED, f"this '{command.name}'")
         sent = chain_of(command_class, carries=True).sent
+        refuse_idle_options(command)
+        has_key = has_key or command.idempotency_key is not None
     message = registry.get_message_for_command(command, queue.name)
     if id:
         message = message._replace(id=id)
@@ -63,16 +63,17 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
             f"The message for '{command.name}' has {len(data)} bytes, QUEUE_MAX_MESSAGE_SIZE is "
             f"{limit}; nothing was sent. Store the data and pass a reference to it."
         )
-    return seal(message, data, command_class)
+    parcel = seal(message, data, command_class)
+    return with_key(parcel, command, queue) if has_key else parcel
 
 
 @lru_cache(maxsize=1024)
 def _constants(
     command_class: type[Command], name: str, queue: str
-) -> tuple[tuple[Middleware, ...], Callable[[Message], bytes], int]:
-    """Return what is the same for all calls of a command on a queue: its middleware, its encoder, and the size limit."""
-    encode = codec.encoder(name, queue)
-    return chain_of(command_class).sent, encode, settings.QUEUE_MAX_MESSAGE_SIZE
+) -> tuple[tuple[Middleware, ...], Callable[[Message], bytes], int, bool]:
+    """Return what is the same for all calls of a command on a queue: its middleware, its encoder, the size limit, if it is unique."""
+    encode, is_unique = codec.encoder(name, queue), command_class.unique is not None
+    return chain_of(command_class).sent, encode, settings.QUEUE_MAX_MESSAGE_SIZE, is_unique
 
 
 def _forget(**kwargs: Any) -> None:
@@ -87,6 +88,13 @@ def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
     delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
     envelope = make(Envelope, (message.id, data, delay, message.priority))
     return make(Parcel, (envelope, message, command_class))
+
+
+def _refuse_priority(queue: BaseQueue) -> None:
+    raise UnsupportedOption(
+        f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
+        f"send the command to another queue."
+    )
 
 
 def _refuse_result(command: Command, queue: BaseQueue) -> None:
@@ -120,7 +128,7 @@ def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
     A transaction that the queue takes part in does not count: there they are sent at once. Nor do those
     that Django's ``TestCase`` opens around a test, which never commit.
     """
-    opened = _open_transactions(queue.transaction_alias)
+    opened = open_transactions(queue.transaction_alias)
     if opened:
         send_after(opened, queue, parcels, _send_now)
     else:
@@ -167,8 +175,8 @@ def _tell(parcels: Sequence[Parcel]) -> None:
         command_enqueued.send_robust(sender=command_class, message=message)
 
 
-def _open_transactions(own: str | None) -> list[str]:
-    """Return the aliases with an open transaction that a send does not take part in.
+def open_transactions(own: str | None, *, with_own: bool = False) -> list[str]:
+    """Return the aliases with an open transaction that a send does not take part in; ``with_own`` it takes part in none.
 
     Raises ``EnqueueError`` for a transaction that Django does not manage: no hook is called when it commits.
     """
@@ -177,15 +185,15 @@ def _open_transactions(own: str | None) -> list[str]:
     # one need not even be installed here.
     in_use = connections._connections  # type: ignore[attr-defined]
     for alias in connections.settings:
-        connection = None if alias == own else getattr(in_use, alias, None)
+        connection = None if alias == own and not with_own else getattr(in_use, alias, None)
         if connection is None:
             continue
         if _is_managed_by_hand(connection):
             raise EnqueueError(
                 f"The connection '{connection.alias}' has an open transaction and autocommit is off, so "
                 f"Django does not say when it commits, and the command cannot be sent then; nothing was "
-                f"sent. Commit first, or leave autocommit on and use transaction.atomic(), or keep the "
-                f"queue in that database."
+                f"sent. Commit first, or leave autocommit on and use transaction.atomic()"
+                f"{'' if alias == own else ', or keep the queue in that database'}."
             )
         if connection.in_atomic_block and not is_only_of_a_test(connection):
             opened.append(connection.alias)

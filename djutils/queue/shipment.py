@@ -39,7 +39,7 @@ class Shipment:
         self.queue = queue
         self.parcels = parcels
         self._open = set(aliases)
-        self._send = send
+        self.send = send
 
     def committed(self, alias: str) -> None:
         """Send the parcels if the transaction of ``alias`` was the last one they waited for."""
@@ -55,7 +55,7 @@ class Shipment:
         """
         parcels, self.parcels = self.parcels, []
         try:
-            self._send(self.queue, parcels)
+            self.send(self.queue, parcels)
         except BaseException as error:
             _report_lost(self.queue, parcels, error)
             # An exception that ends the caller from outside must not be swallowed.
@@ -65,7 +65,7 @@ class Shipment:
 
 def send_after(aliases: list[str], queue: BaseQueue, parcels: list[Parcel], send: Send) -> None:
     """Have ``send`` called with ``queue`` and ``parcels`` once the open transactions of ``aliases`` have committed."""
-    if len(aliases) == 1 and _joins(aliases[0], queue, parcels):
+    if len(aliases) == 1 and _joins(aliases[0], queue, parcels, send):
         return
     shipment = Shipment(queue, parcels, aliases, send)
     if len(aliases) == 1:
@@ -75,7 +75,7 @@ def send_after(aliases: list[str], queue: BaseQueue, parcels: list[Parcel], send
         transaction.on_commit(partial(shipment.committed, alias), using=alias)
 
 
-def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
+def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel], send: Send) -> bool:
     """Add ``parcels`` to those of the previous call, if nothing else happens between them."""
     connection = connections[alias]
     if not connection.run_on_commit or _is_of_a_test(connection):
@@ -84,7 +84,7 @@ def _joins(alias: str, queue: BaseQueue, parcels: list[Parcel]) -> bool:
     # Not across a savepoint: what was called inside it is rolled back with it.
     if savepoints != set(connection.savepoint_ids):
         return False
-    if not isinstance(last, Shipment) or last.queue is not queue:
+    if not isinstance(last, Shipment) or last.queue is not queue or last.send is not send:
         return False
     last.parcels.extend(parcels)
     return True

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from djutils.queue.call_keys import is_a_function
 from djutils.queue.command import Command
 from djutils.queue.conf import settings
 from djutils.queue.decorators import CommandFunction
@@ -13,7 +14,7 @@ from djutils.queue.exceptions import InvalidCommand, WrongArguments
 from djutils.queue.registry import registry
 from djutils.queue.signatures import signature_of
 
-from .enqueued import Enqueued, enqueued, is_a_function
+from .enqueued import Enqueued, enqueued
 from .transactions import count_uncommitted
 
 _SHOWN = 20

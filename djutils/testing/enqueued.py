@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from djutils.queue import codec
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
+from djutils.queue.call_keys import is_a_function
 from djutils.queue.command import Command
 from djutils.queue.registry import registry
 
@@ -88,8 +89,3 @@ def _arguments(command_class: type[Command], data: Any) -> tuple[tuple[Any, ...]
         args, kwargs = data or ((), {})
         return tuple(args), kwargs  # as JSON it is a list
     return (data,), {}
-
-
-def is_a_function(command_class: type[Command]) -> bool:
-    """Return whether the class was made from a decorated function, whose arguments are its data."""
-    return command_class.function is not command_class.execute

@@ -11,7 +11,7 @@ from django.db.models import F
 from djutils.models import QueueKey
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.ids import new_id
-from djutils.queue.message import Envelope
+from djutils.queue.message import Envelope, Placement
 from djutils.queue.stores.database_store import DatabaseStore
 from djutils.testing.contract_queue import until
 from djutils.testing.contract_store import LONG, SOON, StoreContract
@@ -176,6 +176,27 @@ class InDatabase(StoreContract):
             "its day was over, and it is still there",
         )
         queue.flush()
+
+    def test_a_key_that_a_message_holds_is_kept_as_long_as_the_message(
+        self, store: DatabaseStore, name: str
+    ) -> None:
+        queue = DatabaseQueue(name, self.alias)
+
+        def send() -> Placement:
+            return queue.send_unique(Envelope(new_id(), b"data"), "key", "done")
+
+        first = send()
+        row = QueueKey.objects.using(self.alias).filter(key=queue._unique.stored_key("key"))
+        for _ in range(3):
+            row.update(expires=0)
+            until(lambda: not store.remove_expired(1000), "all that had expired was looked at")
+            assert row.filter(expires__gt=0).exists()
+        row.update(expires=0)
+        assert send() == Placement(first.id, "held")
+
+        queue.flush()
+        assert until(lambda: store.remove_expired(1000) or not row.exists(), "nothing held it")
+        assert not row.exists()
 
     def using(self, store: DatabaseStore) -> str:
         with store._database() as connection:

@@ -12,7 +12,7 @@ import redis
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.ids import new_id
-from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats
+from djutils.queue.message import Delivery, Envelope, Rejection, Retrial, Stats, Until
 from djutils.testing.contract import until
 from tests.servers import Server
 
@@ -331,3 +331,17 @@ def test_a_dead_letter_that_lost_its_message_is_forgotten(
     assert not other.exists(f"{prefix}dead", f"{prefix}about")
 
     assert queue.stats() == Stats()
+
+
+def test_keys_whose_message_is_gone_or_whose_period_is_over_are_deleted(
+    queue: RedisQueue, other: redis.Redis, prefix: str, owner: int
+) -> None:
+    durations: dict[str, Until] = {"ends": "done", "period": 60.0, "over": 0.001}
+    for key, duration in durations.items():
+        queue.send_unique(Envelope(new_id(), b"data"), key, duration)
+    queue.ack(owner, lend(queue, owner))
+    queue.send_unique(Envelope(new_id(), b"data"), "waits", "done")
+    other.hset(f"{prefix}unique", b"\xff", b"\xff \n")
+
+    until(lambda: queue.sweep(60.0) or other.hlen(f"{prefix}unique") == 2, "the others were deleted")
+    assert queue.send_unique(Envelope(new_id(), b"data"), "waits", "done").how == "held"

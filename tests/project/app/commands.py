@@ -30,6 +30,7 @@ from . import (  # noqa: F401  (their commands are this app's, too)
     policies,
     releases,
     trials,
+    uniques,
     world,
 )
 from .files import lines, write
