@@ -97,6 +97,8 @@ def _told(queue: BaseQueue, parcel: KeyedParcel) -> str:
 
 
 def _handle(parcel: KeyedParcel) -> Result:
-    result = make(Result, parcel.message[:3])
+    id, command, queue_name, *_ = parcel.message
+    placed = parcel.call_key.placement
+    result = make(Result, (placed.id if placed else id, command, queue_name))
     result._call_key = parcel.call_key
     return result

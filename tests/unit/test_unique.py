@@ -44,6 +44,7 @@ def test_a_second_call_with_the_same_arguments_returns_the_handle_of_the_first(m
 
     assert (first.duplicate, second.duplicate) == (False, True)
     assert first.id == second.id == memory.find("")[0].id
+    assert first == second
     assert len(memory) == 1
 
 
