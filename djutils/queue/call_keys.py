@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from inspect import Parameter
 from string import Formatter
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
 from .command import Command
+from .command_options import TEXT, Option
 from .exceptions import EnqueueError, InvalidCommand, NotPicklable
 from .signatures import signature_of
 
@@ -22,9 +23,20 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _VARIOUS = {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
 
 
-def is_key(value: Any) -> bool:
-    """Return whether ``value`` can be declared as ``key=``."""
-    return callable(value) or (isinstance(value, str) and value != "")
+def _is_key(value: Any) -> bool:
+    return callable(value) or TEXT.accepts(value)
+
+
+class KeyOptions(TypedDict, total=False):
+    """The option that says what the key of a call is made of."""
+
+    key: Annotated[Key, Option(_is_key, "a format string over the arguments, or a function of them")]
+
+
+class CalledKeyOptions(TypedDict, total=False):
+    """The key of a single call."""
+
+    key: Annotated[str, TEXT]
 
 
 def key_of(command: Command) -> str | None:

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from .call_keys import CalledKeyOptions, KeyOptions, refuse_wrong_key
 from .command import Command
 from .command_options import CallOptions, CoreOptions, Option, check_options, options_of
 from .conf import settings
-from .exceptions import ConfigurationError, InvalidCommand
+from .exceptions import ConfigurationError, EnqueueError, InvalidCommand
 from .keeping import ResultOptions
 from .message import Message
 from .middleware.at_most_once import AtMostOnce, AtMostOnceOptions, refuse_retries
@@ -26,7 +27,7 @@ from .middleware.expires import Expires, ExpiresOptions
 from .middleware.fresh_models import FreshModels, ModelOptions
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 from .retry import exception_classes
-from .uniqueness import UniqueOptions
+from .uniqueness import IdempotencyOptions, UniqueOptions, check_unique, refuse_idle_ttl
 
 
 class DeclaredOptions(
@@ -37,18 +38,21 @@ class DeclaredOptions(
     ExpiresOptions,
     AtMostOnceOptions,
     ModelOptions,
+    KeyOptions,
     UniqueOptions,
     total=False,
 ):
     """All options of djutils that are given where a command is declared."""
 
 
-class CalledOptions(CallOptions, ExpiresOptions, total=False):
+class CalledOptions(CallOptions, ExpiresOptions, CalledKeyOptions, IdempotencyOptions, total=False):
     """All options of djutils that are given to a single call, with ``using()``."""
 
 
 DECLARED = options_of(DeclaredOptions)
 CALLED = options_of(CalledOptions)
+USE_THE_KEY = ("unique",)
+"""The declared options that the key of a call is for; where none of them is given, a key is refused."""
 
 
 class Chain(NamedTuple):
@@ -118,6 +122,12 @@ def check_declared(options: Mapping[str, Any], where: str, known: dict[str, Opti
 def check_together(command_class: type[Command], where: str) -> None:
     """Raise ``InvalidCommand`` for options of a class, its own or inherited, that contradict each other."""
     refuse_retries(command_class, where)
+    check_unique(command_class, where)
+    refuse_wrong_key(command_class)
+    if command_class.key is not None and not _uses_the_key(command_class):
+        raise InvalidCommand(
+            f"key has no effect on {where} without {' or '.join(USE_THE_KEY)}: add it, or leave key out."
+        )
     if command_class.models is None and command_class.on_missing != Command.on_missing:
         raise InvalidCommand(
             f"on_missing of {where} is for models='fresh': add that, or leave on_missing out."
@@ -127,6 +137,20 @@ def check_together(command_class: type[Command], where: str) -> None:
         raise InvalidCommand(
             f"retry_on and discard_on of {where} both have {names}: leave it in one of them. A subclass of it may be in the other."
         )
+
+
+def refuse_idle_options(command: Command) -> None:
+    """Raise ``EnqueueError`` for options of this call that would have no effect."""
+    refuse_idle_ttl(command)
+    if vars(command).get("key") is not None and not _uses_the_key(type(command)):
+        raise EnqueueError(
+            f"using(key=...) has no effect on '{command.name}', which is declared without {' or '.join(USE_THE_KEY)}; nothing "
+            f"was sent. Declare it so, or leave key out."
+        )
+
+
+def _uses_the_key(command_class: type[Command]) -> bool:
+    return any(getattr(command_class, option) is not None for option in USE_THE_KEY)
 
 
 def check_called(options: Mapping[str, Any], where: str) -> None:

@@ -110,8 +110,7 @@ _MOMENT = Option(
     is_moment, "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)"
 )
 
-
-_TEXT = Option(lambda value: isinstance(value, str) and value != "", "a string that is not empty")
+TEXT = Option(lambda value: isinstance(value, str) and value != "", "a string that is not empty")
 TTL = Option(is_ttl, "a number of seconds or a timedelta, above 0")
 
 
@@ -121,9 +120,6 @@ class CallOptions(TypedDict, total=False):
     queue_name: Annotated[str, _NAME]
     priority: Annotated[int, _PRIORITY]
     run_after: Annotated[datetime | timedelta, _MOMENT]
-    key: Annotated[str, _TEXT]
-    idempotency_key: Annotated[str, _TEXT]
-    idempotency_ttl: Annotated[float | timedelta, TTL]
 
 
 class CoreOptions(TypedDict, total=False):

@@ -21,7 +21,6 @@ from .interrupting import cancel_here, interruptible
 from .registry import registry
 from .schedule import OF_CLASSES, SCHEDULED, At, Misfire, Overlap, Rule, every
 from .signatures import signature_of
-from .uniqueness import check_unique
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 """The arguments of a call: by position, and by name."""
@@ -42,13 +41,12 @@ class QueueCommand(Command):
             refuse_unimportable(cls)
             given = {name: value for name, value in vars(cls).items() if name in cls._options}
             check_declared(given, f"the command '{cls.__name__}'", cls._options)
-            check_together(cls, f"the command '{cls.__name__}'")
             cls.function = vars(cls).get("function", cls.execute)
             if cls.models is not None:
                 cls.dump, cls.load = staticmethod(references.dump), staticmethod(references.load)
             if "name" not in vars(cls):
                 cls.name = f"{cls.__module__}.{cls.__qualname__}"
-            check_unique(cls)
+            check_together(cls, f"the command '{cls.__name__}'")
             registry.register(cls)
 
 

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from . import codec
 from .backends.base import BaseQueue
 from .backends.memory import MemoryQueue
-from .chain import CALLED, chain_of, pass_through
+from .chain import CALLED, chain_of, pass_through, refuse_idle_options
 from .command import Command
 from .command_options import check_options
 from .conf import settings
@@ -25,7 +25,7 @@ from .middleware.base import Middleware
 from .registry import registry
 from .shipment import Parcel, is_only_of_a_test, send_after
 from .signals import command_enqueued
-from .uniqueness import refuse_idle_options, with_key
+from .uniqueness import with_key
 
 
 def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str = "") -> Parcel:

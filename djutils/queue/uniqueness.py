@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from . import codec
 from .backends.base import BaseQueue
-from .call_keys import Key, digest_of, is_key, key_of, refuse_wrong_key
+from .call_keys import digest_of, key_of
 from .command import Command
-from .command_options import Option
+from .command_options import TEXT, TTL, Option
 from .exceptions import EnqueueError, InvalidCommand, UnsupportedOption
 from .message import Placement, Until
 from .shipment import Parcel
@@ -39,7 +39,13 @@ class UniqueOptions(TypedDict, total=False):
             lambda value: isinstance(value, str) and value in _DUPLICATES, "'return', 'replace' or 'raise'"
         ),
     ]
-    key: Annotated[Key, Option(is_key, "a format string over the arguments, or a function of them")]
+
+
+class IdempotencyOptions(TypedDict, total=False):
+    """The options of a single call that is to be the same call whenever it is repeated."""
+
+    idempotency_key: Annotated[str, TEXT]
+    idempotency_ttl: Annotated[float | timedelta, TTL]
 
 
 class CallKey:
@@ -68,24 +74,22 @@ class KeyedParcel(Parcel):
         return codec.encode(self.message._replace(id=id))
 
 
-def check_unique(command_class: type[Command]) -> None:
-    """Raise ``InvalidCommand`` for options of this class that contradict each other."""
-    name, unique, on_duplicate = command_class.name, command_class.unique, command_class.on_duplicate
+def check_unique(command_class: type[Command], where: str) -> None:
+    """Raise ``InvalidCommand`` for options of this class that contradict ``unique``, or have no effect without it."""
+    unique, on_duplicate = command_class.unique, command_class.on_duplicate
     if unique is None:
-        for option in ("on_duplicate", "key"):
-            if getattr(command_class, option) != getattr(Command, option):
-                raise InvalidCommand(
-                    f"{option} has no effect on '{name}' without unique: add it, or leave it out."
-                )
+        if on_duplicate != Command.on_duplicate:
+            raise InvalidCommand(
+                f"on_duplicate has no effect on {where} without unique: add it, or leave on_duplicate out."
+            )
         return
     if on_duplicate == "replace" and isinstance(unique, timedelta):
         raise InvalidCommand(
-            f"'{name}' cannot be unique for a period and replace what waits: after its run, later calls of the period "
+            f"{where} cannot be unique for a period and replace what waits: after its run, later calls of the period "
             f"would be lost. Write unique='until_started', and call it with .using(run_after=timedelta(...))."
         )
     if hasattr(command_class, "validate_datetime"):
-        raise InvalidCommand(f"'{name}' is enqueued by the clock, once whenever it is due: leave unique out.")
-    refuse_wrong_key(command_class)
+        raise InvalidCommand(f"{where} is enqueued by the clock, once whenever it is due: leave unique out.")
 
 
 def with_key(parcel: Parcel, command: Command, queue: BaseQueue) -> Parcel:
@@ -105,15 +109,9 @@ def with_key(parcel: Parcel, command: Command, queue: BaseQueue) -> Parcel:
     return made
 
 
-def refuse_idle_options(command: Command) -> None:
-    """Raise ``EnqueueError`` for options of this call that would have no effect."""
-    own = vars(command)
-    if own.get("key") is not None and command.unique is None:
-        raise EnqueueError(
-            f"'{command.name}' is not unique, so using(key=...) has no effect; nothing was sent. Declare it with unique=, or "
-            f"leave key out."
-        )
-    if own.get("idempotency_ttl") is not None and command.idempotency_key is None:
+def refuse_idle_ttl(command: Command) -> None:
+    """Raise ``EnqueueError`` for a time to live of a call that has no idempotency key."""
+    if command.idempotency_ttl is not None and command.idempotency_key is None:
         raise EnqueueError(
             f"idempotency_ttl of this '{command.name}' has no effect without idempotency_key; nothing was sent."
         )
