@@ -21,21 +21,6 @@ from djutils.testing.contract_queue import until
 class Finishing(LeaseFixtures):
     """finish and remove."""
 
-    @pytest.fixture
-    def results(self, queue: LeasedQueue) -> Store:
-        if queue.results is None:
-            pytest.skip(
-                f"{type(queue).__name__} keeps no results (it has no store, or supports_peek is False)"
-            )
-        return queue.results
-
-    @pytest.fixture
-    def can_remove(self, queue: LeasedQueue) -> None:
-        try:
-            queue.remove([new_id()])
-        except BackendError:
-            pytest.skip(f"{type(queue).__name__} cannot remove what waits")
-
     def test_a_finished_message_is_gone_and_its_record_is_there(
         self, queue: LeasedQueue, owner: int, results: Store
     ) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
 from djutils.queue.message import Batch, Delivery, Envelope, Rejection, Retrial
+from djutils.queue.stores.base import Store
 from djutils.testing.contract_queue import QueueContract, until
 
 Settle = Callable[[LeasedQueue, int, str], set[str]]
@@ -68,6 +70,21 @@ class LeaseFixtures(QueueContract):
     def can_keep_keys(self, queue: LeasedQueue) -> None:
         if not keeps_keys(queue):
             pytest.skip(f"{type(queue).__name__} keeps no keys (store is None)")
+
+    @pytest.fixture
+    def results(self, queue: LeasedQueue) -> Store:
+        if queue.results is None:
+            pytest.skip(
+                f"{type(queue).__name__} keeps no results (it has no store, or supports_peek is False)"
+            )
+        return queue.results
+
+    @pytest.fixture
+    def can_remove(self, queue: LeasedQueue) -> None:
+        try:
+            queue.remove([new_id()])
+        except BackendError:
+            pytest.skip(f"{type(queue).__name__} cannot remove what waits")
 
     def enroll(self, queue: LeasedQueue) -> int:
         owner = new_owner()

@@ -9,6 +9,7 @@ import pytest
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Placement, Rejection, Retrial, Stats, Until
+from djutils.queue.stores.base import Store
 from djutils.testing.contract_fixtures import SETTLE, LeaseFixtures, each_way_to_settle, ids_of
 from djutils.testing.contract_names import each_pair
 from djutils.testing.contract_queue import THREADS, all_at_once, until
@@ -86,12 +87,54 @@ class Unique(LeaseFixtures):
 
         assert self.sends(queue).how == "sent"
 
-    def test_a_message_that_lost_its_worker_keeps_its_key(self, queue: LeasedQueue, owner: int) -> None:
+    @pytest.mark.usefixtures("can_remove")
+    def test_a_message_that_is_cancelled_frees_its_key(self, queue: LeasedQueue) -> None:
+        queue.remove([self.sends(queue).id])
+
+        assert self.sends(queue).how == "sent"
+
+    def test_a_message_that_ends_with_a_result_frees_its_key(
+        self, queue: LeasedQueue, owner: int, results: Store
+    ) -> None:
         first = self.sends(queue)
         self.lend(queue, owner)
-        queue.reap(owner)
+        queue.finish(owner, {first.id: b"result"}, 60)
+
+        assert self.sends(queue).how == "sent"
+
+    @pytest.mark.parametrize("crashed", [False, True], ids=["its host", "its process"])
+    def test_a_message_that_lost_its_worker_keeps_its_key(
+        self, queue: LeasedQueue, owner: int, crashed: bool
+    ) -> None:
+        first = self.sends(queue)
+        self.lend(queue, owner)
+        queue.reap(owner, running={first.id: "killed"} if crashed else None)
 
         assert self.sends(queue) == Placement(first.id, "held")
+
+    def test_a_dead_letter_that_is_discarded_holds_no_key(self, queue: LeasedQueue, owner: int) -> None:
+        self.dies(queue, owner)
+        queue.discard()
+
+        assert self.sends(queue).how == "sent"
+
+    def test_a_dead_letter_that_is_replayed_holds_its_key_again(self, queue: LeasedQueue, owner: int) -> None:
+        first = self.dies(queue, owner)
+        queue.replay([first])
+
+        assert self.sends(queue) == Placement(first, "held")
+
+    def test_a_dead_letter_that_is_replayed_leaves_the_key_to_a_message_that_has_it(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        first, second = self.dies(queue, owner), self.sends(queue)
+        queue.replay([first])
+
+        assert self.sends(queue) == Placement(second.id, "held")
+        assert self.sends(queue, replace=other_data) == Placement(second.id, "replaced")
+        assert len(self.lend(queue, owner)) == 2
+        queue.ack(owner, [second.id])
+        assert self.sends(queue).how == "sent"
 
     def test_until_started_a_message_that_is_lent_holds_no_key(self, queue: LeasedQueue, owner: int) -> None:
         first = self.sends(queue, "started")
@@ -121,6 +164,18 @@ class Unique(LeaseFixtures):
 
         assert self.sends(queue, 60.0) == Placement(second.id, "held")
         assert {first.id, second.id} == {one.id for one in queue.find("")} or not queue.supports_peek
+
+    def test_a_period_begins_when_the_message_of_another_duration_has_ended(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        first = self.sends(queue)
+        self.lend(queue, owner)
+        queue.ack(owner, [first.id])
+
+        second = self.sends(queue, 60.0)
+
+        assert second.how == "sent"
+        assert self.sends(queue, 60.0) == Placement(second.id, "held")
 
     def test_sending_the_same_envelope_again_sends_it_once(self, queue: LeasedQueue, owner: int) -> None:
         envelope = Envelope(new_id(), b"data")
@@ -185,9 +240,7 @@ class Unique(LeaseFixtures):
         assert self.sends(queue) == Placement(second.id, "held")
 
     def test_a_dead_letter_is_not_replaced(self, queue: LeasedQueue, owner: int) -> None:
-        first = self.sends(queue)
-        self.lend(queue, owner)
-        queue.reject(owner, [Rejection(first.id, "no")])
+        self.dies(queue, owner)
 
         assert self.sends(queue, replace=other_data).how == "sent"
         assert queue.stats() == Stats(ready=1, dead=1)
@@ -241,6 +294,12 @@ class Unique(LeaseFixtures):
             assert {one.id for one in placed} == {lent.id}
             assert lent.data == other_data(lent.id)
             queue.ack(owner, ids_of([lent]))
+
+    def dies(self, queue: LeasedQueue, owner: int) -> str:
+        id = self.sends(queue).id
+        self.lend(queue, owner)
+        queue.reject(owner, [Rejection(id, "no")])
+        return id
 
     def race(self, name: str, key: str, replace: Callable[[str], bytes] | None = None) -> list[Placement]:
         def send(_: int) -> Placement:

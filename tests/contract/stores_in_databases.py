@@ -9,9 +9,10 @@ from django.db import connections, transaction
 from django.db.models import F
 
 from djutils.models import QueueKey
+from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.ids import new_id
-from djutils.queue.message import Envelope, Placement
+from djutils.queue.message import Envelope, Placement, Rejection
 from djutils.queue.stores.database_store import DatabaseStore
 from djutils.testing.contract_queue import until
 from djutils.testing.contract_store import LONG, SOON, StoreContract
@@ -185,18 +186,29 @@ class InDatabase(StoreContract):
         def send() -> Placement:
             return queue.send_unique(Envelope(new_id(), b"data"), "key", "done")
 
-        first = send()
+        first, owner = send(), new_owner()
         row = QueueKey.objects.using(self.alias).filter(key=queue._unique.stored_key("key"))
-        for _ in range(3):
+
+        def look() -> None:
             row.update(expires=0)
             until(lambda: not store.remove_expired(1000), "all that had expired was looked at")
             assert row.filter(expires__gt=0).exists()
+
+        for _ in range(3):
+            look()
         row.update(expires=0)
         assert send() == Placement(first.id, "held")
 
+        queue.enroll(owner)
+        queue.receive(owner, 1)
+        queue.reject(owner, [Rejection(first.id, "no")])
+        look()
+        queue.replay([first.id])
+        assert send() == Placement(first.id, "held")
+
         queue.flush()
-        assert until(lambda: store.remove_expired(1000) or not row.exists(), "nothing held it")
-        assert not row.exists()
+        row.update(expires=0)
+        until(lambda: store.remove_expired(1000) == 0 and not row.exists(), "nothing held it")
 
     def using(self, store: DatabaseStore) -> str:
         with store._database() as connection:

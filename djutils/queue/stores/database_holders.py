@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from djutils.models import QueueMessage, State
+from djutils.models import QueueMessage
 
 _MARK = b"message "
 LOOKED_AT_EVERY = 24 * 3600
@@ -18,16 +18,21 @@ def held_by(id: str) -> bytes:
     return _MARK + id.encode()
 
 
+def is_held_by(value: bytes) -> bool:
+    """Return whether ``value`` is one of ``held_by``; another one is for a period."""
+    return value.startswith(_MARK)
+
+
 def holder_of(value: bytes) -> str:
     """Return the id in a value of ``held_by``, or in one that is only an id; empty for an empty value."""
     return value.removeprefix(_MARK).decode()
 
 
 def held_among(connection: BaseDatabaseWrapper, values: Mapping[str, bytes]) -> list[str]:
-    """Return those keys of ``values`` that are held by messages that exist and are not dead letters."""
-    holders = {key: holder_of(value) for key, value in values.items() if value.startswith(_MARK)}
+    """Return those keys of ``values`` whose messages exist; a dead letter holds its key again when it is replayed."""
+    holders = {key: holder_of(value) for key, value in values.items() if is_held_by(value)}
     if not holders:
         return []
     found = QueueMessage.objects.using(connection.alias).filter(message_id__in={*holders.values()})
-    living = {id for id, state in found.values_list("message_id", "state") if state != State.DEAD}
-    return [key for key, id in holders.items() if id in living]
+    existing = {*found.values_list("message_id", flat=True)}
+    return [key for key, id in holders.items() if id in existing]

@@ -10,7 +10,7 @@ from django.db.models import BigIntegerField, Case, F, QuerySet, When
 from djutils.models import Now, QueueMessage, State
 from djutils.queue.deadlocks import retry_on_deadlock
 from djutils.queue.message import Envelope, Placement, Until
-from djutils.queue.stores.database_holders import LOOKED_AT_EVERY, held_by, holder_of
+from djutils.queue.stores.database_holders import LOOKED_AT_EVERY, held_by, holder_of, is_held_by
 from djutils.queue.stores.database_store import DatabaseStore
 
 from .connected import ConnectedQueue
@@ -39,7 +39,7 @@ class UniqueQueue(ConnectedQueue):
                 if holder and self._replaced(connection, holder, replace(holder), envelope.delay):
                     self._wake(connection)
                     return Placement(holder, "replaced")
-            elif holder and (is_live if not isinstance(until, str) else _holds(connection, holder, until)):
+            elif holder and _holds(connection, value, is_live, until):
                 return Placement(holder, "sent" if holder == envelope.id else "held")
             if isinstance(until, str):
                 self._unique.put(connection, {key: held_by(envelope.id)}, LOOKED_AT_EVERY)
@@ -64,6 +64,9 @@ def _message(connection: BaseDatabaseWrapper, id: str) -> QuerySet[QueueMessage]
     return QueueMessage.objects.using(connection.alias).filter(message_id=id)
 
 
-def _holds(connection: BaseDatabaseWrapper, id: str, until: str) -> bool:
-    states = list(_message(connection, id).values_list("state", flat=True))
+def _holds(connection: BaseDatabaseWrapper, value: bytes, is_live: bool, until: Until) -> bool:
+    """Return whether the key with this ``value`` keeps another message out."""
+    if not isinstance(until, str):
+        return is_live and not is_held_by(value)
+    states = list(_message(connection, holder_of(value)).values_list("state", flat=True))
     return any(state not in (_NOT_WAITING if until == "started" else (State.DEAD,)) for state in states)
