@@ -24,6 +24,8 @@ class Milestone(NamedTuple):
     crashes: int
     redeliveries: int
     owner: int
+    created: float
+    """When the call was enqueued: a message whose arguments were replaced keeps its id, and not this moment."""
     last: str
     """The key of the last object that is done."""
 
@@ -34,14 +36,14 @@ def milestone_of(lease: Lease, id: str) -> Milestone | None:
     kept = store.get([_name(id)]).get(_name(id)) if store else None
     if kept is None:
         return None
-    crashes, redeliveries, owner, last = kept.decode().split(" ", 3)
-    return Milestone(int(crashes), int(redeliveries), int(owner), last)
+    crashes, redeliveries, owner, created, last = kept.decode().split(" ", 4)
+    return Milestone(int(crashes), int(redeliveries), int(owner), float(created), last)
 
 
-def keep_milestone(lease: Lease, delivery: Delivery, last: str) -> None:
-    """Keep for 30 days that the run of ``delivery`` has come to ``last``. Raises ``BackendError``."""
+def keep_milestone(lease: Lease, delivery: Delivery, created: float, last: str) -> None:
+    """Keep for 30 days that the run of ``delivery``, enqueued at ``created``, has come to ``last``. Raises ``BackendError``."""
     if (store := lease.queue.store) is not None:
-        text = f"{delivery.crashes} {delivery.redeliveries} {lease.owner} {last}"
+        text = f"{delivery.crashes} {delivery.redeliveries} {lease.owner} {created!r} {last}"
         store.set({_name(delivery.id): text.encode()}, _KEPT)
         _moved.set(True)
 

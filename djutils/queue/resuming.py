@@ -54,10 +54,8 @@ def resume(queryset: QuerySet[M], batch: int = 500) -> Iterator[M]:
 class _Place:
     """Where one call is, and for how long its run may still go on."""
 
-    def __init__(
-        self, lease: Lease | None = None, delivery: Delivery | None = None, soft: float = inf
-    ) -> None:
-        self._lent = (lease, delivery) if lease and delivery else None
+    def __init__(self, lent: tuple[Lease, Delivery, float] | None = None, soft: float = inf) -> None:
+        self._lent = lent
         self._until = time.monotonic() + soft * _SHARE
 
     @classmethod
@@ -72,16 +70,20 @@ class _Place:
                 f"out, and use transaction.atomic() for each object."
             )
         soft = limits_of(command_class.time_limit)[0] if command_class.time_limit else inf
-        return cls(run.lease, run.delivery, soft)
+        return cls((run.lease, run.delivery, run.message.created), soft)
 
     def last(self, queryset: QuerySet[M]) -> object:
         """Return the key after which to begin; None at the first run."""
         if self._lent is None or (milestone := milestone_of(self._lent[0], self._lent[1].id)) is None:
             return None
-        lease, delivery = self._lent
+        lease, delivery, created = self._lent
+        if milestone.created != created:
+            # Its arguments were replaced: what was done with the old ones is not done with these.
+            forget_milestone(lease, delivery.id)
+            return None
         if milestone.crashes > delivery.crashes or milestone.redeliveries > delivery.redeliveries:
             # It was replayed, and is counted from 0 again: the old counters would excuse crashes to come.
-            keep_milestone(lease, delivery, milestone.last)
+            keep_milestone(*self._lent, milestone.last)
         return queryset.model._meta.pk.to_python(milestone.last)
 
     def keep(self, last: object) -> None:

@@ -37,6 +37,14 @@ def see_all(stop_after: int = 0, fail_after: int = 0) -> None:
             raise LookupError(note.text)
 
 
+@queue_command(unique="until_started", on_duplicate="replace", key="all", max_attempts=2, backoff=1)
+def see_what_begins_with(text: str, fail_after: int = 0) -> None:
+    for note in resume(Note.objects.filter(text__startswith=text), batch=10):
+        seen.append(note.text)
+        if len(seen) == fail_after:
+            raise LookupError(note.text)
+
+
 @queue_command(time_limit=60)
 def see_until_it_is_too_late(since: int) -> None:
     for note in resume(Note.objects.filter(text__startswith="n"), batch=10):
@@ -106,6 +114,18 @@ def test_a_finished_call_that_is_sent_again_begins_at_the_beginning(notes: list[
     see_all()
     drain()
     assert seen == notes * 2
+
+
+def test_a_call_whose_arguments_are_replaced_begins_at_the_beginning(notes: list[str]) -> None:
+    see_what_begins_with("n", fail_after=45)
+    with pytest.raises(LookupError):
+        drain()
+    assert see_what_begins_with("n1").duplicate
+    seen.clear()
+
+    drain(retries=True)
+
+    assert seen == [text for text in notes if text.startswith("n1")]
 
 
 def test_it_gives_way_before_its_time_limit(notes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
