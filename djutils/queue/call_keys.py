@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import copyreg
 import hashlib
 from collections.abc import Callable, Iterator
@@ -69,10 +70,11 @@ def key_of(command: Command) -> str | None:
 def digest_of(command: Command) -> str:
     """Return a digest of all arguments: the same however they are passed, defaults included.
 
-    Raises ``NotPicklable`` for an argument that has no stable form.
+    With ``models="fresh"`` a model instance counts as what is sent of it, the reference to its row. Raises ``NotPicklable``
+    for an argument that has no stable form.
     """
     try:
-        arguments = _canonical(_arguments_of(command))
+        arguments = _canonical(_arguments_of(_as_sent(command)))
     except Exception as error:  # whatever the pickling code of an argument raises
         raise NotPicklable(
             f"The arguments of this '{command.name}' cannot be compared with those of other calls "
@@ -104,6 +106,14 @@ def refuse_wrong_key(command_class: type[Command]) -> None:
 def is_a_function(command_class: type[Command]) -> bool:
     """Return whether the class was made from a decorated function, whose arguments are its data."""
     return command_class.function is not command_class.execute
+
+
+def _as_sent(command: Command) -> Command:
+    if type(command).models is None:
+        return command
+    sent = copy.copy(command)
+    sent.data = command.load(command.dump(command.data))
+    return sent
 
 
 def _fields(text: str) -> Iterator[str]:

@@ -88,6 +88,11 @@ def check_unique(command_class: type[Command], where: str) -> None:
             f"{where} cannot be unique for a period and replace what waits: after its run, later calls of the period "
             f"would be lost. Write unique='until_started', and call it with .using(run_after=timedelta(...))."
         )
+    if unique == "until_done" and command_class.at_most_once:
+        raise InvalidCommand(
+            f"at_most_once and unique='until_done' of {where} exclude each other: it is acknowledged before it runs, and "
+            f"its key would be free while it runs. Write unique='until_started', or leave one of them out."
+        )
     if hasattr(command_class, "validate_datetime"):
         raise InvalidCommand(f"{where} is enqueued by the clock, once whenever it is due: leave unique out.")
 

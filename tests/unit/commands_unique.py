@@ -8,6 +8,7 @@ from typing import Any
 from djutils.queue.decorators import queue_command
 from djutils.queue.queue import QueueCommand
 from djutils.queue.results import Result
+from tests.project.app.models import Note
 
 from .commands_for_tests import ran
 
@@ -59,6 +60,12 @@ def call_again(depth: int = 0) -> None:
 def fail_once(order: int) -> None:
     """Fail."""
     raise ValueError(order)
+
+
+@queue_command(unique="until_done", models="fresh")
+def look_at(note: Note, *others: Note) -> None:
+    """Remember the text."""
+    ran.append(note.text)
 
 
 class Report(QueueCommand):

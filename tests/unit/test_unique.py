@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from djutils.queue.exceptions import Duplicate, EnqueueError, InvalidCommand, Un
 from djutils.queue.queue import invoker
 from djutils.queue.results import Result
 from djutils.testing import drain, enqueued
+from tests.project.app.models import Note
 
 from .commands_for_tests import record
 from .commands_unique import (
@@ -25,6 +26,7 @@ from .commands_unique import (
     fail_once,
     greet,
     index,
+    look_at,
     publish,
     remind,
 )
@@ -87,6 +89,17 @@ def test_a_call_can_have_a_key_of_its_own(memory: MemoryQueue) -> None:
     assert ids(by_hand(1), index(1)) == 2
 
 
+@pytest.mark.django_db
+def test_fresh_instances_are_compared_by_their_rows(memory: MemoryQueue) -> None:
+    note, other = (Note.objects.create(text=text) for text in ("one", "two"))
+    first = look_at(note, other)
+    note.text = "changed"
+    note.save()
+
+    assert look_at(Note.objects.get(text="changed"), other).id == first.id
+    assert look_at(other, note).id != first.id
+
+
 def test_two_commands_with_one_key_do_not_keep_each_other_out(memory: MemoryQueue) -> None:
     assert ids(index.using(key="x")(1), greet("x"), index.using(key="x")(2)) == 2
 
@@ -114,6 +127,17 @@ def test_a_dead_letter_frees_its_key(memory: MemoryQueue) -> None:
     assert memory.stats().dead == 1
 
     assert fail_once(1).id != first.id
+
+
+def test_a_call_that_has_expired_frees_its_key_when_it_is_dropped(
+    memory: MemoryQueue, ran: list[Any]
+) -> None:
+    first = index.using(expires=datetime(2026, 1, 1, tzinfo=UTC))(1)
+    assert index(1).id == first.id
+    drain()
+
+    assert index(1).id != first.id
+    assert ran == []
 
 
 def test_a_call_that_runs_is_not_over_until_it_is_done(memory: MemoryQueue, ran: list[Any]) -> None:
@@ -247,6 +271,7 @@ def test_options_of_a_call_that_make_no_sense_are_refused(memory: MemoryQueue, c
         ({"unique": True}, "must be 'until_done'"),
         ({"unique": timedelta(0)}, "above 0"),
         ({"unique": "until_done", "on_duplicate": "ignore"}, "'return', 'replace' or 'raise'"),
+        ({"unique": "until_done", "at_most_once": True}, "exclude each other.*Write unique='until_started'"),
         ({"on_duplicate": "raise"}, "no effect .* without unique"),
         ({"key": "{a}"}, "no effect .* without unique"),
         ({"unique": timedelta(1), "on_duplicate": "replace"}, "would be lost"),
