@@ -90,9 +90,10 @@ def _accepted(queue: BaseQueue, parcel: KeyedParcel) -> Result:
 
 def _told(queue: BaseQueue, parcel: KeyedParcel) -> str:
     message, holder = parcel.message, _handle(parcel).id
+    instead = f", or use invoker.result('{holder}')" if parcel.command_class.keeps_results() else ""
     return (
         f"This call of '{message.command}' on the queue '{queue.name}' was not sent: {holder} has the same key. "
-        f"Use invoker.result('{holder}'), or call again when that key is free."
+        f"Call again when that key is free{instead}."
     )
 
 

@@ -169,6 +169,7 @@ def test_a_duplicate_can_be_an_error(memory: MemoryQueue) -> None:
 
     assert refused.value.id == first.id
     assert isinstance(refused.value, EnqueueError)
+    assert "invoker.result" not in str(refused.value), "it keeps none"
     assert len(memory) == 1
 
 
