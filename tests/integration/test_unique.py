@@ -20,7 +20,7 @@ from tests.project.app import outcomes
 from tests.project.app.commands import append
 from tests.project.app.files import lines
 from tests.project.app.models import Note
-from tests.project.app.uniques import publish, remind, visit, visit_alone
+from tests.project.app.uniques import publish, remind, visit, visit_alone, visit_in_one_commit
 from tests.sites import Site
 from tests.unit.test_in_a_test_case import run_as_a_test
 from tests.waiting import wait_until
@@ -173,6 +173,16 @@ def test_for_a_period_one_call_runs(site: Site) -> None:
 
     assert len({one.id for one in handles}) == 1
     assert lines(site.file()) == ["1"]
+
+
+@pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
+def test_the_commit_of_an_atomic_command_frees_its_key_before_it_sends(site: Site) -> None:
+    visit_in_one_commit(site.file())
+    site.consumer().ready()
+
+    wait_until(lambda: len(lines(site.file())) == 2)
+    site.wait_until_empty()
+    assert visit_in_one_commit(site.file()).duplicate is False
 
 
 @EACH
