@@ -73,6 +73,21 @@ class Envelope(NamedTuple):
     priority: int = 0
 
 
+class Lane(NamedTuple):
+    """A lane of a queue and its rule: of its messages only some may be lent or running at once, the others wait."""
+
+    name: str
+    """Any text. Lanes with different names are different, however similar and however long."""
+    width: int = 1
+    """Most messages that may be lent or running at once, in all consumers together."""
+    pace: float = 0.0
+    """Seconds from one start to the next, on average; 0: no limit."""
+    burst: int = 1
+    """How many may start at once after a pause, if there is a pace."""
+    ordered: bool = False
+    """Whether a message that is to be retried keeps its place, so that no later one overtakes it."""
+
+
 Until = Literal["done", "started"] | float
 """How long a message holds its key: until it has ended, until it is lent, or for so many seconds whatever becomes of it."""
 
@@ -191,6 +206,8 @@ class Stats(NamedTuple):
     delayed: int = 0
     leased: int = 0
     dead: int = 0
+    waiting: int = 0
+    """In lanes, until earlier messages of their lane have ended."""
 
 
 class Action(Enum):

@@ -9,13 +9,15 @@
             return MyQueue(name, "somewhere")
 
 Use ``QueueContract`` for a class with the four methods, and ``LeasedQueueContract``, which includes it, for
-one with leases. Only pytest is needed.
+one with leases; beside it ``LaneContract`` for one that has lanes. Only pytest is needed.
 """
 
 from __future__ import annotations
 
 from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_finishing import Finishing
+from djutils.testing.contract_lane_outcomes import LaneOutcomes
+from djutils.testing.contract_lanes import Laning, Pacing
 from djutils.testing.contract_leases import Lending
 from djutils.testing.contract_looking import Finding
 from djutils.testing.contract_names import Naming
@@ -25,7 +27,7 @@ from djutils.testing.contract_queue import QueueContract, until
 from djutils.testing.contract_settling import Outcomes
 from djutils.testing.contract_unique import Unique
 
-__all__ = ["LeasedQueueContract", "QueueContract", "until"]
+__all__ = ["LaneContract", "LeasedQueueContract", "QueueContract", "until"]
 
 
 class LeasedQueueContract(
@@ -43,3 +45,7 @@ class LeasedQueueContract(
     Unique,
 ):
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""
+
+
+class LaneContract(Laning, LaneOutcomes, Pacing):
+    """For a ``LeasedQueue`` that has lanes, beside ``LeasedQueueContract``."""

@@ -16,6 +16,7 @@ from djutils.queue.stores.base import Store
 
 from .border import nothing
 from .channel import Channel
+from .lanes import Lanes
 from .looking import Looking
 from .packing import pack_dead_letter, unpack_dead_letter
 from .popping import PopChannel
@@ -37,7 +38,7 @@ def is_own_alias(alias: str) -> bool:
     return alias.endswith(own_alias(""))
 
 
-class BaseQueue(Looking):
+class BaseQueue(Looking, Lanes):
     """A named queue of messages: ``write``, ``read``, ``flush``, ``__len__``, as in 2011.
 
     A subclass with these four methods works with everything. It has no leases: ``read`` removes the

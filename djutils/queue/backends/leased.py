@@ -216,7 +216,7 @@ class LeasedQueue(BaseQueue):
 
     def __len__(self) -> int:
         stats = self.stats()
-        return stats.ready + stats.delayed
+        return stats.ready + stats.delayed + stats.waiting
 
     def write(self, data: bytes) -> None:
         self.send([Envelope(message_id(data) or new_id(), data)])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import wraps
-from itertools import count as counter
 from operator import attrgetter
 from typing import ClassVar
 
@@ -28,9 +28,9 @@ from djutils.queue.message import (
 )
 from djutils.queue.stores.memory_store import MemoryStore
 
-from .leased import LeasedQueue
 from .looking import Place
-from .memory_entries import MemoryEntry, SharedQueue
+from .memory_lanes import MemoryLanes
+from .memory_messages import MemoryMessage, SharedQueue
 
 _MARK = "_empties_djutils"
 
@@ -54,7 +54,7 @@ def _be_empty_before_each_test() -> None:
     setattr(testcases.SimpleTestCase, _MARK, True)
 
 
-class MemoryQueue(LeasedQueue):
+class MemoryQueue(MemoryLanes):
     """Keeps messages in this process; they are gone when it ends, and before the next test.
 
     Django's test classes empty every queue as they empty the mail outbox: at the start of each test. For
@@ -65,7 +65,6 @@ class MemoryQueue(LeasedQueue):
     supports_peek = True
     supports_unique = True
     _by_name: ClassVar[dict[tuple[str, str], SharedQueue]] = {}
-    _order: ClassVar[Iterator[int]] = counter()
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
@@ -81,14 +80,14 @@ class MemoryQueue(LeasedQueue):
         """Delete every message of every queue, whatever its state, and every value of their stores."""
         for shared in list(cls._by_name.values()):
             with shared.changed:
-                for kept in (shared.entries, shared.store, shared.once, shared.keys):
+                for kept in (shared.entries, shared.lanes, shared.store, shared.once, shared.keys):
                     kept.clear()
 
     def send(self, envelopes: Sequence[Envelope]) -> None:
         _be_empty_before_each_test()
         with self._shared.changed:
             for envelope in envelopes:
-                entry = MemoryEntry(envelope, next(self._order), time.monotonic() + envelope.delay)
+                entry = MemoryMessage(envelope, next(self._order), time.monotonic() + envelope.delay)
                 self._shared.entries.setdefault(envelope.id, entry)
             self._shared.changed.notify_all()
 
@@ -131,16 +130,11 @@ class MemoryQueue(LeasedQueue):
             return Batch(lent, late)
 
     def _lend(self, owner: int, count: int) -> list[Delivery]:
-        now = time.monotonic()
-        ready = [entry for entry in self._shared.entries.values() if entry.waits and entry.due <= now]
+        ready = [entry for entry in self._shared.entries.values() if entry.is_ready]
         ready.sort(key=lambda entry: (-entry.envelope.priority, entry.order))
         for entry in ready[:count]:
             entry.owner = owner
         return [entry.delivery() for entry in ready[:count]]
-
-    def _lent(self, owner: int, ids: Collection[str]) -> list[MemoryEntry]:
-        entries = (self._shared.entries.get(id) for id in dict.fromkeys(ids))
-        return [entry for entry in entries if entry is not None and entry.owner == owner]
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         with self._shared.changed:
@@ -183,6 +177,7 @@ class MemoryQueue(LeasedQueue):
             waiting = {id for id in ids if id in self._shared.entries and self._shared.entries[id].waits}
             for id in waiting:
                 del self._shared.entries[id]
+            self._admit_all()
             return waiting
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
@@ -216,13 +211,10 @@ class MemoryQueue(LeasedQueue):
                 self._give_back(entry)
             return len(entries)
 
-    def _give_back(self, entry: MemoryEntry, delay: float = 0.0) -> None:
-        entry.owner, entry.due = None, time.monotonic() + delay
-        self._shared.changed.notify_all()
-
     def flush(self) -> None:
         with self._shared.changed:
             self._shared.entries.clear()
+            self._shared.lanes.clear()
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         with self._shared.changed:
@@ -245,7 +237,7 @@ class MemoryQueue(LeasedQueue):
             entries = sorted(self._dead(None), key=attrgetter("died", "order"), reverse=True)
             return [e.envelope.id for e in entries if e.envelope.id.startswith(prefix)][:count]
 
-    def _dead(self, ids: Collection[str] | None) -> list[MemoryEntry]:
+    def _dead(self, ids: Collection[str] | None) -> list[MemoryMessage]:
         entries = self._shared.entries.values()
         return [e for e in entries if e.died and (ids is None or e.envelope.id in ids)]
 
@@ -253,9 +245,10 @@ class MemoryQueue(LeasedQueue):
         with self._shared.changed:
             entries = self._dead(ids)
             for entry in entries:
-                entry.died = None
+                entry.died, entry.admitted = None, False
                 entry.forget()
                 self._give_back(entry)
+            self._admit_all()
             return len(entries)
 
     def discard(self, ids: Collection[str] | None = None, *, before: datetime | None = None) -> int:
@@ -267,12 +260,10 @@ class MemoryQueue(LeasedQueue):
 
     def stats(self) -> Stats:
         with self._shared.changed:
-            now = time.monotonic()
             entries = self._shared.entries.values()
-            ready = sum(entry.waits and entry.due <= now for entry in entries)
-            waiting = sum(entry.waits for entry in entries)
-            leased = sum(entry.owner is not None for entry in entries)
-            return Stats(ready, waiting - ready, leased, len(entries) - waiting - leased)
+            of = Counter(entry.state for entry in entries)
+            waiting = sum(entry.waits_in_lane for entry in entries)
+            return Stats(of["ready"], of["delayed"] - waiting, of["leased"], of["dead"], waiting)
 
     def peek(
         self,

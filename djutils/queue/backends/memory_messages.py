@@ -1,4 +1,4 @@
-"""What a MemoryQueue keeps: messages, owners and keys, as plain values of one process."""
+"""The messages of a MemoryQueue, and the clocks of its lanes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from djutils.queue.message import Delivery, Envelope, Snapshot, StateName, Until
+from djutils.queue.message import Delivery, Envelope, Lane, Snapshot, StateName, Until
 from djutils.queue.stores.memory_store import MemoryStore
 
 from .looking import Place
 
 
 @dataclass
-class MemoryEntry:
-    """One message, and its state."""
+class MemoryMessage:
+    """One message, whatever its state."""
 
     envelope: Envelope
     order: int
@@ -28,20 +28,31 @@ class MemoryEntry:
     crashes: int = 0
     redeliveries: int = 0
     offers: int = 0
+    lane: str = ""
+    arrived: int = 0
+    """Its place in its lane."""
+    admitted: bool = False
+    """Whether it holds one of the places of its lane."""
 
     @property
     def waits(self) -> bool:
-        """Whether it is neither lent nor dead."""
         return self.owner is None and self.died is None
 
     @property
+    def waits_in_lane(self) -> bool:
+        return bool(self.lane) and not self.admitted and self.waits and self.due <= time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        return self.waits and self.due <= time.monotonic() and not self.waits_in_lane
+
+    @property
     def state(self) -> StateName:
-        """Its state at this moment."""
         if self.died:
             return "dead"
         if self.owner is not None:
             return "leased"
-        return "ready" if self.due <= time.monotonic() else "delayed"
+        return "ready" if self.is_ready else "delayed"
 
     @property
     def turn(self) -> tuple[float, int]:
@@ -50,7 +61,6 @@ class MemoryEntry:
         return keys[self.state] if self.died is None else self.died.timestamp(), self.order
 
     def snapshot(self, data: bool) -> Snapshot:
-        """Return it as ``find`` and ``peek`` do."""
         state = self.state
         due = datetime.now(UTC) + timedelta(seconds=self.due - time.monotonic())
         return Snapshot(
@@ -58,7 +68,7 @@ class MemoryEntry:
             state=state,
             place=str(Place(0, *map(repr, self.turn))),
             data=self.envelope.data if data else None,
-            due=due if state == "delayed" else None,
+            due=due if state == "delayed" and not self.waits_in_lane else None,
             died=self.died,
             attempts=self.attempts,
             crashes=self.crashes,
@@ -74,9 +84,18 @@ class MemoryEntry:
         self.error = ""
 
     def delivery(self) -> Delivery:
-        """Return it as it is lent."""
         counters = (self.attempts, self.crashes, self.redeliveries)
         return Delivery(self.envelope.id, self.envelope.data, *counters, self.error, self.offers)
+
+
+@dataclass
+class LaneClock:
+    """The rule of a lane, and what its pace remembers, in seconds of the monotonic clock."""
+
+    rule: Lane
+    admitted: float = 0.0
+    """When the next one is admitted, if there is a pace and no burst."""
+    started: float = 0.0
 
 
 @dataclass
@@ -85,7 +104,8 @@ class SharedQueue:
 
     # One for all queues: who waits for one of them hears of the others.
     changed: ClassVar[threading.Condition] = threading.Condition()
-    entries: dict[str, MemoryEntry] = field(default_factory=dict)
+    entries: dict[str, MemoryMessage] = field(default_factory=dict)
+    lanes: dict[str, LaneClock] = field(default_factory=dict)
     beats: dict[int, int] = field(default_factory=dict)
     store: MemoryStore = field(default_factory=lambda: MemoryStore("store"))
     once: MemoryStore = field(default_factory=lambda: MemoryStore("once"))
@@ -101,7 +121,7 @@ class SharedQueue:
         holds = entry is not None and (entry.waits if until == "started" else entry.died is None)
         return id if holds else ""
 
-    def waiting(self, key: str) -> MemoryEntry | None:
+    def waiting(self, key: str) -> MemoryMessage | None:
         """Return the message that was sent with ``key`` last, if it waits."""
         entry = self.entries.get(self.keys.get(key, ("", 0.0))[0])
         return entry if entry is not None and entry.waits else None
