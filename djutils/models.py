@@ -18,6 +18,16 @@ class State(models.IntegerChoices):
     DELAYED = 1, _("delayed")
     LEASED = 2, _("leased")
     DEAD = 3, _("dead")
+    WAITING = 4, _("waiting in a lane")
+
+
+class LaneState(models.IntegerChoices):
+    """What a message is to its lane."""
+
+    WAITING = 0, _("waiting")
+    ADMITTED = 1, _("admitted")
+    LATER = 2, _("waiting from a moment on")
+    DEAD = 3, _("dead")
 
 
 class NameField(models.CharField):  # type: ignore[type-arg]  # not generic at run time
@@ -142,6 +152,69 @@ class QueueWorker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner:x}"
+
+
+class QueueLane(models.Model):
+    """A lane: its rule, the clocks of its pace, and the row that is locked while messages are admitted.
+
+    How many are admitted is not recorded here: it is counted.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    queue = NameField(_("queue"), max_length=200)
+    name = NameField(_("name"), max_length=120)
+    width = models.IntegerField(_("width"))
+    pace = models.BigIntegerField(_("pace"), db_default=0)
+    burst = models.IntegerField(_("burst"), db_default=1)
+    admitted = models.BigIntegerField(_("admitted"), db_default=0)
+    started = models.BigIntegerField(_("started"), db_default=0)
+    opens = models.BigIntegerField(_("opens"), null=True)
+
+    class Meta:
+        verbose_name = _("queue lane")
+        verbose_name_plural = _("queue lanes")
+        indexes = [
+            models.Index(
+                fields=["queue", "opens"], name="djutils_lane_opens", condition=Q(opens__isnull=False)
+            )
+        ]
+        constraints = [models.UniqueConstraint(fields=["queue", "name"], name="djutils_lane_name")]
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class QueueLaneMessage(models.Model):
+    """A message that is in a lane; ``id`` gives the order of arrival, and the rule is that of its sender.
+
+    Beside the table of messages, so that a message without a lane costs what it did.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    message_id = NameField(_("message id"), max_length=32)
+    queue = NameField(_("queue"), max_length=200)
+    lane = NameField(_("lane"), max_length=120)
+    state = models.SmallIntegerField(_("state"), choices=LaneState.choices, db_default=LaneState.WAITING)
+    rank = models.SmallIntegerField(_("rank"), db_column="prio_rank", db_default=0)
+    width = models.IntegerField(_("width"))
+    pace = models.BigIntegerField(_("pace"), db_default=0)
+    burst = models.IntegerField(_("burst"), db_default=1)
+    ordered = models.SmallIntegerField(_("ordered"), db_default=0)
+    due = models.BigIntegerField(_("due"), null=True)
+
+    class Meta:
+        verbose_name = _("queue message in a lane")
+        verbose_name_plural = _("queue messages in lanes")
+        indexes = [
+            models.Index(fields=["queue", "state", "lane", "rank", "id"], name="djutils_lane_order"),
+            models.Index(
+                fields=["queue", "due"], name="djutils_lane_due", condition=Q(state=LaneState.LATER)
+            ),
+        ]
+        constraints = [models.UniqueConstraint(fields=["message_id"], name="djutils_lane_message")]
+
+    def __str__(self) -> str:
+        return str(self.message_id)
 
 
 class QueueKey(models.Model):

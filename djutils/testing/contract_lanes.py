@@ -167,10 +167,10 @@ class Laning(LaneFixtures):
         assert self.lend(queue, owner) == [ids[0][0], ids[1][0]]
 
     @pytest.mark.parametrize(
-        "name", ["🚀", "nul \0", "", "line\nbreak", "\udcff", "\1\2", "n" * 5000], ids=ascii
+        "text", ["🚀", "nul \0", "", "line\nbreak", "\udcff", "\1\2", "n" * 5000], ids=ascii
     )
-    def test_any_text_is_a_name(self, queue: LeasedQueue, owner: int, name: str) -> None:
-        ids = self.line_up(queue, Lane(name), 2)
+    def test_any_text_is_a_name(self, queue: LeasedQueue, owner: int, text: str) -> None:
+        ids = self.line_up(queue, Lane(text), 2)
 
         assert self.run_all(queue, owner) == ids
 

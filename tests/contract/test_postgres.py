@@ -12,11 +12,13 @@ from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope
+from djutils.testing.contract import LaneContract
 from djutils.testing.contract_fixtures import ids_of
 from djutils.testing.contract_machine import ModelContract
 from djutils.testing.contract_queue import until
 
 from .frozen import FrozenContract
+from .lane_races import LaneRaces
 from .neighbours import EACH, NeighbourContract, connection_of
 
 
@@ -148,3 +150,12 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
         assert self.lend(queue, owner, 2) == ids[:2]
         queue.release(owner, ids[:2])
         assert self.lend(another, second, 4) == ids
+
+
+class TestPostgresLanes(LaneRaces, LaneContract):
+    @pytest.fixture(autouse=True)
+    def server(self, postgres_alias: str) -> None:
+        self.alias = postgres_alias
+
+    def make_queue(self, name: str = "contract") -> DatabaseQueue:
+        return DatabaseQueue(name, self.alias)

@@ -15,11 +15,11 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
-from djutils.queue.message import Envelope
+from djutils.queue.message import Envelope, Lane
 from djutils.testing.contract import LeasedQueueContract
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"
-PRODUCER = {"djutils_queuemessage": "SELECT, INSERT"}
+PRODUCER = {"djutils_queuemessage": "SELECT, INSERT", "djutils_queuelanemessage": "SELECT, INSERT"}
 COUNTING = {"djutils_queueworker": "SELECT"}
 WITH_KEYS = {"djutils_queuekey": "SELECT, INSERT, UPDATE"}
 REPLACING = {"djutils_queuemessage": "UPDATE"}
@@ -27,6 +27,9 @@ CONSUMER = {
     "djutils_queuemessage": "SELECT, INSERT, UPDATE, DELETE",
     "djutils_queueworker": "SELECT, INSERT, UPDATE, DELETE",
     "djutils_queuekey": "SELECT, INSERT, UPDATE, DELETE",
+    "djutils_queuelane": "SELECT, INSERT, UPDATE, DELETE",
+    "djutils_queuelanemessage": "SELECT, INSERT, UPDATE, DELETE",
+    "SEQUENCE djutils_queuemessage_id_seq": "USAGE",
 }
 
 
@@ -97,6 +100,24 @@ def test_a_producer_can_neither_take_nor_change(aliases: tuple[str, str]) -> Non
 
     consumer = DatabaseQueue(queue.name, aliases[1])
     assert len(consumer) == 1
+    consumer.flush()
+
+
+def test_what_a_producer_sends_to_a_lane_is_admitted_by_a_consumer(
+    aliases: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    producer = DatabaseQueue(f"rights-{new_id()}", aliases[0])
+    consumer = DatabaseQueue(producer.name, aliases[1])
+    owner, ids = new_owner(), [new_id(), new_id()]
+    consumer.enroll(owner)
+    producer.send_in_lanes([(Envelope(id, b"data"), Lane("one")) for id in ids])
+    assert "a consumer does it within seconds" in caplog.text
+
+    assert consumer.sweep_lanes() == 1
+    assert [one.id for one in consumer.receive(owner, 10).deliveries] == ids[:1]
+    assert consumer.settle_in_lanes(owner, ids[:1]) == {ids[0]}
+    assert [one.id for one in consumer.receive(owner, 10).deliveries] == ids[1:]
+    consumer.reap(owner)
     consumer.flush()
 
 

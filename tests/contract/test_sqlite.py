@@ -14,8 +14,10 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Rejection
+from djutils.testing.contract import LaneContract
 from djutils.testing.contract_machine import ModelContract
 
+from .lane_races import LaneRaces
 from .neighbours import EACH, NeighbourContract, connection_of
 
 STEPS = 100
@@ -161,3 +163,12 @@ class TestSQLite(NeighbourContract, ModelContract):
         assert all(isinstance(one.attempts, int) for one in letters)
         assert queue.discard() == 3
         queue.reap(owner, running={})
+
+
+class TestSQLiteLanes(LaneRaces, LaneContract):
+    @pytest.fixture(autouse=True)
+    def server(self, sqlite_alias: str) -> None:
+        self.alias = sqlite_alias
+
+    def make_queue(self, name: str = "contract") -> DatabaseQueue:
+        return DatabaseQueue(name, self.alias)

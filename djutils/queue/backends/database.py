@@ -18,10 +18,9 @@ from djutils.queue.stores.database_store import DatabaseStore
 
 from .database_sql.claims import Claim, Finished, Heard
 from .database_sql.errors import translated_errors
-from .database_sql.letters import LettersQueue
+from .database_sql.laning import LaningQueue
 from .database_sql.looking import LookingQueue
 from .database_sql.rows import by_key
-from .database_sql.sweeping import SweepingQueue
 from .database_sql.unique import UniqueQueue
 from .subscription import Subscription, note_awaited
 
@@ -31,7 +30,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 """About how many bytes of messages to lend at once; at least one message is lent."""
 
 
-class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue, UniqueQueue):
+class DatabaseQueue(LaningQueue, LookingQueue, UniqueQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
     ``connection`` is a database alias; if empty, the routers decide. Sending is an INSERT in the
@@ -190,12 +189,18 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue, UniqueQueue):
     def read(self) -> bytes | None:
         self._promote()
         with self._database():
-            waiting = self._messages(State.READY)
-            while (first := waiting.order_by("rank", "id").values_list("id", "message").first()) is not None:
-                id, message = first
+            waiting = self._messages(State.READY).order_by("rank", "id")
+            first = waiting.annotate(lane=self._lane_of_each()).values_list(
+                "id", "message", "message_id", "lane"
+            )
+            while (found := first.first()) is not None:
+                id, message, message_id, lane = found
                 # The process whose DELETE counted a row has the message; the others look again.
-                if by_key(self._using, [id], State.READY).delete()[0]:
-                    return bytes(message)
+                if not by_key(self._using, [id], State.READY).delete()[0]:
+                    continue
+                if lane is not None:
+                    self._leave_lanes([message_id])
+                return bytes(message)
         return None
 
     @retry_on_deadlock
@@ -212,9 +217,11 @@ class DatabaseQueue(SweepingQueue, LettersQueue, LookingQueue, UniqueQueue):
                 self._messages(state).delete()
             for some in self._leased():
                 some.delete()
+            self._flush_lanes()
 
     def stats(self) -> Stats:
         with self._database() as connection:
             counts = self._sql(connection).count(connection, self.name)
         # Due messages that are not promoted yet count as ready: the next receive promotes them.
-        return Stats(counts.ready + counts.due, counts.delayed - counts.due, counts.leased, counts.dead)
+        ready, delayed = counts.ready + counts.due, counts.delayed - counts.due + counts.later
+        return Stats(ready, delayed, counts.leased, counts.dead, counts.waiting)

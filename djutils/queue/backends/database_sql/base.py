@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.asyncio import async_unsafe
 
-from djutils.models import Now, QueueKey, QueueMessage, QueueWorker
+from djutils.models import Now, QueueKey, QueueLaneMessage, QueueMessage, QueueWorker
 from djutils.queue.backends.subscription import Subscription
 from djutils.queue.message import Envelope
 
@@ -42,6 +42,7 @@ class Dialect:
         quote = connection.ops.quote_name
         self.messages = quote(QueueMessage._meta.db_table)
         self.workers = quote(QueueWorker._meta.db_table)
+        self.in_lanes = quote(QueueLaneMessage._meta.db_table)
         self.kept = quote(QueueKey._meta.db_table)
         self.now = Now.sql[connection.vendor]
 
@@ -92,14 +93,14 @@ class Dialect:
         insert = self._insert_directly if direct else self._insert
         with connection.wrap_database_errors:
             # One row always fits into one statement, and usually many do: no extra transaction is needed.
-            if len(envelopes) == 1 or len(parts := self._parts(connection, envelopes)) == 1:
+            if len(envelopes) == 1 or len(parts := self.parts(connection, envelopes)) == 1:
                 insert(connection, queue, envelopes)
                 return
             with together(connection):
                 for part in parts:
                     insert(connection, queue, part)
 
-    def _parts(
+    def parts(
         self, connection: BaseDatabaseWrapper, envelopes: Sequence[Envelope]
     ) -> list[Sequence[Envelope]]:
         """Return ``envelopes`` in parts for one statement each: limited by rows and bytes, at least one each."""
@@ -172,9 +173,11 @@ class Dialect:
         """Return the number of messages of ``queue`` in each state, all at one moment."""
         counted = f"SELECT count(*) FROM {self.messages} WHERE queue = %s AND"
         leased = self._count_leased() if self.finds_owners else f"{counted} state = 2"
+        in_lanes = f"SELECT count(*) FROM {self.in_lanes} WHERE queue = %s AND"
         statement = (
             f"SELECT ({counted} state = 0), ({counted} state = 1), "
-            f"({counted} state = 1 AND due <= {self.now}), ({leased}), ({counted} state = 3)"
+            f"({counted} state = 1 AND due <= {self.now}), ({leased}), ({counted} state = 3), "
+            f"({in_lanes} state = 0), ({in_lanes} state = 2)"
         )
         (found,) = self._fetch(connection, statement, [queue] * statement.count("%s"))
         return Counts(*map(int, found))

@@ -57,6 +57,10 @@ class Counts(NamedTuple):
     due: int
     leased: int
     dead: int
+    waiting: int
+    """In lanes, until earlier messages have ended."""
+    later: int
+    """In lanes, delayed."""
 
 
 def in_order(rows: Sequence[Row]) -> list[Delivery]:

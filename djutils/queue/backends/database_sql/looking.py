@@ -202,6 +202,7 @@ _NAMES: dict[int, StateName] = {
     State.DELAYED: "delayed",
     State.LEASED: "leased",
     State.DEAD: "dead",
+    State.WAITING: "delayed",
 }
 
 

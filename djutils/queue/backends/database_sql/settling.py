@@ -29,7 +29,7 @@ class Reason(NamedTuple):
     error: str
 
 
-O = TypeVar("O", Retrial, Rejection, Reason)  # noqa: E741
+O = TypeVar("O", Retrial, Rejection, Reason, Retrial | Rejection)  # noqa: E741
 
 
 class SettlingQueue(ConnectedQueue):
@@ -49,10 +49,10 @@ class SettlingQueue(ConnectedQueue):
             return set(held)
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
-        return _with_fitting_errors(self._retry, owner, retrials)
+        return with_fitting_errors(self._retry, owner, retrials)
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
-        ours = _with_fitting_errors(self._reject, owner, rejections)
+        ours = with_fitting_errors(self._reject, owner, rejections)
         self._tell_ended(ours)
         return ours
 
@@ -99,7 +99,7 @@ class SettlingQueue(ConnectedQueue):
                 self._sql(connection).tell_ended(connection, ids, self.store.stored_key(AWAITED))
 
     def _remove(self, id: str) -> bool:
-        states = (State.READY, State.DELAYED)
+        states = (State.READY, State.DELAYED, State.WAITING)
         return any(self._messages(state).filter(message_id=id).delete()[0] for state in states)
 
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]:
@@ -131,7 +131,7 @@ class SettlingQueue(ConnectedQueue):
         def reap_with(owner: int, reasons: Sequence[Reason]) -> int:
             return self._reap(owner, beats, None if running is None else dict(reasons))
 
-        return _with_fitting_errors(reap_with, owner, [Reason(*reason) for reason in reasons])
+        return with_fitting_errors(reap_with, owner, [Reason(*reason) for reason in reasons])
 
     @retry_on_deadlock
     def _reap(self, owner: int, beats: int | None, running: Crashes | None) -> int:
@@ -182,7 +182,7 @@ class SettlingQueue(ConnectedQueue):
         return QueueMessage.objects.using(self._using).filter(id__in=keys)
 
 
-def _with_fitting_errors(settle: Callable[[int, Sequence[O]], R], owner: int, outcomes: Sequence[O]) -> R:
+def with_fitting_errors(settle: Callable[[int, Sequence[O]], R], owner: int, outcomes: Sequence[O]) -> R:
     """Settle ``outcomes``; if the database cannot store a character of their errors, escape it."""
     try:
         return settle(owner, outcomes)

@@ -9,6 +9,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.queue.exceptions import ConfigurationError
 
 from .base import Dialect
+from .lane_mysql import MySQLLanes
+from .lane_postgresql import PostgresLanes
+from .lane_sqlite import SQLiteLanes
+from .lane_statements import LaneStatements
 from .mysql import MySQLDialect
 from .postgresql import PostgresDialect
 from .sqlite import SQLiteDialect
@@ -18,6 +22,17 @@ DIALECTS: dict[str, type[Dialect]] = {
     "sqlite": SQLiteDialect,
     "mysql": MySQLDialect,
 }
+
+LANES: dict[str, type[LaneStatements]] = {
+    "postgresql": PostgresLanes,
+    "sqlite": SQLiteLanes,
+    "mysql": MySQLLanes,
+}
+
+
+def lanes_of(connection: BaseDatabaseWrapper) -> LaneStatements:
+    """Return the statements for lanes for ``connection``, whose vendor has a dialect."""
+    return LANES[connection.vendor](connection)
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
