@@ -19,7 +19,10 @@ class Script(NamedTuple):
 def script_named(name: str) -> Script:
     """Return ``lua/<name>.lua`` after the common code, unless it is marked as standing alone."""
     folder = resources.files(__package__) / "lua"
-    common, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
-    if not text.startswith("-- alone"):
+    parts = ("common", "lanes", name)
+    common, lanes, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
+    if text.startswith("-- with lanes"):
+        text = f"{common}\n{lanes}\n{text}"
+    elif not text.startswith("-- alone"):
         text = f"{common}\n{text}"
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,3 +1,4 @@
+-- with lanes
 -- ARGV: 1 to return payloads, most bytes, ids... Takes nothing. Returns how many of these ids it read, at
 -- least one, and for each that is a message {id, state, due or died or '', owner or '', attempts, crashes,
 -- redeliveries, offers, error, payload or ''}.
@@ -17,6 +18,7 @@ for i, id in ipairs(ids) do
     else
       score = redis.call('ZSCORE', DELAYED, id)
       if score and tonumber(score) > moment then state = 'delayed' end
+      if not score and in_its_lane(id) then state = 'delayed' end
     end
     found[#found + 1] =
       {id, state, score or '', owner or '', facts[2], facts[3], facts[4], facts[6], facts[5], payload}

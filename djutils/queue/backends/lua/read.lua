@@ -1,3 +1,4 @@
+-- with lanes
 -- Removes the next message. Returns its payload or nil.
 begin_by_freeing()
 promote()
@@ -5,5 +6,8 @@ local ids, data, leave = take(1, 0)
 leave()
 hand_on()
 if #ids == 0 then return false end
+local facts = laned(ids[1])
+if facts then leave_lane(ids[1], facts) end
 forget(ids)
+if facts then admit_all({[facts[1]] = true}) end
 return data[1]

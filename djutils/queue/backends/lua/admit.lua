@@ -1,0 +1,6 @@
+-- with lanes
+-- ARGV: lanes... Admits what there is room for. Returns how many.
+local lanes = {}
+begin_by_freeing()
+for _, lane in ipairs(rest(1)) do lanes[lane] = true end
+return admit_all(lanes)

@@ -1,0 +1,47 @@
+-- with lanes
+-- ARGV: the lane to continue after ('' to begin), how many lanes to look at. Admits what is due, what a pace lets in again, and
+-- what should have been admitted. Returns {the lane to continue after or '', how many were admitted}.
+if redis.call('EXISTS', WAITING, LATER, OPENS, SLOTS) == 0 then return {'', 0} end
+begin_by_freeing()
+local lanes, cursor, left, gone = {}, ARGV[1], tonumber(ARGV[2]), {}
+
+local function clean(lane)  -- places of messages that were deleted or rejected by other scripts
+  local from, to = range_of(lane)
+  for _, member in ipairs(redis.call('ZRANGEBYLEX', SLOTS, from, to, 'LIMIT', 0, 1000)) do
+    local id = string.match(member, '%z([^%z]*)$')
+    local exists = redis.call('HEXISTS', MESSAGES, id) == 1
+    if not exists or redis.call('ZSCORE', DEAD, id) then redis.call('ZREM', SLOTS, member) end
+    if not exists then redis.call('HDEL', LANED, id) end
+  end
+end
+
+local function after(key)  -- the name of the next lane in this key
+  local from = cursor == '' and '-' or '(' .. cursor .. '\1'
+  local member = redis.call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, 1)[1]
+  return member and string.match(member, '^([^%z]*)%z')
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', LATER, '-inf', now(), 'LIMIT', 0, 500)) do
+  local facts = redis.call('HEXISTS', MESSAGES, id) == 1 and laned(id)
+  if facts then
+    wait_in_lane(id, facts)
+    lanes[facts[1]] = true
+  end
+  redis.call('ZREM', LATER, id)
+end
+for _, lane in ipairs(redis.call('ZRANGEBYSCORE', OPENS, '-inf', now(), 'LIMIT', 0, 500)) do
+  lanes[lane] = true
+  redis.call('ZREM', OPENS, lane)
+end
+while left > 0 do
+  local waiting, admitted = after(WAITING), after(SLOTS)
+  if not waiting and not admitted then
+    cursor = ''
+    break
+  end
+  cursor = waiting and (not admitted or waiting < admitted) and waiting or admitted
+  clean(cursor)
+  lanes[cursor] = true
+  left = left - 1
+end
+return {cursor, admit_all(lanes)}
