@@ -13,7 +13,7 @@ from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
-from djutils.queue.message import Envelope, Rejection
+from djutils.queue.message import Envelope, Rejection, Retrial
 from djutils.testing.contract import LaneContract
 from djutils.testing.contract_machine import ModelContract
 
@@ -172,3 +172,19 @@ class TestSQLiteLanes(LaneRaces, LaneContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    def test_messages_without_a_lane_touch_no_table_of_lanes(self, queue: DatabaseQueue) -> None:
+        owner = new_owner()
+        with CaptureQueriesContext(connections[self.alias]) as queries:
+            queue.enroll(owner)
+            ids = self.send(queue, 6) + self.send(queue, 1, delay=60.0)
+            lent = self.lend(queue, owner, 5)
+            queue.receive(owner, 1, done=lent[:1])
+            queue.ack(owner, lent[1:2])
+            queue.release(owner, lent[2:3])
+            queue.retry(owner, [Retrial(lent[3], 0.0)])
+            queue.reject(owner, [Rejection(lent[4], "it failed")])
+            queue.reap(owner)
+
+        assert len(ids) == 7
+        assert not [query["sql"] for query in queries if "lane" in query["sql"]]

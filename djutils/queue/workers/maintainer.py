@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+from .admitting import Admitting
 from .arena import Arena
 from .beating import Beating
 from .chore import Chore, Guard, Stores
@@ -71,6 +72,7 @@ class Maintainer:
             Handback(stores, crew),
             Strangers(stores, crew, options),
             Sweeping(stores),
+            Admitting(stores),
             Retention(stores),
             Expiring(stores),
             Publishing(stores, crew, options),
