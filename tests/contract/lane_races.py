@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import threading
+
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Lane, Stats
 from djutils.testing.contract_fixtures import LeaseFixtures
-from djutils.testing.contract_queue import all_at_once
+from djutils.testing.contract_queue import PATIENCE, all_at_once
 
 WIDE = Lane("wide", width=4)
+RACES = 40
 
 
 class LaneRaces(LeaseFixtures):
-    races = 30
-
     def test_ends_and_arrivals_at_the_same_moment_lose_no_wake(self, queue: LeasedQueue) -> None:
-        name, owners = queue.name, [self.enroll(queue) for _ in range(4)]
-        queues: list[LeasedQueue] = [self.make_queue(name) for _ in range(6)]
+        owners = [self.enroll(queue) for _ in range(WIDE.width)]
+        gate = threading.Barrier(2 * len(owners))
+        lent: list[list[str]] = []
 
-        for _ in range(self.races):
-            queue.send_in_lanes([(Envelope(new_id(), b"data"), WIDE) for _ in range(8)])
-            lent = [self.lend(queue, owner, 1) for owner in owners]
-            assert [len(ids) for ids in lent] == [1] * 4
-
-            def act(number: int, lent: list[list[str]] = lent) -> None:
+        def race(number: int) -> None:
+            ours: LeasedQueue = self.make_queue(queue.name)
+            # Connected before the start, so that all start at the same moment.
+            ours.stats()
+            for _ in range(RACES):
+                if gate.wait(PATIENCE) == 0:
+                    begin()
+                gate.wait(PATIENCE)
                 if number < len(owners):
-                    queues[number].settle_in_lanes(owners[number], lent[number])
+                    ours.settle_in_lanes(owners[number], lent[number])
                 else:
-                    queues[number].send_in_lanes([(Envelope(new_id(), b"data"), WIDE)])
-                queues[number].close()
+                    ours.send_in_lanes([(Envelope(new_id(), b"data"), WIDE)])
+                if gate.wait(PATIENCE) == 0:
+                    seen.append(queue.stats())
+            ours.close()
 
-            all_at_once(act, len(queues))
-            # No sweep has healed anything.
-            assert queue.stats() == Stats(ready=4, waiting=2)
+        def begin() -> None:
             queue.flush()
+            queue.send_in_lanes([(Envelope(new_id(), b"data"), WIDE) for _ in owners])
+            lent[:] = [self.lend(queue, owner, 1) for owner in owners]
+
+        seen: list[Stats] = []
+        all_at_once(race, 2 * len(owners))
+        # As many are free as were sent, and no sweep has healed anything.
+        assert seen == [Stats(ready=4)] * RACES, seen
