@@ -35,15 +35,18 @@ class RedisLanes:
     ) -> set[str]:
         """Return the ids that were the owner's."""
         fields: Iterator[tuple[object, ...]] = chain(
-            (("done", id, 0, 0, b"") for id in done),
             (
                 ("retry", id, microseconds(delay), charge, _bytes(error))
                 for id, delay, error, charge in retrials
             ),
             (("reject", id, 0, charge, _bytes(error)) for id, error, charge in rejections),
         )
-        args = [*chain.from_iterable(fields)]
-        return set(map(bytes.decode, self._run("settle_lanes", owner, *args))) if args else set()
+        args = [*done, *chain.from_iterable(fields)]
+        if not args:
+            return set()
+        late = self._run("settle_lanes", owner, len(done), *args)
+        ids = {*done, *(retrial.id for retrial in retrials), *(rejection.id for rejection in rejections)}
+        return ids.difference(map(bytes.decode, late))
 
     def start(self, owner: int, ids: Collection[str]) -> set[str]:
         """Return which of ``ids`` may start now."""

@@ -10,13 +10,26 @@ local WAITING, SLOTS, LANES = PREFIX .. 'waiting', PREFIX .. 'slots', PREFIX .. 
 local OPENS, LATER, LANED = PREFIX .. 'opens', PREFIX .. 'later', PREFIX .. 'messages'
 local AHEAD = 1000000  -- how long before its turn a message of a lane with a pace is admitted
 
-local function unpacked_from(key, field)
-  local packed = redis.call('HMGET', key, field)[1]
+local function values_of(packed)
   local read, values = pcall(cmsgpack.unpack, packed or '')
   return packed and read and type(values) == 'table' and values or nil
 end
 
+local function unpacked_from(key, field) return values_of(redis.call('HMGET', key, field)[1]) end
+
 local function laned(id) return unpacked_from(LANED, id) end
+
+local function all_unpacked_from(key, fields)  -- field -> its values
+  local found = {}
+  in_parts(fields, function(part)
+    for i, packed in ipairs(redis.call('HMGET', key, unpack(part))) do found[part[i]] = values_of(packed) end
+  end)
+  return found
+end
+
+local function add_lane(lanes, lane)  -- a list of names, and the set of them
+  if not lanes[lane] then lanes[#lanes + 1], lanes[lane] = lane, true end
+end
 
 local function waiting_member(id, facts) return facts[1] .. '\0' .. facts[2] .. '\0' .. id end
 
@@ -36,6 +49,20 @@ local function leave_lane(id, facts)
   redis.call('HDEL', LANED, id)
 end
 
+-- Removes messages that have ended, and adds their lanes to the list.
+local function leave_lanes(ids, lanes)
+  local facts, slots, in_lanes = all_unpacked_from(LANED, ids), {}, {}
+  for _, id in ipairs(ids) do
+    local lane = facts[id] and facts[id][1]
+    if lane then
+      slots[#slots + 1], in_lanes[#in_lanes + 1] = lane .. '\0' .. id, id
+      add_lane(lanes, lane)
+    end
+  end
+  in_parts(slots, function(part) redis.call('ZREM', SLOTS, unpack(part)) end)
+  in_parts(in_lanes, function(part) redis.call('HDEL', LANED, unpack(part)) end)
+end
+
 local function keep_time(lane, rule, count, let_in, base, moment)
   local width, pace, burst, admitted, started = unpack(rule)
   if count > 0 then
@@ -49,51 +76,92 @@ local function keep_time(lane, rule, count, let_in, base, moment)
   end
 end
 
--- Admits as many as there is room for, to the end of the line. Returns how many.
-local function admit(lane)
-  local rule = unpacked_from(LANES, lane)
-  if not rule then return 0 end
+-- Chooses as many of a lane as there is room for: adds them to chosen, by which of their lane they are. Returns how many, and
+-- whether nothing is left in the lane.
+local function choose(lane, rule, moment, chosen)
   local width, pace, burst, admitted = unpack(rule)
   local from, to = range_of(lane)
-  local room, base, moment, let_in = width - redis.call('ZLEXCOUNT', SLOTS, from, to), 0, 0, 0
+  local held = redis.call('ZLEXCOUNT', SLOTS, from, to)
+  local room, base, let_in = width - held, 0, 0
   if pace > 0 then
-    moment = now()
     base = math.max(admitted, moment)
     let_in = math.max(0, burst + math.floor((moment + AHEAD - base) / pace))
     room = math.min(room, let_in)
   end
   local members = room > 0 and redis.call('ZRANGEBYLEX', WAITING, from, to, 'LIMIT', 0, room) or {}
   for number, member in ipairs(members) do
-    local id = string.match(member, '%z([^%z]*)$')
     local turn = pace > 0 and base + (number - burst) * pace or 0
-    redis.call('ZADD', SLOTS, 0, lane .. '\0' .. id)
-    if turn > moment then redis.call('ZADD', DELAYED, turn, id) else line_up(id, about(id)[1]) end
-    redis.call('ZREM', WAITING, member)
+    chosen[number] = chosen[number] or {}
+    table.insert(chosen[number], {lane, member, string.match(member, '%z([^%z]*)$'), turn})
   end
   if pace > 0 then keep_time(lane, rule, #members, let_in, base, moment) end
-  return #members
+  return #members, held + #members == 0 and room > 0
 end
 
--- Forgets a lane in which there is nothing, once its pace has nothing to remember.
-local function forget_if_empty(lane)
-  local from, to = range_of(lane)
-  local rule = unpacked_from(LANES, lane)
-  if not rule or redis.call('ZLEXCOUNT', SLOTS, from, to) + redis.call('ZLEXCOUNT', WAITING, from, to) > 0 then return end
-  local until_then = math.max(rule[4], rule[5])
-  if rule[2] > 0 and until_then > now() then
-    redis.call('ZADD', OPENS, until_then, lane)
-  else
-    redis.call('HDEL', LANES, lane)
-    redis.call('ZREM', OPENS, lane)
+-- Puts what was chosen to the end of the line, each lane's first before any lane's second.
+local function line_up_chosen(chosen, moment)
+  local ids, slots, members, turns = {}, {}, {}, {}
+  for _, those in ipairs(chosen) do
+    for _, one in ipairs(those) do
+      local at = #ids + 1
+      ids[at], members[at], turns[at] = one[3], one[2], one[4]
+      slots[2 * at - 1], slots[2 * at] = 0, one[1] .. '\0' .. one[3]
+    end
   end
+  local known = redis.call('EXISTS', ABOUT) == 1 and all_unpacked_from(ABOUT, ids) or {}
+  local line = {}
+  in_parts(slots, function(part) redis.call('ZADD', SLOTS, unpack(part)) end)
+  for i, id in ipairs(ids) do
+    if turns[i] > moment then
+      redis.call('ZADD', DELAYED, turns[i], id)
+    elseif known[id] then
+      line_up(id, about(id)[1])
+    else
+      line[#line + 1] = id
+    end
+  end
+  in_parts(line, function(part) redis.call('LPUSH', READY, unpack(part)) end)
+  in_parts(members, function(part) redis.call('ZREM', WAITING, unpack(part)) end)
 end
 
-local function admit_all(lanes)  -- a set of names. Returns how many were admitted.
-  local admitted = 0
-  for lane in pairs(lanes) do
-    admitted = admitted + admit(lane)
-    forget_if_empty(lane)
+-- Admits to a list of lanes. Returns how many, and the lanes in which there is nothing.
+local function admit(lanes)
+  local rules, chosen, admitted, empty, moment = all_unpacked_from(LANES, lanes), {}, 0, {}, 0
+  for _, rule in pairs(rules) do
+    if moment == 0 and rule[2] > 0 then moment = now() end
   end
+  for _, lane in ipairs(lanes) do
+    if rules[lane] then
+      local count, is_empty = choose(lane, rules[lane], moment, chosen)
+      admitted = admitted + count
+      if is_empty then empty[#empty + 1] = lane end
+    end
+  end
+  if admitted > 0 then line_up_chosen(chosen, moment) end
+  return admitted, empty
+end
+
+-- Forgets lanes in which there is nothing, once their pace has nothing to remember.
+local function forget_lanes(lanes)
+  local rules, gone = all_unpacked_from(LANES, lanes), {}
+  for _, lane in ipairs(lanes) do
+    local rule = rules[lane]
+    local until_then = math.max(rule[4], rule[5])
+    if rule[2] > 0 and until_then > now() then
+      redis.call('ZADD', OPENS, until_then, lane)
+    else
+      gone[#gone + 1] = lane
+    end
+  end
+  in_parts(gone, function(part)
+    redis.call('ZREM', OPENS, unpack(part))
+    redis.call('HDEL', LANES, unpack(part))
+  end)
+end
+
+local function admit_all(lanes)  -- Returns how many were admitted.
+  local admitted, empty = admit(lanes)
+  forget_lanes(empty)
   if admitted > 0 then wake() end
   return admitted
 end

@@ -9,5 +9,5 @@ if #ids == 0 then return false end
 local facts = laned(ids[1])
 if facts then leave_lane(ids[1], facts) end
 forget(ids)
-if facts then admit_all({[facts[1]] = true}) end
+if facts then admit_all({facts[1]}) end
 return data[1]

@@ -11,7 +11,7 @@ for _, id in ipairs(rest(1)) do
     local facts = laned(id)
     if facts then
       leave_lane(id, facts)
-      lanes[facts[1]] = true
+      add_lane(lanes, facts[1])
     end
     forget({id})
     removed[#removed + 1] = id

@@ -11,7 +11,7 @@ for _, id in ipairs(ARGV) do
     if is_there == 1 and facts then
       give_up_slot(id, facts)
       wait_in_lane(id, facts)
-      lanes[facts[1]] = true
+      add_lane(lanes, facts[1])
     elseif is_there == 1 then
       line_up(id, priority, true)
     end

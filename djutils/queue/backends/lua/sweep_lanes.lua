@@ -25,12 +25,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', LATER, '-inf', now(), 'LIMIT', 0
   local facts = redis.call('HEXISTS', MESSAGES, id) == 1 and laned(id)
   if facts then
     wait_in_lane(id, facts)
-    lanes[facts[1]] = true
+    add_lane(lanes, facts[1])
   end
   redis.call('ZREM', LATER, id)
 end
 for _, lane in ipairs(redis.call('ZRANGEBYSCORE', OPENS, '-inf', now(), 'LIMIT', 0, 500)) do
-  lanes[lane] = true
+  add_lane(lanes, lane)
   redis.call('ZREM', OPENS, lane)
 end
 while left > 0 do
@@ -41,7 +41,7 @@ while left > 0 do
   end
   cursor = waiting and (not admitted or waiting < admitted) and waiting or admitted
   clean(cursor)
-  lanes[cursor] = true
+  add_lane(lanes, cursor)
   left = left - 1
 end
 return {cursor, admit_all(lanes)}
