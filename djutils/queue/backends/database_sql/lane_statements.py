@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.models import Now, QueueLane, QueueLaneMessage, QueueMessage
@@ -45,6 +46,11 @@ class LockedLane(NamedTuple):
         """How many its pace admits now; None: any number."""
         return max(0, self.burst + (self.now + AHEAD - self.base) // self.pace) if self.pace else None
 
+    def room(self, held: int) -> int:
+        """How many more may be admitted beside those that hold its places."""
+        room = self.width - held
+        return room if self.let_in is None else min(room, self.let_in)
+
     def turn(self, number: int) -> int | None:
         """When the ``number``-th of those that are admitted now may start, in milliseconds; None: at once."""
         turn = self.base + (number - self.burst) * self.pace if self.pace else 0
@@ -60,6 +66,17 @@ class Admitted(NamedTuple):
     """Of its row in the table of messages in lanes."""
     message_id: str
     due: int | None
+
+
+class Ended(NamedTuple):
+    """The messages that have ended, and what came of it."""
+
+    ours: set[str]
+    admitted: int
+    awaited: bool = True
+    """Whether a caller may wait for the end of one of them."""
+    unfilled: Collection[str] = ()
+    """Lanes in which there may be room for more."""
 
 
 class LaneStatements:
@@ -151,6 +168,19 @@ class LaneStatements:
 
     # Ending
 
+    def end(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, ids: Collection[str], awaited: str
+    ) -> Ended:
+        """End messages that are the owner's, and admit those that come next, in one separate transaction.
+
+        ``awaited`` is the key that the table of kept values has while a caller waits for an end.
+        """
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            self.begin(connection, cursor)
+            locked = self.lock_of(cursor, queue, ids)
+            ours = self.remove(cursor, owner, ids)
+            return Ended(ours, self.admit(cursor, queue, locked))
+
     def remove(self, cursor: Any, owner: int, ids: Collection[str]) -> set[str]:
         """Delete the messages that are done, where they are the owner's; return their ids."""
         which = f"message_id IN ({placeholders(ids)}) AND owner = %s AND state = 2"
@@ -195,10 +225,7 @@ class LaneStatements:
         held, by_name = dict(cursor.fetchall()), {lane.name: lane for lane in lanes}
         parts, params = list[str](), list[Any]()
         for lane in lanes:
-            room = lane.width - held.get(lane.name, 0)
-            if lane.let_in is not None:
-                room = min(room, lane.let_in)
-            if room > 0:
+            if (room := lane.room(held.get(lane.name, 0))) > 0:
                 parts.append(
                     f"SELECT * FROM (SELECT lane, id, message_id FROM {self.entries} WHERE queue = %s AND state = 0 "
                     f"AND lane = %s ORDER BY prio_rank, id LIMIT {room}) AS part_{len(parts)}"
@@ -231,7 +258,7 @@ class LaneStatements:
             [*their_params, *their_params, *params, *ids],
         )
         cursor.execute(
-            f"UPDATE {self.entries} SET state = 1, due = NULL WHERE id IN ({placeholders(ids)})",
+            f"UPDATE {self.entries} SET state = 1 WHERE id IN ({placeholders(ids)})",
             [one.id for one in admitted],
         )
 

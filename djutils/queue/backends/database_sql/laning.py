@@ -15,13 +15,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
 from djutils.models import LaneState, Now, QueueLaneMessage, QueueMessage, State
+from djutils.queue.backends.subscription import AWAITED
 from djutils.queue.deadlocks import retry_on_deadlock
 from djutils.queue.message import Rejection, Retrial
 from djutils.queue.stores.base import slices
 
 from .admitting import AdmittingQueue
 from .base import together
-from .lane_statements import LockedLane
+from .lane_statements import Ended, LockedLane
 from .letters import LettersQueue
 from .rows import text
 from .settling import with_fitting_errors
@@ -53,15 +54,22 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
         outcomes: Outcomes = [*retrials, *rejections]
         if not (done or outcomes):
             return set()
-        ours = with_fitting_errors(partial(self._settle_with, done), owner, outcomes)
-        self._tell_ended(ours - {retrial.id for retrial in retrials})
-        return ours
+        ended = with_fitting_errors(partial(self._settle_with, done), owner, outcomes)
+        if ended.awaited:
+            self._tell_ended(ended.ours - {retrial.id for retrial in retrials})
+        with self._database() as connection:
+            # Who settles asks for more: others are woken only for what it has not left places for.
+            if ended.admitted > len(ended.ours):
+                self._wake(connection)
+            if ended.unfilled:
+                self._admit_all(connection, dict.fromkeys(ended.unfilled))
+        return ended.ours
 
-    def _settle_with(self, done: Collection[str], owner: int, outcomes: Outcomes) -> set[str]:
+    def _settle_with(self, done: Collection[str], owner: int, outcomes: Outcomes) -> Ended:
         return self._settle_in_lanes(owner, done, outcomes)
 
     @retry_on_deadlock
-    def _settle_in_lanes(self, owner: int, done: Collection[str], outcomes: Outcomes) -> set[str]:
+    def _settle_in_lanes(self, owner: int, done: Collection[str], outcomes: Outcomes) -> Ended:
         ids = [*dict.fromkeys([*done, *(outcome.id for outcome in outcomes)])]
         with self._database() as connection:
             sql = self._lanes_sql(connection)
@@ -69,16 +77,15 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
                 names = self._lane_names(ids)
                 ours = self._end(connection, owner, done, outcomes)
                 self._admit_when_committed(connection, dict.fromkeys(names))
-                return ours
+                return Ended(ours, 0)
+            if not outcomes:
+                awaited = "" if self.store is None else self.store.stored_key(AWAITED)
+                return sql.end(connection, self.name, owner, ids, awaited)
             with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
                 sql.begin(connection, cursor)
                 locked = sql.lock_of(cursor, self.name, ids)
                 ours = self._end(connection, owner, done, outcomes)
-                admitted = sql.admit(cursor, self.name, locked)
-            # Who settles asks for more: others are woken only for what it has not left places for.
-            if admitted > len(ours):
-                self._wake(connection)
-            return ours
+                return Ended(ours, sql.admit(cursor, self.name, locked))
 
     def _end(
         self, connection: BaseDatabaseWrapper, owner: int, done: Collection[str], outcomes: Outcomes

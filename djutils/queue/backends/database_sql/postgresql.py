@@ -226,7 +226,7 @@ class PostgresDialect(Dialect):
         with ExitStack() as stack:
             raw = connection.connection
             stack.enter_context(connection.wrap_database_errors)
-            stack.callback(_undo_what_failed, raw)
+            stack.callback(undo_what_failed, raw)
             stack.enter_context(raw.pipeline())
             cursor = stack.enter_context(driver.Cursor(raw))
             raw.execute("BEGIN", prepare=True)
@@ -323,7 +323,7 @@ def _finish_statement(t: str, w: str, k: str, now: str) -> str:
     )
 
 
-def _undo_what_failed(raw: Any) -> None:
+def undo_what_failed(raw: Any) -> None:
     """Roll back a transaction that failed after its BEGIN: otherwise every later statement would fail."""
     if not raw.closed:
         raw.rollback()
