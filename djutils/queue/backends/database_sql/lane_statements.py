@@ -46,11 +46,6 @@ class LockedLane(NamedTuple):
         """How many its pace admits now; None: any number."""
         return max(0, self.burst + (self.now + AHEAD - self.base) // self.pace) if self.pace else None
 
-    def room(self, held: int) -> int:
-        """How many more may be admitted beside those that hold its places."""
-        room = self.width - held
-        return room if self.let_in is None else min(room, self.let_in)
-
     def turn(self, number: int) -> int | None:
         """When the ``number``-th of those that are admitted now may start, in milliseconds; None: at once."""
         turn = self.base + (number - self.burst) * self.pace if self.pace else 0
@@ -225,7 +220,10 @@ class LaneStatements:
         held, by_name = dict(cursor.fetchall()), {lane.name: lane for lane in lanes}
         parts, params = list[str](), list[Any]()
         for lane in lanes:
-            if (room := lane.room(held.get(lane.name, 0))) > 0:
+            room = lane.width - held.get(lane.name, 0)
+            if lane.let_in is not None:
+                room = min(room, lane.let_in)
+            if room > 0:
                 parts.append(
                     f"SELECT * FROM (SELECT lane, id, message_id FROM {self.entries} WHERE queue = %s AND state = 0 "
                     f"AND lane = %s ORDER BY prio_rank, id LIMIT {room}) AS part_{len(parts)}"
