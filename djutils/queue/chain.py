@@ -1,6 +1,6 @@
 """Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
 
-From the outside in: ``expires``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, ``models`` and
+From the outside in: ``expires``, limits, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, ``models`` and
 ``at_most_once``, which is acknowledged when everything else is ready.
 """
 
@@ -25,6 +25,7 @@ from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.expires import Expires, ExpiresOptions
 from .middleware.fresh_models import FreshModels, ModelOptions
+from .middleware.limits import LimitOptions, Limits, check_limits
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 from .retry import exception_classes
 from .uniqueness import IdempotencyOptions, UniqueOptions, check_unique, refuse_idle_ttl
@@ -40,6 +41,7 @@ class DeclaredOptions(
     ModelOptions,
     KeyOptions,
     UniqueOptions,
+    LimitOptions,
     total=False,
 ):
     """All options of djutils that are given where a command is declared."""
@@ -51,7 +53,7 @@ class CalledOptions(CallOptions, ExpiresOptions, CalledKeyOptions, IdempotencyOp
 
 DECLARED = options_of(DeclaredOptions)
 CALLED = options_of(CalledOptions)
-USE_THE_KEY = ("unique",)
+USE_THE_KEY = ("unique", "concurrency", "rate", "ordered")
 """The declared options that the key of a call is for; where none of them is given, a key is refused."""
 
 
@@ -73,7 +75,7 @@ def every_middleware() -> tuple[Middleware, ...]:
             f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
         )
     own = (Atomic(), FreshModels(), AtMostOnce())
-    return (Expires(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), *own)
+    return (Expires(), Limits(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), *own)
 
 
 _chains: dict[tuple[type[Command], bool], Chain] = {}
@@ -128,6 +130,7 @@ def check_together(command_class: type[Command], where: str) -> None:
         raise InvalidCommand(
             f"key has no effect on {where} without {' or '.join(USE_THE_KEY)}: add it, or leave key out."
         )
+    check_limits(command_class, where)
     if command_class.models is None and command_class.on_missing != Command.on_missing:
         raise InvalidCommand(
             f"on_missing of {where} is for models='fresh': add that, or leave on_missing out."
@@ -150,7 +153,7 @@ def refuse_idle_options(command: Command) -> None:
 
 
 def _uses_the_key(command_class: type[Command]) -> bool:
-    return any(getattr(command_class, option) is not None for option in USE_THE_KEY)
+    return any(getattr(command_class, option) for option in USE_THE_KEY)
 
 
 def check_called(options: Mapping[str, Any], where: str) -> None:

@@ -57,7 +57,18 @@ class Command:
     on_duplicate: ClassVar[Literal["return", "replace", "raise"]] = "return"
     """What a call does that is kept from being sent."""
     key: ClassVar[str | Callable[..., str | int | UUID] | None] = None
-    """What makes two calls the same; None: all their arguments. One call may have its own."""
+    """What makes two calls the same, and share a lane; None: all their arguments, and all calls. One call may have its own."""
+
+    concurrency: ClassVar[int | None] = None
+    """How many of its lane may run at once, in all consumers together; None: any number."""
+    rate: ClassVar[str | None] = None
+    """How many of its lane may start in a period, as "10/m"; None: any number."""
+    burst: ClassVar[int | None] = None
+    """How many of these may start at once after a pause; None: one."""
+    ordered: ClassVar[bool] = False
+    """Whether those of its lane run one after another, in the order in which they were sent, retries included."""
+    lane: ClassVar[str | None] = None
+    """The lane it shares with other commands of its queue; None: one of its own. With ``key``, one for each key."""
 
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""

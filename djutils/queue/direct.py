@@ -9,6 +9,7 @@ from functools import partial
 
 from . import codec
 from .backends.base import BaseQueue, new_owner
+from .backends.channel import Channel
 from .backends.leased import LeasedQueue
 from .command import Command
 from .current import Lease
@@ -16,7 +17,7 @@ from .event_loops import apart
 from .exceptions import InvalidMessage, MessageError, Postpone, TooDangerous
 from .executor import Executor
 from .ids import new_id
-from .message import Action, DeadLetter, Delivery, Message, Outcome, Rejection
+from .message import Action, DeadLetter, Delivery, Message, Outcome
 from .retry import RetryPolicy
 from .tracebacks import describe
 
@@ -91,7 +92,8 @@ def _run_lent(queue: LeasedQueue) -> Message | None:
     queue.enroll(owner)
     try:
         for delivery in queue.receive(owner, 1).deliveries:
-            settle = partial(_settle, queue, owner, delivery.id)
+            channel = queue.channel(owner)
+            settle = partial(_settle, channel, delivery)
             DirectExecutor(queue.name, lease=Lease(queue, owner)).run(delivery, settle)
             return codec.decode(delivery.data, queue.name)
         return None
@@ -105,17 +107,8 @@ def keep(queue: BaseQueue, outcome: Outcome) -> None:
         queue.results.set(outcome.kept.values, outcome.kept.ttl)
 
 
-def _settle(queue: LeasedQueue, owner: int, id: str, outcome: Outcome) -> None:
-    if outcome.action is not Action.FINISH:
-        keep(queue, outcome)
-    if outcome.action is Action.REJECT:
-        queue.reject(owner, [Rejection(id, outcome.error, outcome.charge)])
-    elif outcome.action is Action.RELEASE:
-        queue.release(owner, [id], outcome.delay)
-    elif outcome.action is Action.FINISH and outcome.kept is not None:
-        queue.finish(owner, outcome.kept.values, outcome.kept.ttl)
-    elif outcome.action in {Action.ACK, Action.DROP}:
-        queue.ack(owner, [id])
+def _settle(channel: Channel, delivery: Delivery, outcome: Outcome) -> None:
+    channel.settle([(delivery, outcome)])
 
 
 def _run_popped(queue: BaseQueue) -> Message | None:

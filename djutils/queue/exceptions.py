@@ -149,6 +149,10 @@ class OwnerLost(BackendError):
     """
 
 
+class NotItsTurn(OwnerLost):
+    """A message in a lane with a pace may not start yet: it went back, uncharged, until its turn."""
+
+
 class ResultError(QueueException):
     """What has become of a call cannot be told."""
 

@@ -120,6 +120,8 @@ class Executor(Verdict):
             return admitted
         command_class, message = admitted
         outcome = Context().run(self._attempt, command_class, message, delivery, watchdog)
+        if message.extras_json:
+            outcome = self._in_lane(message, outcome)
         return self._tell(command_class, message, outcome) if self._told else outcome
 
     async def aexecute(self, delivery: Delivery, watchdog: Watchdog | None = None) -> Outcome:
@@ -136,6 +138,8 @@ class Executor(Verdict):
             return admitted
         command_class, message = admitted
         outcome = await self._attempt_awaited(command_class, message, delivery, watchdog)
+        if message.extras_json:
+            outcome = self._in_lane(message, outcome)
         if self._told:
             return await sync_to_async(self._tell)(command_class, message, outcome)
         return outcome
@@ -173,7 +177,7 @@ class Executor(Verdict):
         counted = delivery.crashes or delivery.redeliveries
         if counted and (why := reason_to_refuse_delivery(delivery, self._lease)):
             text = f"{why}\n\n{delivery.error}".rstrip()
-            outcome = self._refuse(command_class, message, TooDangerous(why), text)
+            outcome = self._in_lane(message, self._refuse(command_class, message, TooDangerous(why), text))
             return self._tell(command_class, message, outcome)
         return command_class, message
 
@@ -181,7 +185,7 @@ class Executor(Verdict):
         """Return the outcome of a delivery whose process had to be killed because of ``error``."""
         message = decode(delivery.data, self._queue_name)
         command_class = self._registry.get_class(message.command)
-        outcome = self._ended_by(error, command_class, message, delivery)
+        outcome = self._in_lane(message, self._ended_by(error, command_class, message, delivery))
         return self._tell(command_class, message, outcome)
 
     def cancelled(self, delivery: Delivery) -> Outcome:
@@ -190,7 +194,7 @@ class Executor(Verdict):
         command_class = self._registry.get_class(message.command)
         told = Cancelled("It was cancelled while it ran, and its process was killed.")
         dropped = self._drop(command_class, message, told)
-        outcome = with_record(dropped, command_class, message, delivery, told)
+        outcome = self._in_lane(message, with_record(dropped, command_class, message, delivery, told))
         return self._tell(command_class, message, outcome)
 
     def _early_by(self, message: Message) -> float:

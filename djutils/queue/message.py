@@ -14,6 +14,25 @@ make = tuple.__new__
 """``make(Message, (id, ...))`` is ``Message(id, ...)`` in half the time: for values made for every message."""
 
 
+class Lane(NamedTuple):
+    """A lane of a queue and its rule: of its messages only some may be lent or running at once, the others wait."""
+
+    name: str
+    """Any text. Lanes with different names are different, however similar and however long."""
+    width: int = 1
+    """Most messages that may be lent or running at once, in all consumers together."""
+    pace: float = 0.0
+    """Seconds from one start to the next, on average; 0: no limit."""
+    burst: int = 1
+    """How many may start at once after a pause, if there is a pace."""
+    ordered: bool = False
+    """Whether a message that is to be retried keeps its place, so that no later one overtakes it."""
+
+
+LANE = "lane"
+"""The name of the extra that has the lane of a message, as a list of its fields."""
+
+
 class Message(NamedTuple):
     """One requested run of one command."""
 
@@ -50,6 +69,12 @@ class Message(NamedTuple):
         """
         return dict(json.loads(self.extras_json)) if self.extras_json else {}
 
+    @property
+    def lane(self) -> Lane | None:
+        """The lane in which it waits; None if it is not limited."""
+        lane = self.extras.get(LANE)
+        return None if lane is None else Lane(*lane)
+
     def with_extras(self, **extras: Any) -> Message:
         """Return this message with ``extras``, values that JSON knows, added or replaced.
 
@@ -71,21 +96,6 @@ class Envelope(NamedTuple):
     delay: float = 0.0
     """Seconds from now, by the backend's clock, before it may be lent."""
     priority: int = 0
-
-
-class Lane(NamedTuple):
-    """A lane of a queue and its rule: of its messages only some may be lent or running at once, the others wait."""
-
-    name: str
-    """Any text. Lanes with different names are different, however similar and however long."""
-    width: int = 1
-    """Most messages that may be lent or running at once, in all consumers together."""
-    pace: float = 0.0
-    """Seconds from one start to the next, on average; 0: no limit."""
-    burst: int = 1
-    """How many may start at once after a pause, if there is a pace."""
-    ordered: bool = False
-    """Whether a message that is to be retried keeps its place, so that no later one overtakes it."""
 
 
 Until = Literal["done", "started"] | float
@@ -249,6 +259,8 @@ class Outcome(NamedTuple):
     """What a RETRY or a REJECT adds to the attempts: 0 if it never ran."""
     kept: Kept | None = None
     """What is kept of a command that keeps its results; for FINISH and SETTLED under the message's id."""
+    lane: str = ""
+    """The lane of the message, which admits another one in its place; empty if it is not limited."""
 
 
 ACKED = Outcome(Action.ACK)

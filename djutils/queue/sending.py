@@ -22,8 +22,9 @@ from .event_loops import apart
 from .exceptions import EnqueueError, MessageTooLarge, UnsupportedOption
 from .message import Envelope, Message, make
 from .middleware.base import Middleware
+from .middleware.limits import is_limited, refuse_limits
 from .registry import registry
-from .shipment import Parcel, is_only_of_a_test, send_after
+from .shipment import LanedParcel, Parcel, is_only_of_a_test, send_after
 from .signals import command_enqueued
 from .uniqueness import with_key
 
@@ -36,13 +37,15 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
     new one.
     """
     command_class = type(command)
-    sent, encode, limit, has_key = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
+    sent, encode, limit, has_key, has_lane = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
     if command.priority and not queue.supports_priority:
         _refuse_priority(queue)
     if command.atomic and not (runs_here and isinstance(queue, MemoryQueue)):
         _refuse_elsewhere(command, queue)
     if command_class.result and queue.results is None:
         _refuse_result(command, queue)
+    if has_lane:
+        refuse_limits(command, queue)
     if not runs_here and command_class not in registry.findable:
         registry.refuse_unfindable(command_class, queue)
     own = vars(command)
@@ -70,10 +73,11 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
 @lru_cache(maxsize=1024)
 def _constants(
     command_class: type[Command], name: str, queue: str
-) -> tuple[tuple[Middleware, ...], Callable[[Message], bytes], int, bool]:
-    """Return what is the same for all calls of a command on a queue: its middleware, its encoder, the size limit, if it is unique."""
+) -> tuple[tuple[Middleware, ...], Callable[[Message], bytes], int, bool, bool]:
+    """Return what is the same for all calls of a command on a queue: middleware, encoder, size limit, if it is unique, or limited."""
     encode, is_unique = codec.encoder(name, queue), command_class.unique is not None
-    return chain_of(command_class).sent, encode, settings.QUEUE_MAX_MESSAGE_SIZE, is_unique
+    limit = settings.QUEUE_MAX_MESSAGE_SIZE
+    return chain_of(command_class).sent, encode, limit, is_unique, is_limited(command_class)
 
 
 def _forget(**kwargs: Any) -> None:
@@ -87,7 +91,12 @@ def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
     """Return a signed message with the metadata that a backend may use."""
     delay = max(0.0, message.eta - time.time()) if message.eta else 0.0
     envelope = make(Envelope, (message.id, data, delay, message.priority))
-    return make(Parcel, (envelope, message, command_class))
+    parts = (envelope, message, command_class)
+    if message.extras_json and (lane := message.lane):
+        parcel = make(LanedParcel, parts)
+        parcel.lane = lane
+        return parcel
+    return make(Parcel, parts)
 
 
 def _refuse_priority(queue: BaseQueue) -> None:
@@ -150,7 +159,11 @@ def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
 def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels``; after an error, those left in the list were not sent, or may not have been."""
     if queue.supports_leases:  # it takes all or none
-        queue.send([parcel.envelope for parcel in parcels])
+        plain = [parcel.envelope for parcel in parcels if type(parcel) is Parcel]
+        if plain:
+            queue.send(plain)
+        if len(plain) < len(parcels):
+            _send_in_lanes(queue, parcels)
         announce(parcels)
         return
     sent = 0
@@ -161,6 +174,17 @@ def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     finally:
         announce(parcels[:sent])
         del parcels[:sent]
+
+
+def _send_in_lanes(queue: BaseQueue, parcels: list[Parcel]) -> None:
+    """Send those of ``parcels`` that wait in lanes; the others were sent, and are left in the list only if this succeeds."""
+    in_lanes = [parcel for parcel in parcels if isinstance(parcel, LanedParcel)]
+    try:
+        queue.send_in_lanes([(parcel.envelope, parcel.lane) for parcel in in_lanes])
+    except BaseException:
+        announce([parcel for parcel in parcels if not isinstance(parcel, LanedParcel)])
+        parcels[:] = in_lanes
+        raise
 
 
 def announce(parcels: Sequence[Parcel]) -> None:

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .backends.base import BaseQueue
 from .command import Command
 from .exceptions import TimeLimitExceeded
-from .message import Envelope, Message
+from .message import Envelope, Lane, Message
 from .signals import command_lost
 
 # Where operators expect these lines: docs/how-to/monitor-and-alert.rst.
@@ -26,6 +26,12 @@ class Parcel(NamedTuple):
     envelope: Envelope
     message: Message
     command_class: type[Command]
+
+
+class LanedParcel(Parcel):
+    """A call that waits in a lane until it is admitted."""
+
+    lane: Lane
 
 
 Send = Callable[[BaseQueue, list[Parcel]], None]

@@ -20,6 +20,7 @@ from .exceptions import (
     ForeignMessage,
     InvalidMessage,
     MessageError,
+    NotItsTurn,
     OwnerLost,
     Postpone,
     QueueException,
@@ -63,6 +64,14 @@ class Verdict:
         outcome = with_record(outcome, command_class, message, delivery, error)
         return outcome._replace(action=Action.SETTLED) if begun_once.get() else outcome
 
+    def _in_lane(self, message: Message, outcome: Outcome) -> Outcome:
+        """Return ``outcome`` with the lane of the message, if it has one and is lent; else ``outcome`` as it is."""
+        if self._lease is None or (lane := message.lane) is None:
+            return outcome
+        # Acks are not told apart once they wait for the next batch.
+        action = Action.FINISH if outcome.action is Action.ACK else outcome.action
+        return outcome._replace(action=action, lane=lane.name)
+
     def _was_cancelled(self, command_class: type[Command], message: Message) -> bool:
         run = running.get()
         if run is None or self._lease is None or not command_class.keeps_results():
@@ -104,7 +113,9 @@ class Verdict:
         return self._fail(command_class, ONCE, message, delivery, error)
 
     def _taken_back(self, message: Message, error: BaseException) -> Outcome:
-        logger.warning("%s: %s", message.id, error)
+        logger.log(
+            logging.DEBUG if isinstance(error, NotItsTurn) else logging.WARNING, "%s: %s", message.id, error
+        )
         return SETTLED
 
     def _postpone(

@@ -36,7 +36,16 @@ class Source(Protocol):
     def blocking(self) -> bool: ...
 
 
-class Lender(Source, Reapable, Protocol):
+class Settling(Protocol):
+    """The methods that settle messages of which nothing is kept."""
+
+    def ack(self, owner: int, ids: Collection[str]) -> set[str]: ...
+    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]: ...
+    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]: ...
+    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]: ...
+
+
+class Lender(Source, Reapable, Settling, Protocol):
     """What a ``LeasedChannel`` calls: methods of a ``LeasedQueue``."""
 
     beside: Sequence[str]
@@ -49,13 +58,39 @@ class Lender(Source, Reapable, Protocol):
     def enroll(self, owner: int) -> None: ...
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch: ...
     def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None: ...
-    def ack(self, owner: int, ids: Collection[str]) -> set[str]: ...
     def finish(self, owner: int, records: Mapping[str, bytes], ttl: float) -> set[str]: ...
-    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]: ...
-    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]: ...
-    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]: ...
     def adopt(self, owner: int, known: Collection[str]) -> list[Delivery]: ...
     def held(self, owner: int, ids: Collection[str]) -> set[str]: ...
+    def settle_in_lanes(
+        self,
+        owner: int,
+        done: Collection[str] = (),
+        retrials: Sequence[Retrial] = (),
+        rejections: Sequence[Rejection] = (),
+    ) -> set[str]: ...
+    def admit(self, names: Collection[str]) -> int: ...
+
+
+class _InLanes:
+    """Settles messages that are in lanes, each of which then admits another one in its place."""
+
+    def __init__(self, queue: Lender) -> None:
+        self._queue = queue
+
+    def ack(self, owner: int, ids: Collection[str]) -> set[str]:
+        return self._queue.settle_in_lanes(owner, ids)
+
+    def release(self, owner: int, ids: Collection[str], delay: float = 0.0) -> set[str]:
+        if not delay:
+            return self._queue.release(owner, ids)
+        # What is postponed waits as what is retried does: it may give up its place, and is not charged.
+        return self._queue.settle_in_lanes(owner, retrials=[Retrial(id, delay, "", 0) for id in ids])
+
+    def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
+        return self._queue.settle_in_lanes(owner, retrials=retrials)
+
+    def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
+        return self._queue.settle_in_lanes(owner, rejections=rejections)
 
 
 class Channel(ABC):
@@ -166,37 +201,47 @@ class LeasedChannel(Channel):
         return answer
 
     def settle(self, settled: list[Settled]) -> None:
-        by_action: dict[Action, list[Settled]] = {}
+        by_action: dict[tuple[Action, bool], list[Settled]] = {}
         for one in settled:
-            by_action.setdefault(one[1].action, []).append(one)
-        for action, group in by_action.items():
-            self._settle_all(action, group)
+            by_action.setdefault((one[1].action, one[1].lane != ""), []).append(one)
+        for (action, in_lanes), group in by_action.items():
+            self._settle_all(action, in_lanes, group)
         settled.clear()
 
-    def _settle_all(self, action: Action, group: Sequence[Settled]) -> None:
-        """Carry out outcomes that all have the same ``action``."""
+    def _settle_all(self, action: Action, in_lanes: bool, group: Sequence[Settled]) -> None:
+        """Carry out outcomes that all have the same ``action``, of messages that are all in lanes or none of them."""
         ids = [delivery.id for delivery, _ in group]
         queue, owner = self._queue, self._owner
+        by = _InLanes(queue) if in_lanes else queue
         match action:
             case Action.ACK | Action.DROP | Action.FINISH:
                 for ttl, records in _by_ttl(group):
                     self._settle(records, partial(queue.finish, owner, records, ttl), action.value)
                 if bare := [delivery.id for delivery, told in group if told.kept is None]:
-                    self._settle(bare, partial(queue.ack, owner, bare), action.value)
+                    self._settle(bare, partial(by.ack, owner, bare), action.value)
             case Action.RELEASE:
-                self._release(group)
+                self._release(group, by)
             case Action.RETRY:
                 self._keep(group, ids)
                 retrials = [Retrial(one.id, told.delay, told.error, told.charge) for one, told in group]
-                self._settle(ids, partial(queue.retry, owner, retrials), "failed")
+                self._settle(ids, partial(by.retry, owner, retrials), "failed")
             case Action.REJECT:
                 self._keep(group, self._held([one.id for one, told in group if told.kept]))
                 rejections = [Rejection(one.id, told.error, told.charge) for one, told in group]
-                self._settle(ids, partial(queue.reject, owner, rejections), "failed")
+                self._settle(ids, partial(by.reject, owner, rejections), "failed")
             case Action.SETTLED:
                 self._keep(group, ids)
             case _:
                 assert_never(action)
+        if in_lanes:
+            self._admit({told.lane for _, told in group if told.kept is not None or action is Action.SETTLED})
+
+    def _admit(self, lanes: Collection[str]) -> None:
+        """Admit others to ``lanes``, in which messages have ended without ``settle_in_lanes``."""
+        if lanes:
+            # What ended has ended; a sweep admits them within a second.
+            with suppress(BackendError), self.border:
+                self._queue.admit(lanes)
 
     def _keep(self, group: Sequence[Settled], ids: Collection[str]) -> None:
         """Keep what is known of failed runs of ``ids``, before they are settled: it counts from then on."""
@@ -212,13 +257,13 @@ class LeasedChannel(Channel):
         with self.border:
             return self._queue.held(self._owner, ids)
 
-    def _release(self, group: Sequence[Settled]) -> None:
+    def _release(self, group: Sequence[Settled], by: Settling) -> None:
         by_delay: dict[float, list[str]] = {}
         for delivery, outcome in group:
             by_delay.setdefault(outcome.delay, []).append(delivery.id)
         for delay, ids in by_delay.items():
             # Others may take back messages that have not begun: that need not be logged.
-            self._settle(ids, partial(self._queue.release, self._owner, ids, delay), "")
+            self._settle(ids, partial(by.release, self._owner, ids, delay), "")
 
     def adopt(self, known: Collection[str]) -> list[Delivery]:
         with self.border:

@@ -85,7 +85,7 @@ class Feed:
             match one.outcome.action:
                 case Action.ACK | Action.FINISH:
                     pass
-                case Action.SETTLED if one.outcome.kept is None:
+                case Action.SETTLED if one.outcome.kept is None and not one.outcome.lane:
                     self._settled([one])
                 case Action.SETTLED | Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._pass_on(one)
