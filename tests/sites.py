@@ -108,7 +108,7 @@ class Site:
 
     def _is_empty(self) -> bool:
         stats = self.queue.stats()
-        return not (stats.ready or stats.delayed or stats.leased)
+        return not (stats.ready or stats.delayed or stats.leased or stats.waiting)
 
     def logs(self) -> str:
         """What every consumer of this test has logged."""

@@ -73,7 +73,7 @@ def kept_of_run() -> Kept | None:
 
 def finished(action: Action) -> Outcome:
     """Return the outcome ``action`` of a run that succeeded and whose result is kept."""
-    return make(Outcome, (action, 0.0, "", 1, _kept.get()))
+    return make(Outcome, (action, 0.0, "", 1, _kept.get(), ""))
 
 
 def with_record(

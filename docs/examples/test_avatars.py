@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 def test_of_a_user_who_is_gone_nothing_is_fetched(drain):
     fetch_avatar(4711, "http://localhost:9/ada.png")
     drain()
-    assert invoker.queue.stats() == (0, 0, 0, 0)
+    assert invoker.queue.stats() == (0, 0, 0, 0, 0)
 
 
 def test_a_server_that_is_down_is_asked_again(drain):

@@ -38,7 +38,7 @@ def test_it_runs_once_whatever_it_raises(site: Site, threads: int) -> None:
     wait_until(lambda: len(commands.lines(site.file())) == 3, why=consumer.log)
     assert consumer.stop() == 0
     assert commands.lines(site.file()) == ["ran"] * 3
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
     assert f"{failed.id} {failed.command} failed in its only run (at_most_once)" in consumer.log()
 
 
@@ -47,7 +47,7 @@ def test_its_message_is_gone_and_its_result_is_running_while_it_runs(site: Site)
     site.consumer()
     wait_until(lambda: commands.lines(site.file()), why=site.logs)
 
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
     assert invoker.result(result.id).status == ResultStatus.RUNNING
 
     Path(site.file("gate")).touch()
@@ -66,7 +66,7 @@ def test_when_its_process_dies_it_is_lost_and_its_neighbours_are_not(site: Site)
 
     assert commands.lines(site.file()) == ["ran"]
     assert {int(line.split()[0]) for line in commands.lines(site.file("others"))} == {*range(20)}
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
     assert f"{lost.id} {lost.command} was lost: Its process died" in consumer.log()
     assert consumer.stop() == 0
 
@@ -83,7 +83,7 @@ def test_under_kills_nothing_runs_twice(site: Site) -> None:
 
     assert consumer.stop() == 0
     assert max(Counter(len(commands.lines(path)) for path in paths)) <= 1
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -105,5 +105,5 @@ def test_with_autocommit_off_its_ack_is_committed_before_it_begins(
         transaction.set_autocommit(True, using=alias)
 
     assert commands.lines(tmp_path / "lines") == ["ran"]
-    assert queue.stats() == (0, 0, 0, 0)
+    assert queue.stats() == (0, 0, 0, 0, 0)
     queue.reap(owner)

@@ -82,7 +82,7 @@ def test_past_a_pooler_what_commands_wrote_counts_once(
     site.wait_until_empty()
 
     assert sorted(site.notes(mark)) == sorted(f"{mark} {number}" for number in range(30))
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 @POSTGRES
@@ -169,7 +169,7 @@ def test_a_hook_that_fails_after_the_commit_does_not_undo_the_success(site: Site
     assert consumer.stop() == 0
     log = consumer.log()
     assert site.notes(mark) == [mark]
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
     assert f"{handle.id} {handle.command} succeeded in" in log
     assert (
         f"{handle.id} {handle.command} succeeded: it is committed and acknowledged. But one of its on_commit hooks"
@@ -193,4 +193,4 @@ def test_without_autocommit_an_atomic_command_is_committed_and_its_neighbour_kee
     site.wait_until_empty()
 
     assert site.notes(mark) == [f"{mark} atomic {number}" for number in range(3)], site.logs()
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)

@@ -142,7 +142,7 @@ def test_an_atomic_command_has_a_connection_that_works(
     executor = Executor(queue.name, (database_connections,), lease=Lease(queue, owner))
     assert executor.execute(delivery).action is Action.SETTLED
     assert Note.objects.using(alias).filter(text=text).count() == 3
-    assert queue.stats() == (0, 0, 0, 0)
+    assert queue.stats() == (0, 0, 0, 0, 0)
     queue.reap(owner)
 
 

@@ -34,7 +34,7 @@ def test_every_command_runs_once(site: Site) -> None:
 
     assert Counter(numbers(site.file())) == Counter(range(400))
     assert consumer.stop() == 0
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 def test_one_thread_runs_commands_in_the_order_they_were_sent(site: Site) -> None:
@@ -107,7 +107,7 @@ def test_sigterm_lets_the_running_command_end_and_gives_the_others_back(site: Si
     assert commands.lines(site.file()) == ["began", "ended"]
     assert commands.lines(site.file("others")) == []
     assert {counters(delivery) for delivery in look(site)} == {(0, 0, 0)}
-    assert site.queue.stats() == (20, 0, 0, 0)
+    assert site.queue.stats() == (20, 0, 0, 0, 0)
 
 
 def test_a_second_sigterm_ends_at_once_and_hands_back_what_was_running(site: Site) -> None:

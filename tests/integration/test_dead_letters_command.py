@@ -135,7 +135,7 @@ def test_discard_forgets_one_or_all(site: Site) -> None:
     assert "Discarded: 2 dead letters" in command("discard", ids[0], ids[2], ids[0])
     assert [letter.id for letter in site.queue.dead_letters()] == [ids[1]]
     assert "Discarded: 1 dead letter " in command("discard", "--all")
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 @on_sqlite

@@ -112,7 +112,7 @@ def test_in_a_test_case_on_the_tests_own_connection(alias: str) -> None:
 
 def test_on_redis(in_redis: str) -> None:
     play()
-    assert invoker.queue.stats() == (0, 0, 0, 1)
+    assert invoker.queue.stats() == (0, 0, 0, 1, 0)
 
 
 def test_on_redis_in_a_test_case(in_redis: str, sqlite_alias: str) -> None:

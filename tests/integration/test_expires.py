@@ -26,7 +26,7 @@ def test_what_waited_for_too_long_is_dropped_with_the_reason(site: Site, threads
     site.wait_until_empty()
 
     assert commands.lines(site.file()) == ["in time"]
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
     with pytest.raises(Cancelled, match=r"It expired at \d{4}-"):
         result.wait(10)
     assert result.status == ResultStatus.CANCELLED

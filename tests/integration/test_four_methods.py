@@ -65,7 +65,7 @@ def test_a_dead_letter_is_replayed(site: Site) -> None:
 
     wait_until(lambda: len(commands.lines(site.file())) == 5, why=consumer.log)
     assert consumer.stop() == 0
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 def test_sigterm_lets_the_running_command_end_and_leaves_the_others(site: Site) -> None:

@@ -78,7 +78,7 @@ def test_a_row_that_is_gone_drops_the_command_or_makes_a_dead_letter(site: Site,
     place.delete()
 
     consumer = site.consumer()
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     assert commands.lines(site.file()) == ["C1"]
     assert f"{context.__name__}.visit_or_not dropped: There is no row of app.place:" in consumer.log()

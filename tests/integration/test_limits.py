@@ -51,7 +51,7 @@ def test_bystanders_of_a_hanging_command_end_well(site: Site) -> None:
     for number in range(2):
         commands.append(site.file("bystanders"), number, 2.0)
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     assert sorted(line.split()[0] for line in commands.lines(site.file("bystanders"))) == ["0", "1"]
 
@@ -100,7 +100,7 @@ def test_an_atomic_command_never_takes_effect_twice_whatever_is_killed(site: Sit
     site.wait_until_empty()
 
     assert Counter(site.notes(mark)) == Counter(f"{mark} {number}" for number in range(count))
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 def test_a_bystander_of_a_killer_does_not_become_a_dead_letter(site: Site) -> None:
@@ -109,7 +109,7 @@ def test_a_bystander_of_a_killer_does_not_become_a_dead_letter(site: Site) -> No
     for number in range(4):
         commands.append(site.file("innocent"), number, 0.2)
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     (letter,) = site.queue.dead_letters()
     assert (letter.crashes, len(commands.lines(site.file()))) == (3, 3)

@@ -72,7 +72,7 @@ def test_a_pause_gives_back_what_waits_lets_run_what_runs_and_loses_nothing(
     commands.append(site.file("ran"), 1000)
     Path(site.file("gate")).touch()
     assert [result.wait(30) for result in held] == ["through"] * len(held)
-    wait_until(lambda: site.queue.stats() == (1001, 0, 0, 0), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (1001, 0, 0, 0, 0), why=consumer.log)
     time.sleep(1.5)
     assert lines(site.file("ran")) == []
     assert all(
@@ -104,7 +104,7 @@ def test_short_commands_stop_within_a_second_and_go_on_within_one(
     time.sleep(1.0)
     assert max(moments(site)) - paused_at < LATE
     ran = len(lines(site.file("ran")))
-    assert site.queue.stats() == (3000 - ran, 0, 0, 0)
+    assert site.queue.stats() == (3000 - ran, 0, 0, 0, 0)
 
     invoker.resume()
     resumed_at = time.time()
@@ -127,7 +127,7 @@ def test_what_a_killed_worker_ran_waits_until_the_queue_is_resumed(site: Site) -
     wait_until(lambda: site.queue.stats()[:3] == (21, 0, 3), why=consumer.log)
     wait_until(lambda: len(consumer.workers()) == 4, why=consumer.log)
     Path(site.file("gate")).touch()
-    wait_until(lambda: site.queue.stats() == (21, 0, 0, 0), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (21, 0, 0, 0, 0), why=consumer.log)
     assert len(lines(site.file("held"))) == 4
     assert lines(site.file("ran")) == []
 

@@ -65,7 +65,7 @@ def test_an_error_text_the_database_cannot_store_costs_no_attempt_its_charge(
     for number in range(20):
         commands.append(site.file("others"), number)
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     (letter,) = site.queue.dead_letters()
     assert letter.attempts == len(commands.lines(site.file())) == 2
@@ -82,7 +82,7 @@ def test_last_words_the_database_cannot_store_are_charged_as_a_crash(
     commands.say_and_be_killed(site.file(), BOOM)
     consumer = site.consumer()
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     (letter,) = site.queue.dead_letters()
     assert letter.crashes == len(commands.lines(site.file())) == 3

@@ -56,7 +56,7 @@ def test_calls_tell_what_their_commands_returned(site: Site, options: dict[str, 
     workers = {result.worker_ids[0].rpartition(":")[2] for result in results}
     assert workers <= set(map(str, consumer.workers()))
     assert all(result.attempts == 1 and not result.errors for result in results)
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 @EACH

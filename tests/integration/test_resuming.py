@@ -51,7 +51,7 @@ def test_a_process_that_is_lost_in_each_batch_costs_nothing(
     again = {number for row in fatal for number in range(row - 25, row)}
     assert {number for number, times in seen.items() if times > 1} == again
     assert max(seen.values()) == 2
-    assert site.queue.stats() == (0, 0, 0, 0)
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
 
 
 @EACH
@@ -59,7 +59,7 @@ def test_a_row_that_always_kills_makes_a_dead_letter(site: Site) -> None:
     pieces.see_rows(rows(site), site.file(), [125], always=True)
     consumer = site.consumer()
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     (letter,) = site.queue.dead_letters()
     assert letter.reason.startswith("It was running in 3 processes that died.")
@@ -71,7 +71,7 @@ def test_a_row_at_which_it_always_hangs_makes_a_dead_letter(site: Site) -> None:
     pieces.see_rows_until_it_hangs(rows(site), site.file(), [125], always=True)
     consumer = site.consumer()
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     (letter,) = site.queue.dead_letters()
     assert "TimeLimitExceeded" in letter.reason
@@ -84,7 +84,7 @@ def test_a_coroutine_that_always_kills_makes_a_dead_letter(site: Site) -> None:
     pieces.be_killed_later(site.file())
     consumer = site.consumer("--coroutines", "2")
 
-    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1), why=consumer.log)
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=consumer.log)
 
     (letter,) = site.queue.dead_letters()
     assert (letter.crashes, len(lines(site.file()))) == (3, 3)

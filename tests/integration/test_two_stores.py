@@ -31,7 +31,7 @@ def test_a_consumer_serves_a_database_and_redis_at_once(
     wait_until(lambda: len(commands.lines(site.file())) > 10, why=consumer.log)
     consumer.kill_worker()
     site.wait_until_empty()
-    wait_until(lambda: queues[side].stats() == (0, 0, 0, 0), why=consumer.log)
+    wait_until(lambda: queues[side].stats() == (0, 0, 0, 0, 0), why=consumer.log)
 
     numbers = Counter(int(line.split()[0]) for line in commands.lines(site.file()))
     assert numbers.keys() == set(range(60))

@@ -66,7 +66,7 @@ def execute(lease: Lease, delivery: Any) -> Any:
 def test_its_message_is_gone_when_it_begins(lease: Lease, ran: list[Any]) -> None:
     outcome = execute(lease, lend(lease, fire, "x"))
     assert (outcome.action, outcome.error, ran) == (Action.SETTLED, "", [("x", False)])
-    assert lease.queue.stats() == (0, 0, 0, 0)
+    assert lease.queue.stats() == (0, 0, 0, 0, 0)
 
 
 def test_when_it_was_taken_back_meanwhile_it_does_not_run(

@@ -104,7 +104,7 @@ def test_it_lends_and_acks_in_one_call(leased: LeasedChannel) -> None:
     assert len(first) == 2
     second = leased.receive(2, [delivery.id for delivery in first], 0)
     assert len(second) == 1
-    assert queue_of(leased).stats() == (0, 0, 1, 0)
+    assert queue_of(leased).stats() == (0, 0, 1, 0, 0)
 
 
 def test_each_outcome_is_carried_out(leased: LeasedChannel) -> None:
@@ -112,7 +112,7 @@ def test_each_outcome_is_carried_out(leased: LeasedChannel) -> None:
     release = Outcome(Action.RELEASE, delay=60)
     leased.settle([(one, RETRY._replace(delay=30)), (two, REJECT), (three, release)])
     queue = queue_of(leased)
-    assert queue.stats() == (0, 2, 0, 1)
+    assert queue.stats() == (0, 2, 0, 1, 0)
     (dead,) = queue.dead_letters()
     assert (dead.id, dead.attempts, dead.reason) == (two.id, 1, "ValueError: no")
     assert queue._shared.entries[one.id].attempts == 1
@@ -276,7 +276,7 @@ def test_dead_letters_are_in_a_separate_queue_and_start_again_when_replayed(
     message = codec.decode(delivery.data, popped.name)
     popped.settle([(delivery, REJECT)])
     assert len(ListQueue.lists[f"{popped.name}.dead"]) == 1
-    assert four_methods.stats() == (0, 0, 0, 1)
+    assert four_methods.stats() == (0, 0, 0, 1, 0)
     (letter,) = four_methods.dead_letters()
     assert (letter.id, letter.attempts, letter.reason) == (message.id, 3, "ValueError: no")
     assert letter.error == REJECT.error
@@ -315,7 +315,7 @@ def test_dead_letters_can_be_looked_at_chosen_and_discarded(
     assert [letter.id for letter in four_methods.dead_letters([ids[1]])] == [ids[1]]
     assert four_methods.discard([ids[0], "not there"]) == 1
     assert four_methods.replay([ids[2]]) == 1
-    assert four_methods.stats() == (1, 0, 0, 2)
+    assert four_methods.stats() == (1, 0, 0, 2, 0)
     assert four_methods.discard() == 2
 
 

@@ -183,7 +183,7 @@ def test_an_atomic_command_is_acked_with_its_writes_by_dequeue(sqlite_alias: str
     queue = invoker.queue
     assert isinstance(queue, DatabaseQueue)
     assert [Note.objects.filter(text=one).count() for one in (text, other)] == [1, 0]
-    assert queue.stats() == (0, 0, 0, 1)
+    assert queue.stats() == (0, 0, 0, 1, 0)
     queue.flush()
 
 
@@ -191,7 +191,7 @@ def test_what_ends_the_process_gives_the_message_back(memory: MemoryQueue, heard
     fail(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         invoker.dequeue()
-    assert memory.stats() == (1, 0, 0, 0)
+    assert memory.stats() == (1, 0, 0, 0, 0)
     assert "command_died" not in names(heard)
 
 

@@ -31,7 +31,7 @@ def fill(queue: FlakyQueue, value: str, count: int) -> list[str]:
 
 
 def settled_down(queue: FlakyQueue, ready: int) -> bool:
-    return queue.stats() == (ready, 0, 0, 0)
+    return queue.stats() == (ready, 0, 0, 0, 0)
 
 
 @pytest.fixture

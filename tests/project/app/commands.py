@@ -22,6 +22,7 @@ from . import (  # noqa: F401  (their commands are this app's, too)
     context,
     harm,
     ledger,
+    limits,
     nightly,
     operations,
     outcomes,

@@ -1,0 +1,136 @@
+"""Limits in real consumers: never more at once than allowed, whatever is killed, and nothing waits forever."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+
+import pytest
+
+from djutils.queue.cancelling import Cancellation
+from djutils.queue.record import ResultStatus
+from tests.project.app import commands, limits
+from tests.sites import Site
+from tests.waiting import wait_until
+
+
+def most_at_once(path: str) -> dict[str, int]:
+    """Return how many of each tenant ran at once, at most, by what they wrote."""
+    running, most = Counter[str](), defaultdict[str, int](int)
+    for line in commands.lines(path):
+        sign, tenant, *_ = line.split()
+        running[tenant] += 1 if sign == "+" else -1
+        most[tenant] = max(most[tenant], running[tenant])
+    return dict(most)
+
+
+def ended(path: str) -> Counter[str]:
+    """Return how often each command came to its end."""
+    return Counter(" ".join(line.split()[1:3]) for line in commands.lines(path) if line.startswith("-"))
+
+
+def test_no_more_of_a_key_run_at_once_than_allowed_and_other_keys_do_not_wait(site: Site) -> None:
+    for number in range(30):
+        limits.visit(site.file(), "busy", number, 0.02)
+    limits.visit(site.file(), "other", 0)
+    consumer = site.consumer(processes=2, threads=4)
+
+    site.wait_until_empty()
+
+    assert most_at_once(site.file()) == {"busy": 2, "other": 1}
+    assert ended(site.file()) == Counter([*(f"busy {number}" for number in range(30)), "other 0"])
+    order = [line.split()[1] for line in commands.lines(site.file()) if line.startswith("+")]
+    assert order.index("other") <= 8, "it waited for the busy one"
+    assert consumer.stop() == 0
+
+
+def test_results_are_kept_of_what_is_limited(site: Site) -> None:
+    results = [limits.tell(site.file(), "a", number) for number in range(10)]
+    site.consumer(threads=3)
+
+    assert [result.wait(30) for result in results] == [*range(10)]
+    assert most_at_once(site.file()) == {"a": 1}
+
+
+def test_a_limited_command_that_waits_is_ready_and_can_be_cancelled(site: Site) -> None:
+    results = [limits.tell(site.file(), "a", number) for number in range(3)]
+    assert {result.refresh() or result.status for result in results} == {ResultStatus.READY}
+
+    assert results[1].cancel() is Cancellation.REMOVED
+    site.consumer()
+    site.wait_until_empty()
+
+    assert [line.split()[2] for line in commands.lines(site.file())] == ["0", "0", "2", "2"]
+
+
+def test_atomic_commands_keep_to_their_limit(site: Site) -> None:
+    if site.queue.transaction_alias is None:
+        pytest.skip("the queue is in no database")
+    for number in range(10):
+        limits.note(site.file(), "a", number)
+    consumer = site.consumer(threads=3)
+
+    site.wait_until_empty()
+
+    assert site.notes() == [f"a {number}" for number in range(10)]
+    assert most_at_once(site.file()) == {"a": 1}
+    assert consumer.stop() == 0
+
+
+def test_what_is_ordered_runs_in_order_though_it_fails_and_is_retried(site: Site) -> None:
+    for number in range(6):
+        limits.follow(site.file(), "a", number, failures=1 if number in {1, 4} else 0)
+    limits.follow(site.file(), "b", 0)
+    site.consumer(processes=2, threads=2)
+
+    site.wait_until_empty()
+
+    order = [line for line in commands.lines(site.file()) if line.startswith("a")]
+    assert order == [f"a {number}" for number in (0, 1, 1, 2, 3, 4, 4, 5)]
+
+
+def test_a_poisoned_message_blocks_its_ordered_lane_for_its_attempts_only(site: Site) -> None:
+    limits.follow(site.file(), "a", 0, failures=99)
+    limits.follow(site.file(), "a", 1)
+    site.consumer(threads=2)
+
+    wait_until(lambda: "a 1" in commands.lines(site.file()), why=site.logs)
+
+    assert commands.lines(site.file()) == ["a 0", "a 0", "a 0", "a 1"]
+    wait_until(lambda: site.queue.stats() == (0, 0, 0, 1, 0), why=site.logs)
+
+
+def test_starts_keep_their_distance_across_commands_that_share_a_lane(site: Site) -> None:
+    for number in range(6):
+        (limits.call, limits.call_again)[number % 2](site.file(), number)
+    consumer = site.consumer(processes=2, threads=3)
+
+    site.wait_until_empty()
+
+    moments = sorted(map(float, commands.lines(site.file())))
+    assert len(moments) == 6
+    # Never sooner than the rate allows; what a machine delays may come closer to the next one.
+    assert moments[-1] - moments[0] >= 0.4
+    assert consumer.stop() == 0
+
+
+def test_killed_workers_leave_no_place_taken_and_nothing_waiting(site: Site) -> None:
+    for number in range(60):
+        limits.visit(site.file(), f"tenant-{number % 3}", number, 0.02)
+    consumer = site.consumer(processes=2, threads=3).ready()
+
+    for _ in range(4):
+        seen = len(commands.lines(site.file()))
+        wait_until(lambda seen=seen: len(commands.lines(site.file())) > seen + 8, why=consumer.log)
+        consumer.kill_worker()
+    site.wait_until_empty(60)
+    site.queue.replay()  # what was by chance in three of the processes killed
+    site.wait_until_empty(60)
+
+    assert {one.split()[1] for one in ended(site.file())} == {str(number) for number in range(60)}
+    assert site.queue.stats() == (0, 0, 0, 0, 0)
+    began = time.monotonic()
+    limits.visit(site.file("after"), "tenant-0", 0)
+    wait_until(lambda: ended(site.file("after")), why=consumer.log)
+    assert time.monotonic() - began < 10
+    assert consumer.stop() == 0
