@@ -68,7 +68,7 @@ class Command:
     ordered: ClassVar[bool] = False
     """Whether those of its lane run one after another, in the order in which they were sent, retries included."""
     lane: ClassVar[str | None] = None
-    """The lane it shares with other commands of its queue; None: one of its own. With ``key``, one for each key."""
+    """The lane it shares with other commands of its queue; None: a separate one. With ``key``, one for each key."""
 
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""

@@ -126,9 +126,8 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
       killed; or ``(seconds, seconds until killed)``; default none
     * ``expires``: how long it is worth beginning, as a timedelta from the moment at which it is due first, or
       until which moment, as an aware datetime; a run that would begin later is dropped
-    * ``atomic``: on a queue in the database that the command writes to: its writes and its acknowledgement
-      are one commit, so it takes effect exactly once; True, or the alias of that database if it is not the
-      one your models are written to
+    * ``atomic``: on a queue in the database that the command writes to: its writes and its acknowledgement are one commit, so it
+      takes effect exactly once; True, or the alias of that database if it is not the one your models are written to
     * ``at_most_once``: it is acknowledged before it runs, so it never runs twice, and may be lost in a crash
     * ``result``: whether what becomes of each call is kept, for the ``Result`` that the call returns; default
       ``QUEUE_RESULTS``
@@ -140,7 +139,10 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     * ``unique``: of calls with the same key only one is sent: ``"until_done"``, ``"until_started"``, or for a timedelta
     * ``on_duplicate``: what another call does: ``"return"`` the handle (default), ``"replace"`` the arguments, or
       ``"raise"`` ``Duplicate``
-    * ``key``: what is compared: a format string over the arguments, or a function of them; default all arguments
+    * ``concurrency``, ``ordered``: how many run at once, in all consumers together; if they do one by one, as they were sent
+    * ``rate``, ``burst``: how many start in a period, ``"10/s"``, ``"10/m"``, ``"10/h"`` or ``"10/d"``; and at once (default 1)
+    * ``lane``: a name, to share these limits with other commands of the queue
+    * ``key``: what is compared, by default all arguments, or limited apart: a format string over them, or a function
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.
     """

@@ -21,6 +21,7 @@
     ├── BackendError                   the driver's own error is its __cause__
     │   ├── BackendUnavailable         calling again may help
     │   └── OwnerLost                  the leased messages were taken back
+    │       └── NotItsTurn             one of them, of a command with a rate
     ├── ResultError                    about what has become of a call
     │   ├── ResultNotFound             also Python's LookupError
     │   │   └── ResultNotKept          its command keeps none

@@ -19,10 +19,11 @@ from .command import Command
 from .command_options import check_options
 from .conf import settings
 from .event_loops import apart
-from .exceptions import EnqueueError, MessageTooLarge, UnsupportedOption
+from .exceptions import EnqueueError, MessageTooLarge
 from .message import Envelope, Message, make
 from .middleware.base import Middleware
 from .middleware.limits import is_limited, refuse_limits
+from .refusals import refuse_elsewhere, refuse_priority, refuse_result
 from .registry import registry
 from .shipment import LanedParcel, Parcel, is_only_of_a_test, send_after
 from .signals import command_enqueued
@@ -39,11 +40,11 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
     command_class = type(command)
     sent, encode, limit, has_key, has_lane = _constants(command_class, command.name, queue.name)  # type: ignore[arg-type]  # a class is hashable
     if command.priority and not queue.supports_priority:
-        _refuse_priority(queue)
+        refuse_priority(queue)
     if command.atomic and not (runs_here and isinstance(queue, MemoryQueue)):
-        _refuse_elsewhere(command, queue)
+        refuse_elsewhere(command, queue)
     if command_class.result and queue.results is None:
-        _refuse_result(command, queue)
+        refuse_result(command, queue)
     if has_lane:
         refuse_limits(command, queue)
     if not runs_here and command_class not in registry.findable:
@@ -97,38 +98,6 @@ def seal(message: Message, data: bytes, command_class: type[Command]) -> Parcel:
         parcel.lane = lane
         return parcel
     return make(Parcel, parts)
-
-
-def _refuse_priority(queue: BaseQueue) -> None:
-    raise UnsupportedOption(
-        f"{type(queue).__name__} has no priorities; nothing was sent. Leave priority out, or "
-        f"send the command to another queue."
-    )
-
-
-def _refuse_result(command: Command, queue: BaseQueue) -> None:
-    """Raise ``UnsupportedOption``: nothing could be told of a message that waits in ``queue``."""
-    raise UnsupportedOption(
-        f"{type(queue).__name__} cannot show what waits or runs in it, so '{command.name}' cannot keep its results there; "
-        f"nothing was sent. Use DatabaseQueue or RedisQueue, or leave result out."
-    )
-
-
-def _refuse_elsewhere(command: Command, queue: BaseQueue) -> None:
-    """Raise ``UnsupportedOption`` unless ``queue`` is in the database that the atomic ``command`` writes to."""
-    if (ours := queue.project_alias) is None:
-        raise UnsupportedOption(
-            f"{type(queue).__name__} is in no database, so '{command.name}' cannot be atomic; nothing "
-            f"was sent. Use DatabaseQueue, or leave atomic out."
-        )
-    alias = command.atomic if isinstance(command.atomic, str) else ours
-    if queue.through(alias) is None:
-        raise UnsupportedOption(
-            f"'{command.name}' cannot be atomic: it writes to the database '{alias}', and the queue "
-            f"'{queue.name}' is in another one, '{queue.transaction_alias}'; nothing was sent. If it writes to "
-            f"that one, declare it with atomic='{queue.transaction_alias}'; else move the queue, or leave "
-            f"atomic out."
-        )
 
 
 def send(queue: BaseQueue, parcels: list[Parcel]) -> None:

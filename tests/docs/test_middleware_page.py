@@ -77,7 +77,7 @@ def test_runs_and_outcomes_are_measured(shop: Any, settings: Settings) -> None:
     assert read("commands_seconds_count", {"command": name}) == 1
 
 
-@pytest.mark.parametrize(("hour", "ran", "stats"), [(8, [], (0, 1, 0, 0)), (9, [1], (0, 0, 0, 0))])
+@pytest.mark.parametrize(("hour", "ran", "stats"), [(8, [], (0, 1, 0, 0, 0)), (9, [1], (0, 0, 0, 0, 0))])
 def test_what_is_too_early_for_its_option_is_postponed(
     shop: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch, hour: int, ran: list[int], stats: Any
 ) -> None:

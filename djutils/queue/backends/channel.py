@@ -36,7 +36,7 @@ class Source(Protocol):
     def blocking(self) -> bool: ...
 
 
-class Settling(Protocol):
+class Settler(Protocol):
     """The methods that settle messages of which nothing is kept."""
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]: ...
@@ -45,7 +45,7 @@ class Settling(Protocol):
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]: ...
 
 
-class Lender(Source, Reapable, Settling, Protocol):
+class Lender(Source, Reapable, Settler, Protocol):
     """What a ``LeasedChannel`` calls: methods of a ``LeasedQueue``."""
 
     beside: Sequence[str]
@@ -257,7 +257,7 @@ class LeasedChannel(Channel):
         with self.border:
             return self._queue.held(self._owner, ids)
 
-    def _release(self, group: Sequence[Settled], by: Settling) -> None:
+    def _release(self, group: Sequence[Settled], by: Settler) -> None:
         by_delay: dict[float, list[str]] = {}
         for delivery, outcome in group:
             by_delay.setdefault(outcome.delay, []).append(delivery.id)
