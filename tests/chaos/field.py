@@ -188,7 +188,7 @@ class Field:
         """Return whether nothing waits and nothing is lent."""
         with suppress(BackendError):
             stats = self.queue.stats()
-            return not (stats.ready or stats.delayed or stats.leased)
+            return not (stats.ready or stats.delayed or stats.leased or stats.waiting)
         return False
 
     def knows_only_the_living(self) -> bool:

@@ -13,6 +13,7 @@ from . import (
     faults_deploys,
     faults_field,
     faults_hearing,
+    faults_lanes,
     faults_limits,
     faults_messages,
     faults_network,
@@ -45,6 +46,7 @@ LOADED = (
     faults_hearing,
     faults_redis,
     faults_results,
+    faults_lanes,
 )
 """The modules that fill the catalogue."""
 

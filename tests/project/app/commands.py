@@ -29,6 +29,7 @@ from . import (  # noqa: F401  (their commands are this app's, too)
     patience,
     pieces,
     policies,
+    races,
     releases,
     trials,
     uniques,
