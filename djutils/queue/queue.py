@@ -6,7 +6,6 @@ from asyncio import _get_running_loop
 from collections import defaultdict
 from collections.abc import AsyncIterable, Iterable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -21,17 +20,18 @@ from .command import Command
 from .conf import settings
 from .dead_letters import operator
 from .declaring import PeriodicQueueCommand, QueueCommand
-from .direct import DirectExecutor, keep, run_next
+from .direct import run_next
+from .eager import run_here
 from .event_loops import check_caller, explain, refuse_coroutine
 from .exceptions import NotPicklable, QueueException
-from .message import Delivery, Message, make
+from .message import Message, make
 from .pausing import Pause
 from .reading import searched_queues
 from .registry import registry
 from .results import Result, find
 from .schedule import is_due
-from .sending import announce, pack, seal, send
-from .sending_unique import run_unique_here, send_unique
+from .sending import pack, seal, send
+from .sending_unique import send_unique
 from .shipment import Parcel
 from .uniqueness import KeyedParcel
 
@@ -72,7 +72,7 @@ class Invoker:
         """
         queue = self._queue_named(command.queue_name)
         if settings.QUEUE_EAGER:
-            return _run_here(queue, pack(command, queue, runs_here=True))
+            return run_here(queue, pack(command, queue, runs_here=True))
         try:
             if _get_running_loop() is not None:
                 check_caller(queue)
@@ -101,7 +101,7 @@ class Invoker:
         if settings.QUEUE_EAGER:
             found = [(self._queue_named(one.queue_name), one) for one in commands]
             parcels = [(queue, pack(one, queue, runs_here=True)) for queue, one in found]
-            return [_run_here(*parcel) for parcel in parcels]
+            return [run_here(*parcel) for parcel in parcels]
         by_queue: defaultdict[BaseQueue, list[Parcel]] = defaultdict(list)
         results: list[Result] = []
         with_keys: list[tuple[int, BaseQueue, KeyedParcel]] = []
@@ -263,20 +263,6 @@ class Invoker:
 
 def _result(message: Message) -> Result:
     return make(Result, message[:3])
-
-
-def _run_here(queue: BaseQueue, parcel: Parcel) -> Result:
-    """Run a call instead of sending it, through the same checks, signals and limits."""
-    if isinstance(parcel, KeyedParcel):
-        return run_unique_here(queue, parcel, _run_now)
-    return _run_now(queue, parcel)
-
-
-def _run_now(queue: BaseQueue, parcel: Parcel) -> Result:
-    envelope, message, _ = parcel
-    announce([parcel])
-    DirectExecutor(message.queue).run(Delivery(envelope.id, envelope.data), partial(keep, queue))
-    return _result(message)
 
 
 invoker = Invoker()

@@ -113,18 +113,6 @@ def send(queue: BaseQueue, parcels: list[Parcel]) -> None:
         _send_now(queue, parcels)
 
 
-def send_once(queue: BaseQueue, key: str, parcel: Parcel) -> bool:
-    """Send ``parcel`` now, unless ``key`` was used on ``queue`` within the last day; return whether it was sent.
-
-    Of any number of callers with one key, exactly one sends; a queue that keeps no keys accepts what every
-    caller sends.
-    """
-    if not queue.send_once(key, parcel.envelope):
-        return False
-    announce([parcel])
-    return True
-
-
 def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     """Send ``parcels``; after an error, those left in the list were not sent, or may not have been."""
     if queue.supports_leases:  # it takes all or none
@@ -132,7 +120,9 @@ def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
         if plain:
             queue.send(plain)
         if len(plain) < len(parcels):
-            _send_in_lanes(queue, parcels)
+            announce([parcel for parcel in parcels if type(parcel) is Parcel])
+            parcels[:] = [parcel for parcel in parcels if type(parcel) is not Parcel]
+            queue.send_in_lanes([(parcel.envelope, parcel.lane) for parcel in parcels])  # type: ignore[attr-defined]  # each has one
         announce(parcels)
         return
     sent = 0
@@ -143,17 +133,6 @@ def _send_now(queue: BaseQueue, parcels: list[Parcel]) -> None:
     finally:
         announce(parcels[:sent])
         del parcels[:sent]
-
-
-def _send_in_lanes(queue: BaseQueue, parcels: list[Parcel]) -> None:
-    """Send those of ``parcels`` that wait in lanes; the others were sent, and are left in the list only if this succeeds."""
-    in_lanes = [parcel for parcel in parcels if isinstance(parcel, LanedParcel)]
-    try:
-        queue.send_in_lanes([(parcel.envelope, parcel.lane) for parcel in in_lanes])
-    except BaseException:
-        announce([parcel for parcel in parcels if not isinstance(parcel, LanedParcel)])
-        parcels[:] = in_lanes
-        raise
 
 
 def announce(parcels: Sequence[Parcel]) -> None:

@@ -51,6 +51,11 @@ def moments(path: str, deaths: list[Moment]) -> list[Moment]:
     return sorted(found)
 
 
+def without(pid: int, running: dict[int, int]) -> dict[int, int]:
+    """Return what runs when the process ``pid`` is dead."""
+    return {number: runner for number, runner in running.items() if runner != pid}
+
+
 def widest(history: list[Moment]) -> dict[str, int]:
     """Return how many ran at once in each lane, at most; what a process that was killed ran ended with it."""
     running, widest = defaultdict[str, dict[int, int]](dict), defaultdict[str, int](int)
@@ -61,9 +66,7 @@ def widest(history: list[Moment]) -> dict[str, int]:
         elif kind == "-":
             running[lane].pop(number, None)
         else:
-            for ran in running.values():
-                for dead in [number for number, runner in ran.items() if runner == pid]:
-                    del ran[dead]
+            running = defaultdict(dict, {lane: without(pid, ran) for lane, ran in running.items()})
     return dict(widest)
 
 

@@ -193,7 +193,7 @@ def test_a_call_of_a_site_without_autocommit_reaches_a_consumer(
 
 
 @pytest.mark.parametrize("site", ["sqlite", "postgres", "mariadb"], indirect=True)
-@pytest.mark.parametrize(("action", "left"), [("replay", (1, 0, 0, 0)), ("discard", (0, 0, 0, 0))])
+@pytest.mark.parametrize(("action", "left"), [("replay", (1, 0, 0, 0, 0)), ("discard", (0, 0, 0, 0, 0))])
 def test_an_operator_of_a_project_without_autocommit_decides_on_dead_letters_for_good(
     site: Site, action: str, left: tuple[int, ...]
 ) -> None:

@@ -269,7 +269,7 @@ def test_the_command_line_says_the_same_to_programs(site: Site) -> None:
     (pause,) = invoker.paused().values()
     assert told == {
         "queue": name,
-        "counts": {"ready": 0, "delayed": 0, "leased": 0, "dead": 0},
+        "counts": {"ready": 0, "delayed": 0, "leased": 0, "dead": 0, "waiting": 0},
         "workers": 0,
         "paused": pause.as_json(),
     }

@@ -112,7 +112,7 @@ def test_whatever_it_raises_it_is_never_retried(
     outcome = execute(lease, lend(lease, fire, error))
     assert outcome.action is Action.SETTLED
     assert type(error).__name__ in outcome.error
-    assert (len(ran), lease.queue.stats()) == (1, (0, 0, 0, 0))
+    assert (len(ran), lease.queue.stats()) == (1, (0, 0, 0, 0, 0))
     assert [name for name, _ in heard] == ["command_started", "command_died"]
     assert "failed in its only run (at_most_once), and leaves no dead letter" in log.text
 

@@ -101,7 +101,7 @@ def test_of_a_worker_that_died_meanwhile_it_says_that(
     with pytest.raises(CommandFailed, match="Its process died while it ran, and it does not run again"):
         result.wait(5)
     assert result.status == ResultStatus.FAILED
-    assert (second.id, memory.stats()) == (waits.id, (1, 0, 0, 0))
+    assert (second.id, memory.stats()) == (waits.id, (1, 0, 0, 0, 0))
     assert f"{first.id} {result.command} was lost: Its process died" in log.text
 
 
@@ -126,7 +126,7 @@ def test_a_crash_after_it_began_runs_it_no_second_time(memory: MemoryQueue, ran:
     with crash():
         drain()
     drain()
-    assert (ran, memory.stats()) == ([("x", False)], (0, 0, 0, 0))
+    assert (ran, memory.stats()) == ([("x", False)], (0, 0, 0, 0, 0))
 
 
 def test_a_crash_before_it_began_does(memory: MemoryQueue, ran: list[Any]) -> None:
@@ -142,7 +142,7 @@ def test_on_four_methods_what_fails_is_not_written_again(
     fire(ValueError("no"))
     with pytest.raises(ValueError, match="no"):
         drain(retries=True)
-    assert (len(ran), four_methods.stats()) == (1, (0, 0, 0, 0))
+    assert (len(ran), four_methods.stats()) == (1, (0, 0, 0, 0, 0))
     assert heard[-1][0] == "command_died"
 
 
@@ -154,7 +154,7 @@ def test_dequeue_runs_it_once_and_raises_what_it_raised(
     fire(ValueError("no"))
     with pytest.raises(ValueError, match="no"):
         invoker.dequeue()
-    assert (invoker.dequeue(), queue.stats(), len(ran)) == (None, (0, 0, 0, 0), 1)
+    assert (invoker.dequeue(), queue.stats(), len(ran)) == (None, (0, 0, 0, 0, 0), 1)
 
 
 def test_in_eager_mode_it_is_a_call(eager: MemoryQueue, ran: list[Any]) -> None:

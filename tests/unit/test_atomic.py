@@ -48,14 +48,14 @@ def notes(text: str) -> int:
 def test_its_writes_and_its_ack_are_one(lease: Lease) -> None:
     delivery = lend(lease, text := new_id())
     assert Executor(lease.queue.name, lease=lease).execute(delivery) is SETTLED
-    assert (notes(text), lease.queue.stats()) == (1, (0, 0, 0, 0))
+    assert (notes(text), lease.queue.stats()) == (1, (0, 0, 0, 0, 0))
 
 
 def test_when_it_fails_neither_counts(lease: Lease) -> None:
     delivery = lend(lease, text := new_id(), kwargs={"then": ValueError("no")})
     outcome = Executor(lease.queue.name, lease=lease).execute(delivery)
     assert outcome.action is Action.RETRY
-    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0))
+    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0, 0))
 
 
 def test_when_the_message_was_taken_back_meanwhile_its_writes_are_rolled_back(
@@ -64,7 +64,7 @@ def test_when_the_message_was_taken_back_meanwhile_its_writes_are_rolled_back(
     delivery = lend(lease, text := new_id())
     lease.queue.reap(lease.owner)
     assert Executor(lease.queue.name, lease=lease).execute(delivery) is SETTLED
-    assert (notes(text), lease.queue.stats()) == (0, (1, 0, 0, 0))
+    assert (notes(text), lease.queue.stats()) == (0, (1, 0, 0, 0, 0))
     assert f"{delivery.id}: It was taken back while it ran; what it did is rolled back." in caplog.text
 
 
@@ -72,7 +72,7 @@ def test_when_it_asks_for_a_rollback_it_has_failed(lease: Lease) -> None:
     delivery = lend(lease, text := new_id(), kwargs={"rollback": True})
     outcome = Executor(lease.queue.name, lease=lease).execute(delivery)
     assert outcome.action is Action.RETRY
-    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0))
+    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0, 0))
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_when_the_commit_fails_neither_counts(lease: Lease, broken_promise: str)
     outcome = Executor(lease.queue.name, lease=lease).execute(delivery)
     assert outcome.action is Action.RETRY
     assert "FOREIGN KEY constraint failed" in outcome.error
-    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0))
+    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0, 0))
 
 
 def test_a_hook_that_fails_after_the_commit_is_logged_and_changes_nothing(
@@ -101,7 +101,7 @@ def test_a_hook_that_fails_after_the_commit_is_logged_and_changes_nothing(
 ) -> None:
     delivery = lend(lease, text := new_id(), kwargs={"hook": ZeroDivisionError("the hook")})
     assert Executor(lease.queue.name, lease=lease).execute(delivery) is SETTLED
-    assert (notes(text), lease.queue.stats()) == (1, (0, 0, 0, 0))
+    assert (notes(text), lease.queue.stats()) == (1, (0, 0, 0, 0, 0))
     assert [name for name, _ in heard] == ["command_started", "command_succeeded"]
     assert f"{delivery.id} {note_atomically.command_class.name} succeeded: it is committed" in log.text
     assert "ZeroDivisionError: the hook" in log.text
@@ -112,7 +112,7 @@ def test_inside_a_transaction_of_the_caller_it_is_part_of_that(lease: Lease) -> 
     with transaction.atomic():
         assert Executor(lease.queue.name, lease=lease).execute(delivery) is SETTLED
         transaction.set_rollback(True)
-    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0))
+    assert (notes(text), lease.queue.stats()) == (0, (0, 0, 1, 0, 0))
 
 
 def test_where_nothing_is_lent_in_a_database_it_is_not_run(memory: MemoryQueue, sqlite_alias: str) -> None:

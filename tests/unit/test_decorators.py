@@ -104,7 +104,7 @@ def test_a_delayed_call_waits_and_a_more_urgent_one_overtakes(memory: MemoryQueu
     record.using(run_after=timedelta(hours=1))("late")
     record("plain")
     record.using(priority=10)("urgent")
-    assert memory.stats()._asdict() == {"ready": 2, "delayed": 1, "leased": 0, "dead": 0}
+    assert memory.stats()._asdict() == {"ready": 2, "delayed": 1, "leased": 0, "dead": 0, "waiting": 0}
     taken = [take() for _ in range(3)]
     assert [command and command.data[0][0] for command in taken] == ["urgent", "plain", None]
 

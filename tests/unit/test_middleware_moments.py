@@ -176,7 +176,7 @@ def test_what_is_dropped_is_done_and_no_success(
 ) -> None:
     use("DropAll")
     outcome = Executor("unit").execute(make_delivery(record, "x"))
-    assert outcome == (Action.DROP, 0.0, "it is too late", 1, None)
+    assert outcome == (Action.DROP, 0.0, "it is too late", 1, None, "")
     assert ran == []
     assert [name for name, _ in heard] == ["command_started", "command_dropped"]
     assert "dropped: it is too late" in log.text
@@ -186,7 +186,7 @@ def test_a_dropped_message_is_gone_and_no_dead_letter(memory: MemoryQueue, use: 
     use("DropAll")
     record("x")
     drain()
-    assert (ran, memory.stats()) == ([], (0, 0, 0, 0))
+    assert (ran, memory.stats()) == ([], (0, 0, 0, 0, 0))
 
 
 def test_in_eager_mode_a_dropped_call_returns(eager: MemoryQueue, use: Any, ran: list[Any]) -> None:

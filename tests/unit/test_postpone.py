@@ -52,7 +52,7 @@ def test_a_delay_that_makes_no_sense_is_a_failed_attempt(ran: list[Any], delay: 
 def test_a_consumer_holds_it_back(memory: MemoryQueue, ran: list[Any]) -> None:
     not_now(3600)
     drain()
-    assert (ran, memory.stats()) == (["asked"], (0, 1, 0, 0))
+    assert (ran, memory.stats()) == (["asked"], (0, 1, 0, 0, 0))
     (held,) = memory.peek("delayed")
     assert (held.attempts, held.offers, held.crashes) == (0, 0, 0)
 

@@ -92,7 +92,7 @@ def test_what_could_not_be_given_back_while_draining_goes_back_at_the_end(
     until(lambda: queue.calls["release"])
     gates["slow"].set()
     until(lambda: one.ended)
-    assert (queue.stats(), ran[2:]) == ((10, 0, 0, 0), [])
+    assert (queue.stats(), ran[2:]) == ((10, 0, 0, 0, 0), [])
 
 
 def test_a_command_that_ends_during_an_outage_is_acked_after_it(
@@ -145,7 +145,7 @@ def test_an_owner_that_was_struck_off_leaves_the_rest_to_others(
     assert not one.ended, "what runs is let run"
     gates["slow"].set()
     until(lambda: one.ended)
-    assert (one.error, queue.stats(), queue.owners()) == (None, (1, 0, 0, 0), {})
+    assert (one.error, queue.stats(), queue.owners()) == (None, (1, 0, 0, 0, 0), {})
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -48,7 +48,7 @@ def declare_one(declare: Declare, options: str = "") -> None:
 def test_every_schedule_is_listed_with_its_last_and_next_runs(
     memory: MemoryQueue, times: Times, clock: Clock, declare: Declare
 ) -> None:
-    declare("@periodic_command('30 2 * * *', time_zone='Asia/Kolkata', misfire='once')\ndef nightly(): pass")
+    declare("@periodic_command('45 2 * * *', time_zone='Asia/Kolkata', misfire='once')\ndef nightly(): pass")
     declare_one(declare)
     clock.tick()
     (waiting,) = memory.peek("ready")
@@ -57,12 +57,12 @@ def test_every_schedule_is_listed_with_its_last_and_next_runs(
 
     assert {nightly.name, one.name} <= {found.name for found in schedules.all()}
     assert (nightly.rule, nightly.misfire, nightly.last_run, nightly.last_result) == (
-        "<crontab 30 2 * * *> Asia/Kolkata",
+        "<crontab 45 2 * * *> Asia/Kolkata",
         "once",
         None,
         None,
     )
-    assert [f"{moment:%H:%M %Z}" for moment in nightly.next(3)] == ["02:30 IST"] * 3
+    assert [f"{moment:%H:%M %Z}" for moment in nightly.next(3)] == ["02:45 IST"] * 3
     assert one.last_run == times.shown().replace(second=0)
     assert one.last_result is not None
     assert one.last_result[:] == (waiting.id, "made_up.one", memory.name)

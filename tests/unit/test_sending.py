@@ -8,7 +8,8 @@ from pytest_django import Settings
 from djutils.queue import codec
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import ForeignMessage, InvalidCommand, MessageTooLarge, UnsupportedOption
-from djutils.queue.sending import pack, send_once
+from djutils.queue.sending import pack
+from djutils.queue.sending_unique import send_once
 
 from .commands_for_tests import Greeting, elsewhere, note_atomically, record
 from .conftest import Heard

@@ -188,7 +188,7 @@ def test_what_a_dead_worker_had_finished_is_acked_when_its_lock_is_released(memo
     assert queue.adopt(owner, ())[0].id == locked
     queue.outcasts.clear()
     until(lambda: is_settled(dead_worker, queue))
-    assert (queue.stats(), queue.owners()) == ((0, 0, 0, 0), {}), "no dead letter, and it is not run again"
+    assert (queue.stats(), queue.owners()) == ((0, 0, 0, 0, 0), {}), "no dead letter, and it is not run again"
 
 
 def is_settled(dead_worker: DeadWorker, queue: LeasedQueue) -> bool:

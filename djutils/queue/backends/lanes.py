@@ -29,9 +29,9 @@ class Lanes:
     """Whether it can hold messages back until earlier ones of their lane have ended."""
 
     def send_in_lanes(self, sent: Sequence[tuple[Envelope, Lane]]) -> None:
-        """Put messages into the queue, all or none, each of which waits in its lane until it is admitted.
+        """Put messages into the queue, each of which waits in its lane until it is admitted.
 
-        An id that is already in the queue, in any state, is ignored. The rule of a lane is that of the message that was
+        In a database all or none; on Redis in parts of 200: if one fails, those before it were sent. An id that is already in the queue, in any state, is ignored. The rule of a lane is that of the message that was
         sent to it last. Raises ``UnsupportedOption`` where there are no lanes, and for a rule that cannot be kept; then
         nothing was sent. In a database, those sent in a transaction are admitted when it has committed.
         """

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from djutils.queue.backends.lanes import microseconds, stored_lane, stored_name
+from djutils.queue.backends.redis_lending import RedisLending
 from djutils.queue.message import Envelope, Lane, Rejection, Retrial
 
 _MOST_AT_ONCE = 200
 """Most messages to send, or lanes to look at, in one script: all other clients wait meanwhile."""
 
 
-class RedisLanes:
-    """Sends to lanes, settles and sweeps; ``run`` runs a script on the keys of one queue."""
+class RedisLaning(RedisLending):
+    """The methods for lanes."""
 
-    def __init__(self, run: Callable[..., Any]) -> None:
-        self._run = run
+    supports_lanes = True
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
         self._swept_to = b""
 
-    def send(self, sent: Sequence[tuple[Envelope, Lane]]) -> None:
-        """Send in parts: if one fails, those before it were sent."""
+    def send_in_lanes(self, sent: Sequence[tuple[Envelope, Lane]]) -> None:
         fields = [_fields(envelope, stored_lane(lane)) for envelope, lane in sent]
         for at in range(0, len(fields), _MOST_AT_ONCE):
             self._run("send_lanes", *chain.from_iterable(fields[at : at + _MOST_AT_ONCE]))
 
-    def settle(
+    def settle_in_lanes(
         self,
         owner: int,
-        done: Collection[str],
-        retrials: Sequence[Retrial],
-        rejections: Sequence[Rejection],
+        done: Collection[str] = (),
+        retrials: Sequence[Retrial] = (),
+        rejections: Sequence[Rejection] = (),
     ) -> set[str]:
-        """Return the ids that were the owner's."""
         fields: Iterator[tuple[object, ...]] = chain(
             (
                 ("retry", id, microseconds(delay), charge, _bytes(error))
@@ -48,16 +48,13 @@ class RedisLanes:
         ids = {*done, *(retrial.id for retrial in retrials), *(rejection.id for rejection in rejections)}
         return ids.difference(map(bytes.decode, late))
 
-    def start(self, owner: int, ids: Collection[str]) -> set[str]:
-        """Return which of ``ids`` may start now."""
+    def start_in_lanes(self, owner: int, ids: Collection[str]) -> set[str]:
         return set(map(bytes.decode, self._run("start_lanes", owner, *ids))) if ids else set()
 
     def admit(self, names: Collection[str]) -> int:
-        """Return how many were admitted."""
         return int(self._run("admit", *map(stored_name, names))) if names else 0
 
-    def sweep(self, most: int) -> int:
-        """Look at up to ``most`` lanes, some at a time; return how many messages were admitted."""
+    def sweep_lanes(self, most: int = 1000) -> int:
         admitted = 0
         for _ in range(0, most, _MOST_AT_ONCE):
             self._swept_to, some = self._run("sweep_lanes", self._swept_to, min(most, _MOST_AT_ONCE))

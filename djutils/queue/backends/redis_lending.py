@@ -14,7 +14,6 @@ from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_checks import check_rights, check_server
 from djutils.queue.backends.redis_client import RedisClient, RedisSubscription
 from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
-from djutils.queue.backends.redis_lanes import RedisLanes
 from djutils.queue.backends.redis_looking import RedisLooking
 from djutils.queue.backends.redis_sweep import RedisSweep
 from djutils.queue.backends.subscription import note_awaited
@@ -24,8 +23,6 @@ from djutils.queue.message import (
     Crashes,
     DeadLetter,
     Delivery,
-    Envelope,
-    Lane,
     Rejection,
     Retrial,
     Snapshot,
@@ -53,7 +50,6 @@ class RedisLending(LeasedQueue):
     batch = 400
     blocking = True
     supports_peek = True
-    supports_lanes = True
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)
@@ -64,7 +60,6 @@ class RedisLending(LeasedQueue):
         self._unique = self._prefix + "unique"
         self._store = RedisStore("store", self._prefix, self._run_on, self._call_server)
         self._results = RedisResults("store", self._run)
-        self._lanes = RedisLanes(self._run)
         self._sweep = RedisSweep(self._run, self._call, self._unique)
         self._dead = RedisDeadLetters(name, self._run, self._call)
         self._looking = RedisLooking(self._run, self._call)
@@ -198,27 +193,6 @@ class RedisLending(LeasedQueue):
         return self._sweep.go_on(seconds)
 
     # Lanes
-
-    def send_in_lanes(self, sent: Sequence[tuple[Envelope, Lane]]) -> None:
-        self._lanes.send(sent)
-
-    def settle_in_lanes(
-        self,
-        owner: int,
-        done: Collection[str] = (),
-        retrials: Sequence[Retrial] = (),
-        rejections: Sequence[Rejection] = (),
-    ) -> set[str]:
-        return self._lanes.settle(owner, done, retrials, rejections)
-
-    def start_in_lanes(self, owner: int, ids: Collection[str]) -> set[str]:
-        return self._lanes.start(owner, ids)
-
-    def admit(self, names: Collection[str]) -> int:
-        return self._lanes.admit(names)
-
-    def sweep_lanes(self, most: int = 1000) -> int:
-        return self._lanes.sweep(most)
 
     # The whole queue
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from djutils.queue.backends.redis_lending import RedisLending, microseconds
+from djutils.queue.backends.redis_lanes import RedisLaning
+from djutils.queue.backends.redis_lending import microseconds
 from djutils.queue.message import Envelope, Placement, Until
 from djutils.queue.stores.base import stored_key
 
 
-class RedisUnique(RedisLending):
+class RedisUnique(RedisLaning):
     """``send_unique``."""
 
     supports_unique = True

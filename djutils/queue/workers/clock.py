@@ -24,7 +24,8 @@ from djutils.queue.made_schedules import MadeSchedule
 from djutils.queue.queue import PeriodicQueueCommand
 from djutils.queue.registry import registry
 from djutils.queue.schedule import local_time, matches, run_key, spread
-from djutils.queue.sending import pack, send_once
+from djutils.queue.sending import pack
+from djutils.queue.sending_unique import send_once
 
 from .ledger import Ledger, Planned
 

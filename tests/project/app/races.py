@@ -1,4 +1,4 @@
-"""Commands that write down when they run, so that a judge can tell whether limits were kept."""
+"""Commands that write down when they run, so that a judge sees if limits were kept."""
 
 from __future__ import annotations
 
