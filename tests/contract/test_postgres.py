@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from djutils.models import QueueMessage
 from djutils.queue.backends.base import new_owner, own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
 from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
-from djutils.queue.message import Envelope
+from djutils.queue.message import Envelope, Lane, Stats
 from djutils.testing.contract import LaneContract
 from djutils.testing.contract_fixtures import ids_of
 from djutils.testing.contract_machine import ModelContract
@@ -159,3 +161,28 @@ class TestPostgresLanes(LaneRaces, LaneContract):
 
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
+
+    def test_ends_and_admissions_in_many_lanes_are_one_round_trip(
+        self, queue: DatabaseQueue, owner: int, tmp_path: Path
+    ) -> None:
+        for _ in range(2):
+            queue.send_in_lanes([(Envelope(new_id(), b"data"), Lane(f"lane {n}")) for n in range(20)])
+        lent = self.lend(queue, owner)
+        driver = connection_of(queue).connection.pgconn
+
+        with (tmp_path / "messages").open("w+") as messages:
+            driver.trace(messages.fileno())
+            assert queue.settle_in_lanes(owner, lent) == set(lent)
+            driver.untrace()
+            messages.seek(0)
+            assert messages.read().count("ReadyForQuery") == 1
+        assert queue.stats() == Stats(ready=20)
+
+    def test_an_end_passes_over_what_other_hands_have_deleted(self, queue: DatabaseQueue, owner: int) -> None:
+        first, second, third = (new_id() for _ in range(3))
+        queue.send_in_lanes([(Envelope(id, b"data"), Lane("one")) for id in (first, second, third)])
+        assert self.lend(queue, owner) == [first]
+        QueueMessage.objects.using(self.alias).filter(message_id=second).delete()
+
+        assert queue.settle_in_lanes(owner, [first]) == {first}
+        assert self.lend(queue, owner) == [third]
