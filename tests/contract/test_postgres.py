@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 from django.test.utils import CaptureQueriesContext
 
-from djutils.models import QueueMessage
+from djutils.models import QueueLane, QueueMessage
 from djutils.queue.backends.base import new_owner, own_alias
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
@@ -16,8 +20,9 @@ from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Lane, Stats
 from djutils.testing.contract import LaneContract
 from djutils.testing.contract_fixtures import ids_of
+from djutils.testing.contract_lanes import ONE, TWO
 from djutils.testing.contract_machine import ModelContract
-from djutils.testing.contract_queue import until
+from djutils.testing.contract_queue import PATIENCE, until
 
 from .frozen import FrozenContract
 from .lane_races import LaneRaces
@@ -162,25 +167,74 @@ class TestPostgresLanes(LaneRaces, LaneContract):
     def make_queue(self, name: str = "contract") -> DatabaseQueue:
         return DatabaseQueue(name, self.alias)
 
+    def test_an_arrival_counts_what_ended_while_it_waited_for_the_lane(
+        self, queue: DatabaseQueue, owner: int
+    ) -> None:
+        ids = self.sent_to(TWO, queue, 3)
+        first, _ = self.lend(queue, owner)
+
+        self.while_it_waits(queue, first, lambda ours: self.sent_to(TWO, ours, 1))
+        assert self.lend(queue, owner) == ids[2:]
+
+    def test_an_end_counts_what_ended_while_it_waited_for_the_lane(
+        self, queue: DatabaseQueue, owner: int
+    ) -> None:
+        ids = self.sent_to(TWO, queue, 4)
+        first, second = self.lend(queue, owner)
+
+        self.while_it_waits(queue, first, lambda ours: ours.settle_in_lanes(owner, [second]))
+        assert self.lend(queue, owner) == ids[2:]
+
+    def sent_to(self, lane: Lane, queue: DatabaseQueue, count: int) -> list[str]:
+        ids = [new_id() for _ in range(count)]
+        queue.send_in_lanes([(Envelope(id, b"data"), lane) for id in ids])
+        return ids
+
+    def while_it_waits(self, queue: DatabaseQueue, id: str, act: Callable[[DatabaseQueue], object]) -> None:
+        """Let another connection wait for all lanes in ``act``, and meanwhile end the message ``id`` and admit none for it."""
+
+        def waiting() -> None:
+            act(self.make_queue(queue.name))
+            connections.close_all()
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic(using=self.alias), connections[self.alias].cursor() as cursor:
+                assert QueueLane.objects.using(self.alias).select_for_update().in_bulk()
+                other = pool.submit(waiting)
+                until(lambda: self.is_one_waiting(cursor), "it waited for the lane")
+                QueueMessage.objects.using(self.alias).filter(message_id=id).delete()
+            other.result(PATIENCE)
+
+    def is_one_waiting(self, cursor: CursorWrapper) -> bool:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
+
     def test_ends_and_admissions_in_many_lanes_are_one_round_trip(
         self, queue: DatabaseQueue, owner: int, tmp_path: Path
     ) -> None:
+        lanes = [Lane(f"lane {number}") for number in range(20)]
         for _ in range(2):
-            queue.send_in_lanes([(Envelope(new_id(), b"data"), Lane(f"lane {n}")) for n in range(20)])
+            queue.send_in_lanes([(Envelope(new_id(), b"data"), lane) for lane in lanes])
         lent = self.lend(queue, owner)
-        driver = connection_of(queue).connection.pgconn
 
-        with (tmp_path / "messages").open("w+") as messages:
-            driver.trace(messages.fileno())
+        with self.one_round_trip(queue, tmp_path):
             assert queue.settle_in_lanes(owner, lent) == set(lent)
+        assert queue.stats() == Stats(ready=20)
+        with self.one_round_trip(queue, tmp_path):
+            assert queue.admit([lane.name for lane in lanes]) == 0
+
+    @contextmanager
+    def one_round_trip(self, queue: DatabaseQueue, folder: Path) -> Iterator[None]:
+        driver = connection_of(queue).connection.pgconn
+        with (folder / "messages").open("w+") as messages:
+            driver.trace(messages.fileno())
+            yield
             driver.untrace()
             messages.seek(0)
             assert messages.read().count("ReadyForQuery") == 1
-        assert queue.stats() == Stats(ready=20)
 
     def test_an_end_passes_over_what_other_hands_have_deleted(self, queue: DatabaseQueue, owner: int) -> None:
-        first, second, third = (new_id() for _ in range(3))
-        queue.send_in_lanes([(Envelope(id, b"data"), Lane("one")) for id in (first, second, third)])
+        first, second, third = self.sent_to(ONE, queue, 3)
         assert self.lend(queue, owner) == [first]
         QueueMessage.objects.using(self.alias).filter(message_id=second).delete()
 

@@ -108,27 +108,12 @@ class AdmittingQueue(SettlingQueue):
         with self._database():
             connection = connections[alias]
             sql = self._lanes_sql(connection)
-            admitted, missing = self._admit_locked(connection, rules)
+            admitted, missing = sql.admit_to(connection, self.name, rules)
             if missing:
                 with transaction.atomic(using=alias), connection.cursor() as cursor:
                     sql.create(cursor, self.name, missing)
-                admitted += self._admit_locked(connection, {name: rules[name] for name in missing})[0]
+                admitted += sql.admit_to(connection, self.name, {name: rules[name] for name in missing})[0]
             return admitted
-
-    def _admit_locked(
-        self, connection: BaseDatabaseWrapper, rules: Mapping[str, Lane | None]
-    ) -> tuple[int, Collection[str]]:
-        """Admit to those lanes that have a row; return how many messages, and the other lanes."""
-        sql = self._lanes_sql(connection)
-        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            sql.begin(connection, cursor)
-            locked = sql.lock(cursor, self.name, rules)
-            # The newest sender decides.
-            locked = [
-                lane if (rule := rules[lane.name]) is None else sql.change(cursor, lane, rule)
-                for lane in locked
-            ]
-            return sql.admit(cursor, self.name, locked), rules.keys() - {lane.name for lane in locked}
 
     # Rows
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.models import QueueKey, QueueMessage
+from djutils.queue.backends.lanes import microseconds
+from djutils.queue.message import Lane
 
-from .arrays import text_array
+from .arrays import number_array, text_array
 from .base import is_watched
 from .lane_statements import AHEAD, Ended, LaneStatements, LockedLane
 from .postgresql import undo_what_failed
+
+_LOCKED = "djutils.lanes"
+"""The setting in which a transaction notes which lanes it has locked."""
 
 
 class PostgresLanes(LaneStatements):
@@ -27,19 +32,35 @@ class PostgresLanes(LaneStatements):
             f"WITH gone AS ({gone}), left_lane AS (DELETE FROM {self.entries} e USING gone "
             f"WHERE e.message_id = gone.message_id) SELECT message_id FROM gone"
         )
-        self._admit_sql = _admit_statement(self, f"'{sequence}'", "= ANY(%(names)s)")
-        self._pipelines = hasattr(connection.Database, "Pipeline")  # type: ignore[attr-defined]  # psycopg 3
-        # The statements of one round trip. What the first one waited for, the third one sees: they cannot be one.
+        self._admit_sql = _admit_statement(self, f"'{sequence}'", "name = ANY(%(names)s)")
+        # The statements of one round trip. What the first one waited for, the last one sees: they cannot be one.
         # An array, for which the planner uses the index of names: a join might look at every lane.
         lanes = f"SELECT lane FROM {self.entries} WHERE message_id = ANY(%(ids)s::varchar[])"
-        their_lanes = f"= ANY(ARRAY({lanes}))"
-        self._lock_sql = f"SELECT id FROM {self.lanes} WHERE queue = %(queue)s AND name {their_lanes} ORDER BY id{self.locking}"
+        self._lock_lanes_of_sql = self._locked(f"ARRAY({lanes})")
+        self._lock_sql = self._locked("%(names)s::varchar[]")
+        # Not by their names: a lane that has been made meanwhile is not locked.
+        locked = f"id = ANY(current_setting('{_LOCKED}')::bigint[])"
+        self._admit_to_locked_sql = _admit_statement(self, f"'{sequence}'", locked)
+        self._leave_and_admit_sql = _admit_statement(self, f"'{sequence}'", locked, leaving=True)
+        self._change_sql = (
+            f"UPDATE {self.lanes} l SET width = r.width, pace = r.pace, burst = r.burst "
+            f"FROM unnest(%(changed)s::varchar[], %(widths)s::int[], %(paces)s::bigint[], %(bursts)s::int[]) "
+            f"AS r (name, width, pace, burst) WHERE l.{locked} AND l.name = r.name "
+            f"AND (l.width, l.pace, l.burst) <> (r.width, r.pace, r.burst)"
+        )
         kept = connection.ops.quote_name(QueueKey._meta.db_table)
         self._end_sql = (
             f"WITH gone AS ({gone}) SELECT message_id, EXISTS "
             f"(SELECT 1 FROM {kept} WHERE key = %(awaited)s AND expires > {self.now}) FROM gone"
         )
-        self._leave_and_admit_sql = _admit_statement(self, f"'{sequence}'", their_lanes, leaving=True)
+
+    def _locked(self, names: str) -> str:
+        """Return the statement that locks the lanes with these names, and notes which for those after it in the transaction."""
+        return (
+            f"WITH locked AS MATERIALIZED (SELECT id, name FROM {self.lanes} WHERE queue = %(queue)s "
+            f"AND name = ANY({names}) ORDER BY id{self.locking}) "
+            f"SELECT set_config('{_LOCKED}', coalesce(array_agg(id), '{{}}')::text, true), array_agg(name) FROM locked"
+        )
 
     def begin(self, connection: BaseDatabaseWrapper, cursor: Any) -> None:
         # Nothing was read yet, so this is allowed. At any other level the count would not see what the lock waited for.
@@ -53,26 +74,58 @@ class PostgresLanes(LaneStatements):
     def end(
         self, connection: BaseDatabaseWrapper, queue: str, owner: int, ids: Collection[str], awaited: str
     ) -> Ended:
-        driver: Any = connection.Database  # type: ignore[attr-defined]
-        if not self._pipelines or is_watched(connection) or not driver.Pipeline.is_supported():
+        if not self._is_direct(connection):
             return super().end(connection, queue, owner, ids, awaited)
+        params = {"queue": queue, "owner": owner, "ids": text_array(ids), "awaited": awaited, "ahead": AHEAD}
+        statements = self._lock_lanes_of_sql, self._end_sql, self._leave_and_admit_sql
+        _, gone, ((chosen, moved, names),) = self._together(connection, statements, params)
+        told = any(told for _, told in gone)
+        return Ended({id for id, _ in gone}, moved, told, names if moved < chosen else ())
+
+    def admit_to(
+        self, connection: BaseDatabaseWrapper, queue: str, rules: Mapping[str, Lane | None]
+    ) -> tuple[int, Collection[str]]:
+        # Its own transaction within another one would be a savepoint.
+        if connection.in_atomic_block or not (connection.get_autocommit() and self._is_direct(connection)):
+            return super().admit_to(connection, queue, rules)
+        known = [rule for rule in rules.values() if rule is not None]
+        params = {
+            "queue": queue,
+            "names": text_array(rules),
+            "ahead": AHEAD,
+            "changed": text_array([rule.name for rule in known]),
+            "widths": number_array(rule.width for rule in known),
+            "paces": number_array(microseconds(rule.pace) for rule in known),
+            "bursts": number_array(rule.burst for rule in known),
+        }
+        statements = self._lock_sql, self._change_sql, self._admit_to_locked_sql
+        ((_, locked),), _, ((chosen, moved, _),) = self._together(connection, statements, params)
+        if moved < chosen:
+            moved += super().admit_to(connection, queue, dict.fromkeys(rules))[0]
+        return moved, rules.keys() - set(locked or ())
+
+    def _is_direct(self, connection: BaseDatabaseWrapper) -> bool:
+        """Return whether statements may bypass Django's cursors, and travel together."""
+        driver: Any = connection.Database  # type: ignore[attr-defined]
+        # psycopg2 has no pipelines.
+        return hasattr(driver, "Pipeline") and driver.Pipeline.is_supported() and not is_watched(connection)
+
+    def _together(
+        self, connection: BaseDatabaseWrapper, statements: Sequence[str], params: Mapping[str, Any]
+    ) -> list[list[Any]]:
+        """Execute ``statements`` in one transaction and one round trip; return the rows of each."""
+        driver: Any = connection.Database  # type: ignore[attr-defined]
         connection.ensure_connection()
         raw = connection.connection
-        params = {"queue": queue, "owner": owner, "ids": text_array(ids), "awaited": awaited, "ahead": AHEAD}
         with connection.wrap_database_errors, ExitStack() as stack:
             stack.callback(undo_what_failed, raw)
-            gone, admitted = (stack.enter_context(driver.Cursor(raw)) for _ in range(2))
+            cursors = [stack.enter_context(driver.Cursor(raw)) for _ in statements]
             with raw.pipeline():
                 raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED", prepare=True)
-                gone.execute(self._lock_sql, params, prepare=True)
-                gone.execute(self._end_sql, params, prepare=True)
-                admitted.execute(self._leave_and_admit_sql, params, prepare=True)
+                for cursor, statement in zip(cursors, statements, strict=True):
+                    cursor.execute(statement, params, prepare=True)
                 raw.execute("COMMIT", prepare=True)
-            rows = gone.fetchall()
-            ((chosen, moved, names),) = admitted.fetchall()
-        return Ended(
-            {id for id, _ in rows}, moved, any(told for _, told in rows), names if moved < chosen else ()
-        )
+            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     def admit(self, cursor: Any, queue: str, lanes: Sequence[LockedLane]) -> int:
         total = 0
@@ -88,7 +141,7 @@ class PostgresLanes(LaneStatements):
 
 
 def _admit_statement(lanes: LaneStatements, sequence: str, within: str, leaving: bool = False) -> str:
-    """Return the statement that admits what there is room for in locked lanes, whose names are ``within``, to the end of the line.
+    """Return the statement that admits what there is room for in locked lanes, to the end of the line; ``within`` says which.
 
     The numbers are drawn in the order in which each lane's first comes before any lane's second. ``leaving``: it also
     forgets which of its ``ids`` are gone; only those that are not are counted.
@@ -105,7 +158,7 @@ def _admit_statement(lanes: LaneStatements, sequence: str, within: str, leaving:
         f"floor((clock.now + %(ahead)s - greatest(l.admitted, clock.now))::numeric / l.pace)::bigint) END AS let_in, "
         f"l.width - (SELECT count(*) FROM (SELECT 1 FROM {e} s JOIN {lanes.alive} WHERE s.queue = l.queue "
         f"AND s.state = 1 AND s.lane = l.name LIMIT l.width) AS held) AS room "
-        f"FROM {t} l, clock WHERE l.queue = %(queue)s AND l.name {within}), {leave if leaving else ''}"
+        f"FROM {t} l, clock WHERE l.queue = %(queue)s AND l.{within}), {leave if leaving else ''}"
         f"chosen AS MATERIALIZED (SELECT lane.id AS lane_id, lane.now, w.id, w.message_id, w.number, "
         f"lane.base + (w.number - lane.burst) * lane.pace AS turn FROM lane CROSS JOIN LATERAL ("
         f"SELECT first.id, first.message_id, row_number() OVER (ORDER BY first.prio_rank, first.id) AS number FROM ("

@@ -192,6 +192,22 @@ class LaneStatements:
 
     # Admitting
 
+    def admit_to(
+        self, connection: BaseDatabaseWrapper, queue: str, rules: Mapping[str, Lane | None]
+    ) -> tuple[int, Collection[str]]:
+        """Admit to those lanes that have a row, in one transaction; return how many messages, and the other lanes.
+
+        A rule is that of the newest sender, which decides; None changes nothing.
+        """
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            self.begin(connection, cursor)
+            locked = self.lock(cursor, queue, rules)
+            locked = [
+                lane if (rule := rules[lane.name]) is None else self.change(cursor, lane, rule)
+                for lane in locked
+            ]
+            return self.admit(cursor, queue, locked), rules.keys() - {lane.name for lane in locked}
+
     def admit(self, cursor: Any, queue: str, lanes: Sequence[LockedLane]) -> int:
         """Admit what there is room for in locked lanes, to the end of the line; return how many.
 
