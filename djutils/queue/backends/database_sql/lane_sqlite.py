@@ -22,11 +22,10 @@ class SQLiteLanes(LaneStatements):
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        # Always the same text, which is parsed once. A negative limit would be none.
+        # Always the same text, which is parsed once.
         self._next_sql = (
-            f"SELECT id, message_id FROM {self.entries} WHERE queue = ? AND state = 0 AND lane = ? ORDER BY prio_rank, id "
-            f"LIMIT MAX(0, MIN(?, ? - (SELECT COUNT(*) FROM {self.entries} s JOIN {self.alive} "
-            f"WHERE s.queue = ? AND s.state = 1 AND s.lane = ?)))"
+            f"SELECT id, message_id FROM {self.entries} WHERE queue = ? AND state = 0 AND lane = ? "
+            f"ORDER BY prio_rank, id LIMIT ?"
         )
 
     def begin(self, connection: BaseDatabaseWrapper, cursor: Any) -> None:
@@ -60,13 +59,14 @@ class SQLiteLanes(LaneStatements):
     ) -> Mapping[str, Sequence[Admitted]]:
         execute = cursor.connection.execute
         chosen: dict[str, list[Admitted]] = defaultdict(list)
+        held = self._held(cursor, queue, lanes)
         for lane in lanes:
-            most = lane.width if lane.let_in is None else lane.let_in
-            rows = execute(self._next_sql, (queue, lane.name, most, lane.width, queue, lane.name))
-            chosen[lane.name] = [
-                Admitted(number, id, message_id, lane.turn(number))
-                for number, (id, message_id) in enumerate(rows, 1)
-            ]
+            if (room := lane.room(held.get(lane.name, 0))) > 0:
+                rows = execute(self._next_sql, (queue, lane.name, room))
+                chosen[lane.name] = [
+                    Admitted(number, id, message_id, lane.turn(number))
+                    for number, (id, message_id) in enumerate(rows, 1)
+                ]
         return chosen
 
     def _move(self, cursor: Any, admitted: Sequence[Admitted]) -> None:

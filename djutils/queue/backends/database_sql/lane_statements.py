@@ -46,6 +46,11 @@ class LockedLane(NamedTuple):
         """How many its pace admits now; None: any number."""
         return max(0, self.burst + (self.now + AHEAD - self.base) // self.pace) if self.pace else None
 
+    def room(self, held: int) -> int:
+        """How many more may be admitted beside the ``held`` ones."""
+        room = self.width - held
+        return room if self.let_in is None else min(room, self.let_in)
+
     def turn(self, number: int) -> int | None:
         """When the ``number``-th of those that are admitted now may start, in milliseconds; None: at once."""
         turn = self.base + (number - self.burst) * self.pace if self.pace else 0
@@ -225,21 +230,22 @@ class LaneStatements:
                 self._keep_time(cursor, lane, len(chosen[lane.name]))
         return len(admitted)
 
-    def _chosen(
-        self, cursor: Any, queue: str, lanes: Sequence[LockedLane]
-    ) -> Mapping[str, Sequence[Admitted]]:
+    def _held(self, cursor: Any, queue: str, lanes: Sequence[LockedLane]) -> dict[str, int]:
+        """Return how many places of each lane are taken, where any are."""
         cursor.execute(
             f"SELECT s.lane, COUNT(*) FROM {self.entries} s JOIN {self.alive} WHERE s.queue = %s AND s.state = 1 "
             f"AND s.lane IN ({placeholders(lanes)}) GROUP BY s.lane",
             [queue, *(lane.name for lane in lanes)],
         )
-        held, by_name = dict(cursor.fetchall()), {lane.name: lane for lane in lanes}
+        return dict(cursor.fetchall())
+
+    def _chosen(
+        self, cursor: Any, queue: str, lanes: Sequence[LockedLane]
+    ) -> Mapping[str, Sequence[Admitted]]:
+        held, by_name = self._held(cursor, queue, lanes), {lane.name: lane for lane in lanes}
         parts, params = list[str](), list[Any]()
         for lane in lanes:
-            room = lane.width - held.get(lane.name, 0)
-            if lane.let_in is not None:
-                room = min(room, lane.let_in)
-            if room > 0:
+            if (room := lane.room(held.get(lane.name, 0))) > 0:
                 parts.append(
                     f"SELECT * FROM (SELECT lane, id, message_id FROM {self.entries} WHERE queue = %s AND state = 0 "
                     f"AND lane = %s ORDER BY prio_rank, id LIMIT {room}) AS part_{len(parts)}"
