@@ -42,6 +42,7 @@ from .schedule import (
 )
 from .schedule_records import Records, Remembered, Run
 from .sending import pack as packed
+from .shipment import Parcel
 
 __all__ = [
     "Schedule",
@@ -141,8 +142,15 @@ def _make(name: str, call: Command, rule: Rule, options: ScheduleOptions) -> Mad
     facts: dict[str, Any] = {**options, **_of_each_call(name, call)}
     if isinstance(jitter := facts.get("jitter"), timedelta):
         facts["jitter"] = jitter.total_seconds()
-    since, message = int(time.time()) // MINUTE, packed(call, queue).envelope.data
-    return MadeSchedule(name, queue.name, as_text(rule), message, since, **facts)
+    parcel = packed(call, queue)
+    if type(parcel) is not Parcel:
+        raise InvalidCommand(
+            f"'{call.name}' is unique or limited, and what the clock enqueues has neither a key nor a lane; nothing was changed. "
+            f"Schedule a command that calls it."
+        )
+    return MadeSchedule(
+        name, queue.name, as_text(rule), parcel.envelope.data, int(time.time()) // MINUTE, **facts
+    )
 
 
 def _of_each_call(name: str, call: Command) -> dict[str, Any]:

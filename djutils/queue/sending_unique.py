@@ -57,7 +57,9 @@ def _place_all(queue: BaseQueue, parcels: list[Any]) -> None:
 def _place(queue: Any, parcel: KeyedParcel) -> None:
     call_key = parcel.call_key
     replace = parcel.data_as if call_key.on_duplicate == "replace" else None
-    call_key.placement = queue.send_unique(parcel.envelope, call_key.key, call_key.until, replace)
+    call_key.placement = queue.send_unique(
+        parcel.envelope, call_key.key, call_key.until, replace, parcel.lane
+    )
     if not call_key.is_duplicate:
         announce([parcel])
 

@@ -12,7 +12,7 @@ from .call_keys import digest_of, key_of
 from .command import Command
 from .command_options import TEXT, TTL, Option
 from .exceptions import EnqueueError, InvalidCommand, UnsupportedOption
-from .message import Placement, Until
+from .message import Lane, Placement, Until
 from .shipment import Parcel
 
 _DAY = 24 * 3600.0
@@ -68,6 +68,8 @@ class KeyedParcel(Parcel):
     """A call that is sent with a key."""
 
     call_key: CallKey
+    lane: Lane | None = None
+    """Where it waits, if its command is limited."""
 
     def data_as(self, id: str) -> bytes:
         """Return the message as signed bytes with another ``id``: that of the message it replaces."""
@@ -110,7 +112,7 @@ def with_key(parcel: Parcel, command: Command, queue: BaseQueue) -> Parcel:
             f"there; nothing was sent. Use DatabaseQueue or RedisQueue, or leave the option out."
         )
     made = KeyedParcel(*parcel)
-    made.call_key = _call_key_of(command)
+    made.call_key, made.lane = _call_key_of(command), parcel.message.lane
     return made
 
 

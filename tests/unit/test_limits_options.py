@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from djutils.queue import QueueCommand, codec, decorators, queue_command
+from djutils.queue import QueueCommand, codec, decorators, queue_command, schedules
 from djutils.queue.backends.lanes import WIDEST
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import EnqueueError, InvalidCommand, UnsupportedOption
@@ -48,6 +48,11 @@ def in_order(account: int, value: int) -> None:
 @queue_command(concurrency=1, key="{account}", result=True)
 def fail_alone(account: int) -> None:
     raise ValueError("no")
+
+
+@queue_command(concurrency=1, key="{account}", unique="until_started", on_duplicate="replace")
+def only_the_last(account: int, value: int) -> None:
+    ran.append(value)
 
 
 class OneAtATime(QueueCommand):
@@ -110,6 +115,18 @@ def test_long_keys_keep_their_lanes_apart_and_their_beginning(memory: MemoryQueu
 
     assert len(names) == 2
     assert all(len(name) <= 120 and name.startswith('["command",') for name in names)
+
+
+def test_a_limited_command_can_be_unique_too(memory: MemoryQueue) -> None:
+    ids = {only_the_last(1, value).id for value in range(3)}
+    others = {only_the_last(2, value).id for value in range(3)}
+    by_key = {two_at_once.using(idempotency_key="a")(1, value).id for value in (7, 8)}
+
+    assert list(map(len, (ids, others, by_key))) == [1, 1, 1]
+    assert memory.stats() == (3, 0, 0, 0, 0)
+    assert sent_last(memory).lane is not None
+    drain()
+    assert sorted(ran) == [2, 2, 7]
 
 
 def test_drain_runs_what_waits_in_lanes(memory: MemoryQueue) -> None:
@@ -195,9 +212,11 @@ def test_what_cannot_be_kept_is_refused_where_it_is_declared(options: dict[str, 
         queue_command(**options)(plain)
 
 
-def test_what_the_clock_enqueues_has_no_lane() -> None:
+def test_what_the_clock_enqueues_has_no_lane(memory: MemoryQueue) -> None:
     with pytest.raises(InvalidCommand, match="enqueued by the clock"):
         decorators.periodic_command(decorators.crontab(minute=0), concurrency=1)(plain)
+    with pytest.raises(InvalidCommand, match="unique or limited, and what the clock enqueues"):
+        schedules.add("each minute", three_at_once, decorators.crontab())
 
 
 def test_a_key_that_cannot_be_computed_sends_nothing(memory: MemoryQueue) -> None:

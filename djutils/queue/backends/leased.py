@@ -18,6 +18,7 @@ from djutils.queue.message import (
     DeadLetter,
     Delivery,
     Envelope,
+    Lane,
     Placement,
     Rejection,
     Retrial,
@@ -106,7 +107,12 @@ class LeasedQueue(BaseQueue):
         return new
 
     def send_unique(
-        self, envelope: Envelope, key: str, until: Until, replace: Callable[[str], bytes] | None = None
+        self,
+        envelope: Envelope,
+        key: str,
+        until: Until,
+        replace: Callable[[str], bytes] | None = None,
+        lane: Lane | None = None,
     ) -> Placement:
         """Send ``envelope`` unless another message holds ``key`` on this queue, in one step; only where ``supports_unique``.
 
@@ -116,7 +122,7 @@ class LeasedQueue(BaseQueue):
 
         With ``replace``, a holder that waits gets the bytes ``replace(id)`` and starts to count from 0; if it is delayed, it
         is due after the delay of ``envelope``, else it keeps its place. One that does not wait is left alone, and
-        ``envelope`` is sent and takes the key. Of any number of callers with one key, one at a time does all of this.
+        ``envelope`` is sent and takes the key. What is sent waits in ``lane``, if one is given. Of any number of callers with one key, one at a time does all of this.
         """
         raise BackendError(f"{type(self).__name__} cannot send a message with a key; nothing was sent.")
 

@@ -18,6 +18,7 @@ from djutils.queue.message import (
     DeadLetter,
     Delivery,
     Envelope,
+    Lane,
     Placement,
     Rejection,
     Retrial,
@@ -98,7 +99,12 @@ class MemoryQueue(MemoryLanes):
             return new
 
     def send_unique(
-        self, envelope: Envelope, key: str, until: Until, replace: Callable[[str], bytes] | None = None
+        self,
+        envelope: Envelope,
+        key: str,
+        until: Until,
+        replace: Callable[[str], bytes] | None = None,
+        lane: Lane | None = None,
     ) -> Placement:
         with self._shared.changed:
             if replace is not None and (entry := self._shared.waiting(key)) is not None:
@@ -112,7 +118,10 @@ class MemoryQueue(MemoryLanes):
                 return Placement(holder, "sent" if holder == envelope.id else "held")
             seconds = until if isinstance(until, float | int) else 0.0
             self._shared.keys[key] = envelope.id, time.monotonic() + seconds
-            self.send([envelope])
+            if lane is None:
+                self.send([envelope])
+            else:
+                self.send_in_lanes([(envelope, lane)])
             return Placement(envelope.id, "sent")
 
     def enroll(self, owner: int) -> None:

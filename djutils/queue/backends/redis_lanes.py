@@ -64,12 +64,14 @@ class RedisLaning(RedisLending):
         return admitted
 
 
+def fields_of(lane: Lane) -> tuple[object, ...]:
+    """Return a stored lane as the scripts take it."""
+    return lane.name, lane.width, microseconds(lane.pace), lane.burst, int(lane.ordered)
+
+
 def _fields(envelope: Envelope, lane: Lane) -> tuple[object, ...]:
     id, data, delay, priority = envelope
-    return (
-        *(id, data, microseconds(delay), priority),
-        *(lane.name, lane.width, microseconds(lane.pace), lane.burst, int(lane.ordered)),
-    )
+    return id, data, microseconds(delay), priority, *fields_of(lane)
 
 
 def _bytes(error: str) -> bytes:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from djutils.queue.backends.redis_lanes import RedisLaning
+from djutils.queue.backends.lanes import stored_lane
+from djutils.queue.backends.redis_lanes import RedisLaning, fields_of
 from djutils.queue.backends.redis_lending import microseconds
-from djutils.queue.message import Envelope, Placement, Until
+from djutils.queue.message import Envelope, Lane, Placement, Until
 from djutils.queue.stores.base import stored_key
+
+_NOWHERE = ("", 0, 0, 0, 0)
 
 
 class RedisUnique(RedisLaning):
@@ -16,11 +19,17 @@ class RedisUnique(RedisLaning):
     supports_unique = True
 
     def send_unique(
-        self, envelope: Envelope, key: str, until: Until, replace: Callable[[str], bytes] | None = None
+        self,
+        envelope: Envelope,
+        key: str,
+        until: Until,
+        replace: Callable[[str], bytes] | None = None,
+        lane: Lane | None = None,
     ) -> Placement:
         field = stored_key("unique", key)
         duration = until if isinstance(until, str) else microseconds(until)
-        packed = envelope.id, envelope.data, microseconds(envelope.delay), envelope.priority
+        placed = _NOWHERE if lane is None else fields_of(stored_lane(lane))
+        packed = envelope.id, envelope.data, microseconds(envelope.delay), envelope.priority, *placed
         waiting: tuple[str, bytes] | tuple[()] = () if replace is None else ("?", b"")
         while True:
             id, how = self._run("send_unique", field, duration, *packed, *waiting, keys=(self._unique,))

@@ -170,3 +170,38 @@ local function in_its_lane(id)  -- whether it waits there
   local facts = laned(id)
   return facts and (redis.call('ZSCORE', WAITING, waiting_member(id, facts)) or redis.call('ZSCORE', LATER, id))
 end
+
+local function clean(lane)  -- places of messages that were deleted or rejected by other scripts
+  local from, to = range_of(lane)
+  for _, member in ipairs(redis.call('ZRANGEBYLEX', SLOTS, from, to, 'LIMIT', 0, 1000)) do
+    local id = string.match(member, '%z([^%z]*)$')
+    local exists = redis.call('HEXISTS', MESSAGES, id) == 1
+    if not exists or redis.call('ZSCORE', DEAD, id) then redis.call('ZREM', SLOTS, member) end
+    if not exists then redis.call('HDEL', LANED, id) end
+  end
+end
+
+-- A payload comes after its id: if the script fails before that, the message was not sent.
+local function send_to_lane(id, payload, delay, priority, lane, width, pace, burst, ordered)
+  local place = string.format('%03d%016d', 100 - priority, redis.call('INCR', COUNT))
+  local facts = {lane, place, ordered, width, pace, burst}
+  redis.call('HSET', LANED, id, cmsgpack.pack(facts))
+  if priority ~= 0 then note(id, {priority, 0, 0, 0, '', 0}) end
+  if delay > 0 then redis.call('ZADD', LATER, now() + delay, id) else wait_in_lane(id, facts) end
+  redis.call('HSET', MESSAGES, id, payload)
+end
+
+-- Gives lanes the rules {width, pace, burst} of their newest senders, and admits what there is room for. Returns 1; or 0 for a
+-- user who may only send, which leaves that to a consumer.
+local function rule_and_admit(lanes, rules)
+  local known = all_unpacked_from(LANES, lanes)
+  for _, lane in ipairs(lanes) do
+    local rule, times = rules[lane], known[lane] or {0, 0, 0, 0, 0}
+    -- What was admitted and started counts.
+    redis.call('HSET', LANES, lane, cmsgpack.pack({rule[1], rule[2], rule[3], times[4], times[5]}))
+  end
+  local denied = redis.pcall('ZREM', WAITING, '')
+  if type(denied) == 'table' and denied.err then return 0 end
+  if admit(lanes) > 0 then wake() end
+  return 1
+end

@@ -3,17 +3,7 @@
 -- what should have been admitted. Returns {the lane to continue after or '', how many were admitted}.
 if redis.call('EXISTS', WAITING, LATER, OPENS, SLOTS) == 0 then return {'', 0} end
 begin_by_freeing()
-local lanes, cursor, left, gone = {}, ARGV[1], tonumber(ARGV[2]), {}
-
-local function clean(lane)  -- places of messages that were deleted or rejected by other scripts
-  local from, to = range_of(lane)
-  for _, member in ipairs(redis.call('ZRANGEBYLEX', SLOTS, from, to, 'LIMIT', 0, 1000)) do
-    local id = string.match(member, '%z([^%z]*)$')
-    local exists = redis.call('HEXISTS', MESSAGES, id) == 1
-    if not exists or redis.call('ZSCORE', DEAD, id) then redis.call('ZREM', SLOTS, member) end
-    if not exists then redis.call('HDEL', LANED, id) end
-  end
-end
+local lanes, cursor, left = {}, ARGV[1], tonumber(ARGV[2])
 
 local function after(key)  -- the name of the next lane in this key
   local from = cursor == '' and '-' or '(' .. cursor .. '\1'
