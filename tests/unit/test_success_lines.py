@@ -97,6 +97,27 @@ def message(**fields: Any) -> Message:
     return make_message(record, "x", **fields)
 
 
+def test_a_success_in_the_middle_of_another_record_breaks_neither(file: LogFile, quick: SuccessLines) -> None:
+    only_ours()
+    other = threading.Thread(target=quick.log, args=(message(), 0.25))
+
+    def meet(one: logging.LogRecord) -> None:
+        if not other.ident:
+            other.start()
+            other.join(0.2)  # it waits for this record, or has ended
+        LogFile.emit(file, one)
+
+    file.emit = meet  # type: ignore[method-assign]
+
+    logger.warning("a command failed")
+    other.join(10)
+    quick.write()
+
+    first, second = lines(file)
+    assert first.endswith("a command failed")
+    assert second.endswith("succeeded in 0.250 s")
+
+
 def test_both_ways_write_the_same_line(quick: SuccessLines, file: LogFile, made: list[str]) -> None:
     one = message()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
 from djutils.queue.backends.border import nothing
@@ -14,8 +15,15 @@ OURS = "djutils"
 class OurHandler(logging.Handler):
     """A handler added by the consumer: it is ignored when the project's configuration is examined."""
 
+    ONE_LOCK = threading.RLock()
+    """One for all: no thread can hold the lock of one handler and wait for that of another."""
+
     before: Callable[[], object] = staticmethod(nothing)
     """Called before a record is written: writes lines that are older."""
+
+    def createLock(self) -> None:  # noqa: N802  (as logging calls it)
+        super().createLock()
+        self.lock = self.ONE_LOCK
 
     def write_lines(self, lines: bytes) -> None:
         """Write whole lines that are no records; may raise anything. By default they are left out."""

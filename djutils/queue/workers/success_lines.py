@@ -12,7 +12,6 @@ import logging
 import mmap
 import os
 import struct
-import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -39,7 +38,7 @@ class SuccessLines:
         self._memory = mmap.mmap(-1, SIZE)
         self._end = _HEAD.size
         self._is_ours = False
-        self._lock = threading.RLock()
+        self._lock = OurHandler.ONE_LOCK
         self._handlers: list[OurHandler] | None = None
         self._look_at = self._write_at = 0.0
         self._names: set[str] = set()
@@ -94,8 +93,7 @@ class SuccessLines:
         if found is None:
             self.write()
         for handler in found or ():
-            # One lock for all: no thread can hold one of them and wait for another.
-            handler.lock, handler.before = self._lock, self.write
+            handler.before = self.write
         self._handlers = found
 
     def _is_printable(self, name: str) -> bool:
