@@ -162,7 +162,7 @@ def _queue_row(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> Qu
     numbers = [
         Number(
             text="unknown" if count is None else number(count),
-            url=url(told.queue, state) if count else "",
+            url=url(told.queue, state) if count and state != "waiting" else "",
             is_known=count is not None,
             is_bad=state == "dead" and bool(count),
         )

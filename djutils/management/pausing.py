@@ -51,7 +51,7 @@ def state_of(queue: BaseQueue) -> tuple[str, dict[str, Any]]:
     counts = counts_of(queue)
     workers = len(queue.owners()) if queue.supports_leases else None
     with_workers = "" if counts["leased"] is None else f", {counts['leased']} are with workers"
-    waiting = (counts["ready"] or 0) + (counts["delayed"] or 0)
+    waiting = (counts["ready"] or 0) + (counts["delayed"] or 0) + (counts["waiting"] or 0)
     text = f"{waiting} messages wait{with_workers}."
     if workers == 0:
         text += " No worker process is registered for it: check its name if you expect one."

@@ -117,7 +117,9 @@ def _as_sent(command: Command) -> Command:
 
 
 def _fields(text: str) -> Iterator[str]:
-    for _, field, _, _ in Formatter().parse(text):
+    for _, field, _, conversion in Formatter().parse(text):
+        if conversion not in {None, "", "a", "r", "s"}:
+            raise ValueError(f"'!{conversion}' is no conversion")
         if field is not None:
             name = field.partition(".")[0].partition("[")[0]
             yield "" if name.isdigit() else name

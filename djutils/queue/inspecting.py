@@ -184,9 +184,9 @@ def summary(found: Found) -> str:
         case "ready":
             text = "waiting"
         case "delayed":
-            text = "waiting" + (
-                f", due at {when(one.due)} ({until(one.due)})" if one.due else ", not yet due"
-            )
+            lane = found.message.lane if found.message else None
+            held_back = f" in the lane {plain(lane.name)}, until there is room" if lane else ", not yet due"
+            text = "waiting" + (f", due at {when(one.due)} ({until(one.due)})" if one.due else held_back)
         case "leased":
             text = f"running since an unknown moment, or about to run: lent to worker process {_owner(found)}"
         case "dead":
@@ -227,6 +227,7 @@ def as_json(found: Found) -> dict[str, Any]:
         "enqueued_at": _iso(sent),
         "eta": _iso(eta),
         "due_at": _iso(one.due),
+        "lane": message.lane.name if message and message.lane else None,
         "died_at": _iso(one.died),
         "running_since": None,
         "owner": f"{one.owner:x}" if one.owner is not None else None,

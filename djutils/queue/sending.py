@@ -45,7 +45,7 @@ def pack(command: Command, queue: BaseQueue, *, runs_here: bool = False, id: str
         refuse_elsewhere(command, queue)
     if command_class.result and queue.results is None:
         refuse_result(command, queue)
-    if has_lane:
+    if has_lane and not runs_here:
         refuse_limits(command, queue)
     if not runs_here and command_class not in registry.findable:
         registry.refuse_unfindable(command_class, queue)

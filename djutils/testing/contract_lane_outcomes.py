@@ -162,14 +162,20 @@ class LaneOutcomes(LaneFixtures):
 
         assert [queue.read(), queue.read(), queue.read()] == [b"data", b"data", None]
 
-    def test_flush_empties_the_lanes(self, queue: LeasedQueue, owner: int) -> None:
-        self.line_up(queue, ONE, 3)
+    def test_flush_empties_the_lanes_and_counts_what_is_lent_until_it_has_ended(
+        self, queue: LeasedQueue, owner: int
+    ) -> None:
+        first, *_ = self.line_up(queue, ONE, 3)
         self.line_up(queue, TWO, 3, delay=60.0)
-        self.lend(queue, owner)
+        plain = self.send(queue, 1)
+        assert set(self.lend(queue, owner)) == {first, *plain}
 
         queue.flush()
-        assert queue.stats() == Stats()
+
+        assert queue.stats() == Stats(leased=1)
         (id,) = self.line_up(queue, ONE)
+        assert self.lend(queue, owner) == []
+        assert queue.settle_in_lanes(owner, [first]) == {first}
         assert self.lend(queue, owner) == [id]
 
     def test_a_message_that_ended_otherwise_leaves_its_place_at_the_next_sweep(

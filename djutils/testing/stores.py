@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from itertools import chain
 from typing import Any, NamedTuple
 
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.exceptions import MessageError, QueueException
 
-_READY, _DELAYED = 0, 1
+_READY, _DELAYED, _WAITING = 0, 1, 4
 _ALL = 10_000
 
 
@@ -78,9 +79,10 @@ class _Database(View):
         with self.queue._database():
             ready = [*self.queue._messages(_READY).values_list(*columns)]
             delayed = [*self.queue._messages(_DELAYED).values_list(*columns)]
+            in_lanes = [*self.queue._messages(_WAITING).values_list(*columns)]
         return [
             Waiting(id, bytes(data), None if due is None else due / 1000, attempts)
-            for id, data, due, attempts in ready + delayed
+            for id, data, due, attempts in ready + delayed + in_lanes
         ]
 
     def hasten(self, ids: Collection[str]) -> None:
@@ -92,7 +94,12 @@ class _Redis(View):
     def waiting(self) -> list[Waiting]:
         call = self.queue._call
         due = dict(_pairs(call("ZRANGE", "delayed", 0, -1, "WITHSCORES")))
-        ids = [*dict.fromkeys([*call("LRANGE", "ready", 0, -1), *call("ZRANGE", "ranked", 0, -1), *due])]
+        lines = (
+            call("LRANGE", "ready", 0, -1),
+            call("ZRANGE", "ranked", 0, -1),
+            call("HKEYS", "lanes:messages"),
+        )
+        ids = [*dict.fromkeys([*chain.from_iterable(lines), *due])]
         if not ids:
             return []
         # A list may contain a copy of an id whose message is lent or gone.

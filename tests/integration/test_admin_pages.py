@@ -159,7 +159,7 @@ def test_queues_of_other_names_in_the_database_are_counted_but_not_touched(admin
     (ours,) = let_die(site.queue, 1)
     try:
         html = page(admin)
-        assert f"{other.name} 0 0 0 1 none" in words(html)
+        assert f"{other.name} 0 0 0 1 0 none" in words(html)
         assert ids_listed(html) == [ours]
         assert ids_listed(page(admin, queue=other.name)) == [theirs]
         question = admin.post(reverse(DEAD), {"action": "discard_matching"}).content.decode()
@@ -260,7 +260,7 @@ def test_four_methods_show_dead_letters_and_say_what_they_cannot(own_backend: Si
         html = page(client)
         rest = client.get(reverse(DEAD) + next_page(html)).content.decode()
         assert sorted(ids_listed(html) + ids_listed(rest)) == sorted(ids)
-        assert f"{queue.name} 0 unknown unknown 120 unknown" in words(html)
+        assert f"{queue.name} 0 unknown unknown 120 0 unknown" in words(html)
         waiting = words(page(client, MESSAGES, state="ready"))
         assert "unknown: this backend cannot show waiting or running messages" in waiting
         assert "FolderQueue cannot show waiting or running messages" in waiting

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import Counter, defaultdict
 
 import pytest
+from django.core.management import call_command
 
+from djutils.queue.backends.base import counts_of
 from djutils.queue.cancelling import Cancellation
 from djutils.queue.record import ResultStatus
+from djutils.testing.enqueued import enqueued
 from tests.project.app import commands, limits
 from tests.sites import Site
 from tests.waiting import wait_until
@@ -61,6 +65,18 @@ def test_a_limited_command_that_waits_is_ready_and_can_be_cancelled(site: Site) 
     site.wait_until_empty()
 
     assert [line.split()[2] for line in commands.lines(site.file())] == ["0", "0", "2", "2"]
+
+
+def test_what_waits_in_lanes_is_counted_and_found(site: Site) -> None:
+    calls = [limits.tell(site.file(), "a", number) for number in range(3)]
+
+    assert counts_of(site.queue) == {"ready": 1, "delayed": 0, "leased": 0, "dead": 0, "waiting": 2}
+    assert [call.args[2] for call in enqueued(site.queue)] == [0, 1, 2]
+    out = io.StringIO()
+    call_command("queue_messages", "show", calls[2].id, queue=site.queue.name, stdout=out)
+    assert "waiting in the lane" in out.getvalue()
+    call_command("queue_messages", "list", queue=site.queue.name, stdout=out)
+    assert "2 more wait in lanes" in out.getvalue()
 
 
 def test_atomic_commands_keep_to_their_limit(site: Site) -> None:

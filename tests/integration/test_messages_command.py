@@ -182,7 +182,9 @@ def test_list_shows_each_state_and_how_many_there_are(site: Site) -> None:
     assert lines[5] == f"The queue '{site.queue.name}': 1 ready, 1 delayed, 1 leased, 1 dead."
     listed = as_json("list", "-q", site.queue.name, "--state", "leased")
     assert [one["id"] for one in listed["messages"]] == [lent]
-    assert listed["counts"] == {site.queue.name: {"ready": 1, "delayed": 1, "leased": 1, "dead": 1}}
+    assert listed["counts"] == {
+        site.queue.name: {"ready": 1, "delayed": 1, "leased": 1, "dead": 1, "waiting": 0}
+    }
     assert listed["more"] is False
 
 

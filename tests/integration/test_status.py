@@ -147,6 +147,7 @@ def test_all_that_is_known_of_a_queue_is_said_in_json(site: Site, terminal: Term
         "delayed": 1,
         "leased": 1,
         "dead": 1,
+        "waiting": 0,
         "oldest": oldest.id,
     }
     assert 0 <= said["oldest_age"] < 300

@@ -196,6 +196,7 @@ def test_a_queue_without_lanes_refuses_at_the_call(settings: Settings) -> None:
         ({"at_most_once": True, "ordered": True}, "at_most_once and a limit"),
         ({"key": "{account}"}, "key has no effect on .* without unique or concurrency or rate or ordered"),
         ({"key": "{acount}", "concurrency": 1}, "acount"),
+        ({"key": "{account!x}", "concurrency": 1}, "is no format string"),
         ({"concurrency": 0}, "concurrency"),
         ({"concurrency": True}, "concurrency"),
         ({"rate": "10"}, "'10/m'"),

@@ -212,5 +212,7 @@ def _as_json(paused: dict[str, Pause]) -> dict[str, Any]:
 
 def _totals(queue: BaseQueue) -> str:
     counts = counts_of(queue)
+    in_lanes = counts.pop("waiting")
     told = ", ".join(f"{'unknown' if n is None else n} {state}" for state, n in counts.items())
-    return f"The queue '{queue.name}': {told}."
+    more = f" {in_lanes} more wait in lanes, and are not listed; 'show ID' finds each." if in_lanes else ""
+    return f"The queue '{queue.name}': {told}.{more}"

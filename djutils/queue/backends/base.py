@@ -226,8 +226,9 @@ class BaseQueue(Looking, Lanes):
 
 
 def counts_of(queue: BaseQueue) -> dict[str, int | None]:
-    """Return the number of messages of ``queue`` in each state; None where the backend cannot know."""
+    """Return the number of messages of ``queue`` in each state, and waiting in lanes; None where the backend cannot know."""
     stats = queue.stats()
     delayed = stats.delayed if queue.supports_delay else None
     leased = stats.leased if queue.supports_leases else None
-    return {"ready": stats.ready, "delayed": delayed, "leased": leased, "dead": stats.dead}
+    counts = {"ready": stats.ready, "delayed": delayed, "leased": leased, "dead": stats.dead}
+    return {**counts, "waiting": stats.waiting}

@@ -215,9 +215,9 @@ class DatabaseQueue(LaningQueue, LookingQueue, UniqueQueue):
         with self._transaction():
             for state in (State.DELAYED, State.READY, State.DEAD):
                 self._messages(state).delete()
+            kept = self._flush_lanes()
             for some in self._leased():
-                some.delete()
-            self._flush_lanes()
+                some.exclude(message_id__in=kept).delete()
 
     def stats(self) -> Stats:
         with self._database() as connection:

@@ -222,8 +222,10 @@ class MemoryQueue(MemoryLanes):
 
     def flush(self) -> None:
         with self._shared.changed:
-            self._shared.entries.clear()
-            self._shared.lanes.clear()
+            entries = self._shared.entries
+            kept = {id: entry for id, entry in entries.items() if entry.lane and entry.owner is not None}
+            entries.clear()
+            entries.update(kept)
 
     def dead_letters(self, ids: Collection[str] | None = None, count: int = 100) -> list[DeadLetter]:
         with self._shared.changed:

@@ -191,10 +191,11 @@ def _of_consumer(told: Report) -> str:
 def _of_queue(told: Report) -> list[str]:
     if told["problem"]:
         return [f"  queue    {told['name']}: {told['problem']}"]
-    waiting, delayed = told["ready"], told["delayed"]
+    waiting, delayed, in_lanes = told["ready"], told["delayed"], told["waiting"]
     parts = [f"{waiting} waiting (how many of them are not yet due is unknown)"]
     if delayed is not None:
-        parts = [f"{waiting + delayed} waiting ({delayed} of them not yet due)"]
+        held_back = f", {in_lanes} in lanes" if in_lanes else ""
+        parts = [f"{waiting + delayed + in_lanes} waiting ({delayed} of them not yet due{held_back})"]
     parts.append("unknown in flight" if told["leased"] is None else f"{told['leased']} in flight")
     parts.append(f"{told['dead']} dead letters")
     lines = [

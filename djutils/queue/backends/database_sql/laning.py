@@ -209,13 +209,18 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
                 self._lanes_sql(connection).forget_gone(cursor, self.name, LaneState.DEAD)
         return discarded
 
-    def _flush_lanes(self) -> None:
+    def _flush_lanes(self) -> list[str]:
+        """Delete what waits in lanes; return the ids of what is lent, which is counted until it has ended."""
         entries = self._own_entries()
-        if entries.exists():
-            waiting = QueueMessage.objects.using(self._using).filter(state=State.WAITING)
-            waiting.filter(message_id__in=entries.values("message_id")).delete()
-            entries.delete()
-        self._lane_rows().filter(queue=self.name).delete()
+        if not entries.exists():
+            return []
+        messages = QueueMessage.objects.using(self._using)
+        messages.filter(state=State.WAITING, message_id__in=entries.values("message_id")).delete()
+        admitted = entries.filter(state=LaneState.ADMITTED)
+        lent = messages.filter(state=State.LEASED, message_id__in=admitted.values("message_id"))
+        kept = list(lent.values_list("message_id", flat=True))
+        entries.exclude(message_id__in=kept).delete()
+        return kept
 
     # The safety net
 
