@@ -61,16 +61,21 @@ class _Memory(View):
         with shared.changed:
             now, clock = time.monotonic(), time.time()
             return [
-                Waiting(id, one.envelope.data, clock + one.due - now if one.due > now else None, one.attempts)
+                Waiting(id, one.envelope.data, clock + due - now if due > now else None, one.attempts)
                 for id, one in shared.entries.items()
                 if one.waits
+                for due in [max(one.due, shared.lanes[one.lane].admitted if one.waits_in_lane else 0.0)]
             ]
 
     def hasten(self, ids: Collection[str]) -> None:
         shared = self.queue._shared
         with shared.changed:
             for id in ids:
-                shared.entries[id].due = time.monotonic()
+                one = shared.entries[id]
+                one.due = time.monotonic()
+                if one.lane:
+                    shared.lanes[one.lane].admitted = 0.0
+            self.queue.sweep_lanes()
 
 
 class _Database(View):
@@ -80,6 +85,10 @@ class _Database(View):
             ready = [*self.queue._messages(_READY).values_list(*columns)]
             delayed = [*self.queue._messages(_DELAYED).values_list(*columns)]
             in_lanes = [*self.queue._messages(_WAITING).values_list(*columns)]
+            entries = self.queue._own_entries().values_list("message_id", "lane", "due")
+            opens = dict(self.queue._lane_rows().filter(queue=self.queue.name).values_list("name", "opens"))
+            turns = {id: due or opens.get(lane) for id, lane, due in entries}
+            in_lanes = [(id, data, turns.get(id), attempts) for id, data, _, attempts in in_lanes]
         return [
             Waiting(id, bytes(data), None if due is None else due / 1000, attempts)
             for id, data, due, attempts in ready + delayed + in_lanes
@@ -88,12 +97,23 @@ class _Database(View):
     def hasten(self, ids: Collection[str]) -> None:
         with self.queue._database():
             self.queue._messages(_DELAYED).filter(message_id__in=ids).update(state=_READY, due=None)
+            entries = self.queue._own_entries().filter(message_id__in=ids)
+            lanes = [*entries.values_list("lane", flat=True)]
+            if lanes:
+                entries.filter(due__isnull=False).update(due=0)
+                rows = self.queue._lane_rows().filter(queue=self.queue.name, name__in=lanes)
+                rows.update(admitted=0, opens=None)
+                self.queue.sweep_lanes()
 
 
 class _Redis(View):
     def waiting(self) -> list[Waiting]:
         call = self.queue._call
-        due = dict(_pairs(call("ZRANGE", "delayed", 0, -1, "WITHSCORES")))
+        due = {
+            id: moment
+            for key in ("delayed", "lanes:later")
+            for id, moment in _pairs(call("ZRANGE", key, 0, -1, "WITHSCORES"))
+        }
         lines = (
             call("LRANGE", "ready", 0, -1),
             call("ZRANGE", "ranked", 0, -1),
@@ -112,7 +132,9 @@ class _Redis(View):
 
     def hasten(self, ids: Collection[str]) -> None:
         for id in ids:
-            self.queue._call("ZADD", "delayed", "XX", 0, id)
+            for key in ("delayed", "lanes:later"):
+                self.queue._call("ZADD", key, "XX", 0, id)
+        self.queue.sweep_lanes()
 
 
 class _FourMethods(View):

@@ -249,3 +249,29 @@ def test_a_failed_command_is_rejected_in_its_lane(memory: MemoryQueue) -> None:
 def test_keys_of_calls_must_be_text(memory: MemoryQueue) -> None:
     with pytest.raises((InvalidCommand, EnqueueError)):
         two_at_once.using(key=7)(1)
+
+
+@queue_command(key="{account}", concurrency=1, max_attempts=3, backoff=60)
+def fail_at_first(account: int, value: int) -> None:
+    ran.append(value)
+    if ran.count(value) == 1:
+        raise ValueError("the first run fails")
+
+
+def test_drain_retries_what_failed_in_its_lane(memory: MemoryQueue) -> None:
+    for value in range(3):
+        fail_at_first(1, value)
+
+    assert len(drain(retries=True)) == 3
+    assert sorted(ran) == [0, 0, 1, 1, 2, 2]
+    assert memory.stats() == (0, 0, 0, 0, 0)
+
+
+def test_drain_runs_what_a_rate_holds_back_once_each(memory: MemoryQueue) -> None:
+    for account in range(3):
+        for _ in range(12):
+            ten_a_minute(account)
+
+    assert len(drain()) == 15, "what may start at once"
+    assert len(drain(delays=True)) == 21
+    assert memory.stats() == (0, 0, 0, 0, 0)

@@ -58,7 +58,8 @@ class Lanes:
     def start_in_lanes(self, owner: int, ids: Collection[str]) -> set[str]:
         """Return which of ``ids``, lent to ``owner`` and in lanes with a pace, may start now.
 
-        The others go back until their turn, uncharged, and keep their places. To be called right before they run:
+        The others go back until their turn, uncharged, and keep their places; those whose turn is more than a second
+        away wait in their lane again. To be called right before they run:
         however long they stood in the line, no more of them start than the pace allows.
         """
         raise NotImplementedError(f"{type(self).__name__} must define start_in_lanes(owner, ids).")

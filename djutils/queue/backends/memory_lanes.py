@@ -61,21 +61,30 @@ class MemoryLanes(LeasedQueue):
 
     def start_in_lanes(self, owner: int, ids: Collection[str]) -> set[str]:
         with self._shared.changed:
-            now, early, starting = time.monotonic(), dict[str, int](), set[str]()
+            now, starting = time.monotonic(), set[str]()
             for entry in self._lent(owner, ids):
                 clock = self._shared.lanes.get(entry.lane)
                 if clock is None:
                     starting.add(entry.envelope.id)
                     continue
-                rule, base, ahead = clock.rule, max(clock.started, now), early.get(entry.lane, 0)
-                turn = base + (ahead + 1 - rule.burst) * rule.pace
+                rule, base = clock.rule, max(clock.started, now)
+                turn = base + (1 - rule.burst) * rule.pace
                 if turn <= now:
                     clock.started = base + rule.pace
                     starting.add(entry.envelope.id)
-                else:
-                    early[entry.lane] = ahead + 1
-                    self._give_back(entry, turn - now)
+                    continue
+                turn += self._put_back(entry.lane) * rule.pace
+                if turn - now > HORIZON:
+                    # It waits in its lane again, and admission goes on from here: it was ahead of the starts.
+                    entry.admitted, clock.admitted, turn = False, clock.started, now
+                self._give_back(entry, turn - now)
             return starting
+
+    def _put_back(self, lane: str) -> int:
+        """Return how many messages of ``lane`` have been admitted and are to be lent later."""
+        now = time.monotonic()
+        entries = self._shared.entries.values()
+        return sum(one.lane == lane and one.admitted and one.waits and one.due > now for one in entries)
 
     def admit(self, names: Collection[str]) -> int:
         with self._shared.changed:

@@ -70,7 +70,14 @@ class Limits(Middleware):
 
     def run(self, command: Command, message: Message) -> Iterator[None]:
         now, lane = running.get(), message.lane
-        if lane is not None and lane.pace and now is not None and now.lease is not None:
+        # Who runs it outside of a worker waits for it now.
+        if (
+            lane is not None
+            and lane.pace
+            and now is not None
+            and now.lease is not None
+            and now.watchdog is not None
+        ):
             _start(now.lease.queue, now.lease.owner, message.id)
         yield
 

@@ -14,7 +14,8 @@ from djutils.queue.message import Lane
 
 from .arrays import number_array, text_array
 from .base import is_watched
-from .lane_statements import AHEAD, Ended, LaneStatements, LockedLane
+from .lane_rows import AHEAD, Ended, LockedLane
+from .lane_statements import LaneStatements
 from .postgresql import undo_what_failed
 
 _LOCKED = "djutils.lanes"

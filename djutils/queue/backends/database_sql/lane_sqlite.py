@@ -12,7 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.models import QueueMessage
 
 from .base import placeholders
-from .lane_statements import Admitted, Ended, LaneStatements, LockedLane
+from .lane_rows import Admitted, Ended, LockedLane
+from .lane_statements import LaneStatements
 
 
 class SQLiteLanes(LaneStatements):

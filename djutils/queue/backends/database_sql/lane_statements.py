@@ -8,75 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.models import Now, QueueLane, QueueLaneMessage, QueueMessage
-from djutils.queue.backends.lanes import HORIZON, microseconds
+from djutils.queue.backends.lanes import microseconds
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Lane
 
 from .base import placeholders
+from .lane_rows import Admitted, Ended, LockedLane
 
-AHEAD = round(HORIZON * 1_000_000)
 _RULE = "width, pace, burst"
 _PARTS_AT_ONCE = 100
-
-
-class LockedLane(NamedTuple):
-    """The row of a lane that this transaction has locked; times in microseconds of the database's clock."""
-
-    id: int
-    name: str
-    width: int
-    pace: int
-    burst: int
-    admitted: int
-    started: int
-    now: int
-
-    @property
-    def base(self) -> int:
-        return max(self.admitted, self.now)
-
-    @property
-    def let_in(self) -> int | None:
-        """How many its pace admits now; None: any number."""
-        return max(0, self.burst + (self.now + AHEAD - self.base) // self.pace) if self.pace else None
-
-    def room(self, held: int) -> int:
-        """How many more may be admitted beside the ``held`` ones."""
-        room = self.width - held
-        return room if self.let_in is None else min(room, self.let_in)
-
-    def turn(self, number: int) -> int | None:
-        """When the ``number``-th of those that are admitted now may start, in milliseconds; None: at once."""
-        turn = self.base + (number - self.burst) * self.pace if self.pace else 0
-        return -(-turn // 1000) if turn > self.now else None
-
-
-class Admitted(NamedTuple):
-    """One message that is about to be admitted."""
-
-    number: int
-    """Which of its lane."""
-    id: int
-    """Of its row in the table of messages in lanes."""
-    message_id: str
-    due: int | None
-
-
-class Ended(NamedTuple):
-    """The messages that have ended, and what came of it."""
-
-    ours: set[str]
-    admitted: int
-    awaited: bool = True
-    """Whether a caller may wait for the end of one of them."""
-    unfilled: Collection[str] = ()
-    """Lanes in which there may be room for more."""
 
 
 class LaneStatements:
@@ -290,7 +236,7 @@ class LaneStatements:
         admitted = lane.base + count * lane.pace if count else lane.admitted
         opens = None
         if lane.let_in is not None and count >= lane.let_in:
-            opens = -(-(max(admitted, lane.now) + (1 - lane.burst) * lane.pace - AHEAD) // 1000)
+            opens = lane._replace(admitted=admitted).opens
         cursor.execute(
             f"UPDATE {self.lanes} SET admitted = %s, opens = %s WHERE id = %s", [admitted, opens, lane.id]
         )

@@ -22,7 +22,7 @@ from djutils.queue.stores.base import slices
 
 from .admitting import AdmittingQueue
 from .base import together
-from .lane_statements import Ended, LockedLane
+from .lane_rows import AHEAD, Ended, LockedLane
 from .letters import LettersQueue
 from .rows import text
 from .settling import with_fitting_errors
@@ -143,26 +143,53 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
                 ours = [id for id in dict.fromkeys(ids) if id in held]
                 early = self._too_early(paced, {id: lanes.get(id, "") for id in ours})
                 for id, turn in early.items():
-                    self._rows([held[id]]).update(state=State.DELAYED, owner=None, due=turn)
-                for lane in paced.values():
-                    self._lane_rows().filter(id=lane.id).update(started=lane.started)
+                    self._go_back(held[id], id, turn)
+                self._keep_clocks(paced, {lanes[id] for id, turn in early.items() if turn is None})
                 return held.keys() - early.keys()
 
-    def _too_early(self, paced: dict[str, LockedLane], lanes: Mapping[str, str]) -> dict[str, int]:
-        """Return the moments, in milliseconds, of messages that may not start yet; note in ``paced`` the others' starts."""
-        early: dict[str, int] = {}
-        ahead = dict.fromkeys(paced, 0)
+    def _keep_clocks(self, paced: Mapping[str, LockedLane], back: Collection[str]) -> None:
+        """Write the clocks of lanes; in ``back`` admission was ahead of the starts, and goes on from these."""
+        for lane in paced.values():
+            clocks = {"started": lane.started}
+            if lane.name in back:
+                clocks |= {"admitted": lane.started, "opens": lane._replace(admitted=lane.started).opens}
+            self._lane_rows().filter(id=lane.id).update(**clocks)
+
+    def _too_early(self, paced: dict[str, LockedLane], lanes: Mapping[str, str]) -> dict[str, int | None]:
+        """Return the moments, in milliseconds, of messages that may not start yet; note in ``paced`` the others' starts.
+
+        None: so late that it waits in its lane again.
+        """
+        early: dict[str, int | None] = {}
+        ahead: dict[str, int] = {}
         for id, name in lanes.items():
             if (lane := paced.get(name)) is None:
                 continue
             base = max(lane.started, lane.now)
-            turn = base + (ahead[name] + 1 - lane.burst) * lane.pace
-            if turn <= lane.now:
+            if base + (1 - lane.burst) * lane.pace <= lane.now:
                 paced[name] = lane._replace(started=base + lane.pace)
-            else:
-                ahead[name] += 1
-                early[id] = -(-turn // 1000)
+                continue
+            if name not in ahead:
+                ahead[name] = self._put_back(lane)
+            turn = base + (ahead[name] + 1 - lane.burst) * lane.pace
+            ahead[name] += 1
+            early[id] = -(-turn // 1000) if turn - lane.now <= AHEAD else None
         return early
+
+    def _put_back(self, lane: LockedLane) -> int:
+        """Return how many messages of a lane have been admitted and are to be lent later."""
+        admitted = self._own_entries().filter(state=LaneState.ADMITTED, lane=lane.name)
+        delayed = QueueMessage.objects.using(self._using).filter(
+            message_id__in=admitted.values("message_id"), state=State.DELAYED, due__gt=lane.now // 1000
+        )
+        return delayed.count()
+
+    def _go_back(self, key: int, id: str, turn: int | None) -> None:
+        if turn is None:
+            self._rows([key]).update(state=State.WAITING, owner=None, due=None)
+            self._in_lanes([id]).update(state=LaneState.WAITING)
+        else:
+            self._rows([key]).update(state=State.DELAYED, owner=None, due=turn)
 
     # What operators do
 
