@@ -66,6 +66,7 @@ def name() -> str:
     return f"rights-{new_id()}"
 
 
+@pytest.mark.slow
 class TestLeastRights(LeasedQueueContract):
     @pytest.fixture(autouse=True)
     def users(self, valkey_server: Server) -> Iterator[None]:

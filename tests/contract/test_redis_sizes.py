@@ -109,7 +109,8 @@ def test_no_command_goes_through_thousands_of_dead_letters_at_once(
         heard = list(until_the_end(monitor))
 
     assert queue.stats() == Stats(ready=5000)
-    longest = max(len(command) for command in heard)
+    # The text of a script is sent once.
+    longest = max(len(command) for command in heard if not command.upper().startswith("EVAL "))
     assert longest < 1000 * 34, "no call names a thousand ids"
     assert not [command for command in heard if command.upper().startswith(("HGETALL", "HKEYS", "KEYS"))]
 

@@ -209,6 +209,7 @@ def test_the_guarantees_tell_the_numbers_of_the_code() -> None:
     assert "advances every five seconds" in page
 
 
+@pytest.mark.slow
 def test_what_the_pages_show_of_python_runs(folder: Path) -> None:
     build("doctest", folder)
 

@@ -15,6 +15,8 @@ from djutils.queue.workers.clock import Clock
 from .conftest import Declare
 from .times import Times
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2024, 5, 2, 12, 0, tzinfo=UTC)
 TWO_HOURS = timedelta(hours=2)
 
