@@ -204,15 +204,13 @@ class Pacing(LaneFixtures):
         assert queue.admit(["paced"]) == queue.sweep_lanes() == 0
 
     def test_the_next_starts_when_the_pace_lets_it(self, queue: LeasedQueue, owner: int) -> None:
-        lane = Lane("paced", width=10, pace=0.2)
-        first, second, third = self.line_up(queue, lane, 3)
-        starts = []
-        for id in (first, second, third):
+        lane, began = Lane("paced", width=10, pace=0.2), time.monotonic()
+        for id in self.line_up(queue, lane, 3):
             assert until(lambda: self.swept_or_lent(queue, owner), "it was lent") == [id]
-            starts.append(time.monotonic())
             queue.settle_in_lanes(owner, [id])
 
-        assert starts[2] - starts[0] >= 2 * lane.pace - 0.05
+        # The clock of the store and ours need not agree to the millisecond.
+        assert time.monotonic() - began >= 2 * lane.pace - 0.02
 
     def test_what_is_lent_too_early_may_not_start_yet(self, queue: LeasedQueue, owner: int) -> None:
         lane = Lane("paced", width=10, pace=0.0001, burst=10)

@@ -96,7 +96,7 @@ def worst_rush(history: list[Moment]) -> float:
 
 @fault(
     EVERYWHERE,
-    short=EVERYWHERE,
+    short=("postgres", "redis"),
     count=100,
     says="was killed by SIGKILL",
     settings={"QUEUE_MAX_CRASHES": "1000"},
