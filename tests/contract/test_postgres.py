@@ -159,6 +159,7 @@ class TestPostgres(FrozenContract, NeighbourContract, ModelContract):
         assert self.lend(another, second, 4) == ids
 
 
+@pytest.mark.slow
 class TestPostgresLanes(LaneRaces, LaneContract):
     @pytest.fixture(autouse=True)
     def server(self, postgres_alias: str) -> None:

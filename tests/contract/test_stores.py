@@ -85,10 +85,12 @@ class Consumers(InDatabase):
     opened = True
 
 
+@pytest.mark.slow
 class TestSQLiteOfAConsumer(Consumers, TestSQLite):
     pass
 
 
+@pytest.mark.slow
 class TestPostgresOfAConsumer(Consumers, TestPostgres):
     pass
 
@@ -172,6 +174,7 @@ def configure(settings: Settings, backend: str, **entry: Any) -> None:
     settings.CACHES = {"stores": {"BACKEND": path, "LOCATION": uuid4().hex, **entry}}
 
 
+@pytest.mark.slow
 class TestLocalMemoryCache(InCache):
     @pytest.fixture(autouse=True)
     def cache(self, settings: Settings) -> None:

@@ -14,6 +14,8 @@ from djutils.queue import decorators, exceptions
 from djutils.queue import queue as queue_module
 from djutils.queue.crontab import crontab
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 BARE = """

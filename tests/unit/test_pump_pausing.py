@@ -269,6 +269,7 @@ def test_a_worker_that_is_paused_stops_at_once(rig: MakeRig, queue: FlakyQueue) 
     assert worker.error is None
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_resumed_goes_on_soon_however_long_it_waits_otherwise(
     rig: MakeRig, queue: FlakyQueue, ran: list[Any]
 ) -> None:
