@@ -17,6 +17,8 @@ from tests.project.app import commands, limits
 from tests.sites import Site
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.parametrize("site", ["sqlite", "redis"], indirect=True)
+
 
 def most_at_once(path: str) -> dict[str, int]:
     """Return how many of each tenant ran at once, at most, by what they wrote."""
