@@ -84,7 +84,8 @@ def is_ttl(value: Any) -> bool:
     return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
 
 
-def _is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
+def is_integer(value: Any, least: int, most: float = float("inf")) -> bool:
+    """Return whether ``value`` is a whole number within these bounds, and no bool."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -99,8 +100,8 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 """The last moment that Python's calendar can represent."""
 _ANY = Option(lambda value: True, "any value")
 _NAME = Option(is_name, "a string of 1 to 200 characters")
-_PRIORITY = Option(lambda value: _is_integer(value, -100, 100), "an integer from -100 to 100")
-_COUNT = Option(lambda value: _is_integer(value, 1), "an integer, 1 or more")
+_PRIORITY = Option(lambda value: is_integer(value, -100, 100), "an integer from -100 to 100")
+_COUNT = Option(lambda value: is_integer(value, 1), "an integer, 1 or more")
 _BACKOFF = Option(is_backoff, "seconds, (seconds, longest), or a function from the attempt to seconds")
 _EXCEPTIONS = Option(
     lambda value: bool(exception_classes(value)),
@@ -110,6 +111,7 @@ _MOMENT = Option(
     is_moment, "a timedelta or an aware datetime (a naive one says which time zone only where USE_TZ is off)"
 )
 
+FLAG = Option(lambda value: isinstance(value, bool), "True or False")
 TEXT = Option(lambda value: isinstance(value, str) and value != "", "a string that is not empty")
 TTL = Option(is_ttl, "a number of seconds or a timedelta, above 0")
 

@@ -18,7 +18,7 @@ from django.core.signals import setting_changed
 
 from .codec import dump
 from .command import Command
-from .command_options import TTL, Option, is_ttl
+from .command_options import FLAG, TTL, is_ttl
 from .conf import settings
 from .current import run_here, running
 from .exceptions import ConfigurationError, QueueException, ResultTooLarge
@@ -37,7 +37,7 @@ _kept: ContextVar[Kept] = ContextVar("djutils_kept")
 class ResultOptions(TypedDict, total=False):
     """The options of commands that keep their results."""
 
-    result: Annotated[bool, Option(lambda value: isinstance(value, bool), "True or False")]
+    result: Annotated[bool, FLAG]
     result_ttl: Annotated[float | timedelta, TTL]
 
 

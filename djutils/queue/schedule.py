@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings as django_settings
 
-from .command_options import Option, options_of
+from .command_options import FLAG, Option, options_of
 from .crontab import project_zone
 from .exceptions import InvalidCommand
 from .ids import id_of
@@ -200,7 +200,6 @@ def _is_jitter(value: Any) -> bool:
 
 
 _ZONE = Option(_is_zone, "the name of a time zone, such as 'Europe/Berlin'")
-_FLAG = Option(lambda value: isinstance(value, bool), "True or False")
 _JITTER = Option(_is_jitter, "a number of seconds or a timedelta, from 0 to a day")
 _ARGS = Option(lambda value: isinstance(value, tuple | list), "a tuple of the positional arguments")
 _KWARGS = Option(
@@ -216,7 +215,7 @@ class ScheduleOptions(TypedDict, total=False):
     """What may be said of the schedule of a periodic command, as an option or as an attribute of its class."""
 
     time_zone: Annotated[str, _ZONE]
-    enabled: Annotated[bool, _FLAG]
+    enabled: Annotated[bool, FLAG]
     jitter: Annotated[float | timedelta, _JITTER]
     misfire: Annotated[Misfire, _MISFIRE]
     overlap: Annotated[Overlap, _OVERLAP]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from djutils.queue.backends.redis_lending import MOST_BYTES, microseconds
+from djutils.queue.backends.lanes import microseconds
+from djutils.queue.backends.redis_lending import MOST_BYTES
 from djutils.queue.backends.redis_unique import RedisUnique
 from djutils.queue.message import Envelope
 from djutils.queue.stores.redis_store import RedisStore

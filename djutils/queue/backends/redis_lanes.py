@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from djutils.queue.backends.lanes import microseconds, stored_lane, stored_name
-from djutils.queue.backends.redis_lending import RedisLending
+from djutils.queue.backends.redis_lending import RedisLending, error_bytes
 from djutils.queue.message import Envelope, Lane, Rejection, Retrial
 
 _MOST_AT_ONCE = 200
@@ -36,10 +36,10 @@ class RedisLaning(RedisLending):
     ) -> set[str]:
         fields: Iterator[tuple[object, ...]] = chain(
             (
-                ("retry", id, microseconds(delay), charge, _bytes(error))
+                ("retry", id, microseconds(delay), charge, error_bytes(error))
                 for id, delay, error, charge in retrials
             ),
-            (("reject", id, 0, charge, _bytes(error)) for id, error, charge in rejections),
+            (("reject", id, 0, charge, error_bytes(error)) for id, error, charge in rejections),
         )
         args = [*done, *chain.from_iterable(fields)]
         if not args:
@@ -72,7 +72,3 @@ def fields_of(lane: Lane) -> tuple[object, ...]:
 def _fields(envelope: Envelope, lane: Lane) -> tuple[object, ...]:
     id, data, delay, priority = envelope
     return id, data, microseconds(delay), priority, *fields_of(lane)
-
-
-def _bytes(error: str) -> bytes:
-    return error.encode(errors="backslashreplace")

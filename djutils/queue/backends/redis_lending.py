@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
+from djutils.queue.backends.lanes import microseconds
 from djutils.queue.backends.leased import LeasedQueue
 from djutils.queue.backends.redis_checks import check_rights, check_server
 from djutils.queue.backends.redis_client import RedisClient, RedisSubscription
@@ -127,11 +128,13 @@ class RedisLending(LeasedQueue):
         return self._settle("release", owner, microseconds(delay), *ids) if ids else set()
 
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
-        fields = ((id, microseconds(delay), charge, _bytes(error)) for id, delay, error, charge in retrials)
+        fields = (
+            (id, microseconds(delay), charge, error_bytes(error)) for id, delay, error, charge in retrials
+        )
         return self._settle("retry", owner, *chain.from_iterable(fields))
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
-        fields = ((id, charge, _bytes(error)) for id, error, charge in rejections)
+        fields = ((id, charge, error_bytes(error)) for id, error, charge in rejections)
         return self._settle("reject", owner, *chain.from_iterable(fields))
 
     def remove(self, ids: Collection[str]) -> set[str]:
@@ -186,7 +189,7 @@ class RedisLending(LeasedQueue):
 
     def reap(self, owner: int, beats: int | None = None, running: Crashes | None = None) -> int:
         observed = "" if beats is None else beats
-        reasons = chain.from_iterable((id, _bytes(text)) for id, text in (running or {}).items())
+        reasons = chain.from_iterable((id, error_bytes(text)) for id, text in (running or {}).items())
         return int(self._run("reap", owner, observed, int(running is not None), *reasons))
 
     def sweep(self, seconds: float = 0.05) -> int:
@@ -274,10 +277,6 @@ def _prefix(queue: str) -> str:
     return f"{{djq:{queue.translate(_ESCAPES)}}}:"
 
 
-def microseconds(seconds: float) -> int:
-    return math.ceil(seconds * 1_000_000)
-
-
-def _bytes(error: str) -> bytes:
+def error_bytes(error: str) -> bytes:
     """Return ``error`` encoded; a traceback may contain invalid text, such as file names."""
     return error.encode(errors="backslashreplace")

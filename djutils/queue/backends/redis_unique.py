@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from djutils.queue.backends.lanes import stored_lane
+from djutils.queue.backends.lanes import microseconds, stored_lane
 from djutils.queue.backends.redis_lanes import RedisLaning, fields_of
-from djutils.queue.backends.redis_lending import microseconds
 from djutils.queue.message import Envelope, Lane, Placement, Until
 from djutils.queue.stores.base import stored_key
 

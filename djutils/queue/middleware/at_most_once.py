@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.backends.border import border
 from djutils.queue.command import Command
-from djutils.queue.command_options import Option
+from djutils.queue.command_options import FLAG
 from djutils.queue.current import Lease, begun_once, running
 from djutils.queue.exceptions import BackendError, ConfigurationError, InvalidCommand, OwnerLost, Postpone
 from djutils.queue.keeping import kept_of_begin
@@ -25,7 +25,7 @@ _EXCLUDED = ("atomic", "max_attempts", "backoff", "retry_on")
 class AtMostOnceOptions(TypedDict, total=False):
     """The option of ``AtMostOnce``."""
 
-    at_most_once: Annotated[bool, Option(lambda value: isinstance(value, bool), "True or False")]
+    at_most_once: Annotated[bool, FLAG]
 
 
 class AtMostOnce(Middleware):

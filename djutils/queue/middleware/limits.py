@@ -16,7 +16,7 @@ from djutils.queue.backends.border import border
 from djutils.queue.backends.lanes import WIDEST
 from djutils.queue.call_keys import key_of
 from djutils.queue.command import Command
-from djutils.queue.command_options import TEXT, Option
+from djutils.queue.command_options import FLAG, TEXT, Option, is_integer
 from djutils.queue.current import running
 from djutils.queue.exceptions import BackendError, InvalidCommand, NotItsTurn, Postpone, UnsupportedOption
 from djutils.queue.message import LANE, Lane, Message
@@ -33,11 +33,7 @@ def _is_rate(value: Any) -> bool:
     return isinstance(value, str) and _RATE.fullmatch(value) is not None
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= WIDEST
-
-
-_COUNT = Option(_is_count, f"an integer from 1 to {WIDEST:,}")
+_COUNT = Option(lambda value: is_integer(value, 1, WIDEST), f"an integer from 1 to {WIDEST:,}")
 
 
 class LimitOptions(TypedDict, total=False):
@@ -48,7 +44,7 @@ class LimitOptions(TypedDict, total=False):
         str, Option(_is_rate, "a number of starts and a period: '10/s', '10/m', '10/h' or '10/d'")
     ]
     burst: Annotated[int, _COUNT]
-    ordered: Annotated[bool, Option(lambda value: isinstance(value, bool), "True or False")]
+    ordered: Annotated[bool, FLAG]
     lane: Annotated[str, TEXT]
 
 

@@ -12,7 +12,6 @@ from functools import partial
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F
 
 from djutils.models import LaneState, Now, QueueLaneMessage, QueueMessage, State
 from djutils.queue.backends.subscription import AWAITED
@@ -24,8 +23,7 @@ from .admitting import AdmittingQueue
 from .base import together
 from .lane_rows import AHEAD, Ended, LockedLane
 from .letters import LettersQueue
-from .rows import text
-from .settling import with_fitting_errors
+from .settling import died, failed, with_fitting_errors
 from .sweeping import SweepingQueue
 
 _TIDY_EVERY = 60.0
@@ -54,7 +52,7 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
         outcomes: Outcomes = [*retrials, *rejections]
         if not (done or outcomes):
             return set()
-        ended = with_fitting_errors(partial(self._settle_with, done), owner, outcomes)
+        ended = with_fitting_errors(partial(self._settle_in_lanes, done), owner, outcomes)
         if ended.awaited:
             self._tell_ended(ended.ours - {retrial.id for retrial in retrials})
         with self._database() as connection:
@@ -65,11 +63,8 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
                 self._admit_all(connection, dict.fromkeys(ended.unfilled))
         return ended.ours
 
-    def _settle_with(self, done: Collection[str], owner: int, outcomes: Outcomes) -> Ended:
-        return self._settle_in_lanes(owner, done, outcomes)
-
     @retry_on_deadlock
-    def _settle_in_lanes(self, owner: int, done: Collection[str], outcomes: Outcomes) -> Ended:
+    def _settle_in_lanes(self, done: Collection[str], owner: int, outcomes: Outcomes) -> Ended:
         ids = [*dict.fromkeys([*done, *(outcome.id for outcome in outcomes)])]
         with self._database() as connection:
             sql = self._lanes_sql(connection)
@@ -106,22 +101,13 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
     def _put_aside(self, key: int, outcome: Retrial | Rejection, ordered: bool) -> None:
         rows, entry = self._rows([key]), self._in_lanes([outcome.id])
         if isinstance(outcome, Rejection):
-            rows.update(
-                state=State.DEAD,
-                owner=None,
-                due=None,
-                died=Now(),
-                error=text(outcome.error),
-                attempts=F("attempts") + outcome.charge,
-            )
+            rows.update(**died(outcome))
             entry.update(state=LaneState.DEAD)
             return
-        counter = "attempts" if outcome.charge else "offers"
-        counted = {"error": text(outcome.error), counter: F(counter) + 1}
         if ordered:
-            self._give_back([key], outcome.delay, **counted)
+            self._give_back([key], outcome.delay, **failed(outcome))
             return
-        rows.update(state=State.WAITING, owner=None, due=None, **counted)
+        rows.update(state=State.WAITING, owner=None, due=None, **failed(outcome))
         if outcome.delay > 0:
             entry.update(state=LaneState.LATER, due=Now() + round(outcome.delay * 1000))
         else:

@@ -32,6 +32,18 @@ class Reason(NamedTuple):
 O = TypeVar("O", Retrial, Rejection, Reason, Retrial | Rejection)  # noqa: E741
 
 
+def failed(retrial: Retrial) -> dict[str, Any]:
+    """Return the columns that note the failure of a message that is to be retried."""
+    counter = "attempts" if retrial.charge else "offers"
+    return {"error": text(retrial.error), counter: F(counter) + 1}
+
+
+def died(rejection: Rejection) -> dict[str, Any]:
+    """Return the columns of a message that becomes a dead letter."""
+    gone = {"state": State.DEAD, "owner": None, "due": None, "died": Now()}
+    return {**gone, "error": text(rejection.error), "attempts": F("attempts") + rejection.charge}
+
+
 class SettlingQueue(ConnectedQueue):
     """The methods of a ``LeasedQueue`` that concern owners and their deliveries."""
 
@@ -60,25 +72,17 @@ class SettlingQueue(ConnectedQueue):
     def _retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
         with self._holding(owner, [retrial.id for retrial in retrials]) as held:
             settled = set(held)
-            for id, delay, error, charge in retrials:
-                if id in held:
-                    counter = "attempts" if charge else "offers"
-                    self._give_back([held.pop(id)], delay, error=text(error), **{counter: F(counter) + 1})
+            for retrial in retrials:
+                if retrial.id in held:
+                    self._give_back([held.pop(retrial.id)], retrial.delay, **failed(retrial))
             return settled
 
     @retry_on_deadlock
     def _reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
         with self._holding(owner, [rejection.id for rejection in rejections]) as held:
             settled = set(held)
-            for id, error, charge in rejections:
-                self._rows([held.pop(id, 0)]).update(
-                    state=State.DEAD,
-                    owner=None,
-                    due=None,
-                    died=Now(),
-                    error=text(error),
-                    attempts=F("attempts") + charge,
-                )
+            for rejection in rejections:
+                self._rows([held.pop(rejection.id, 0)]).update(**died(rejection))
             return settled
 
     def remove(self, ids: Collection[str]) -> set[str]:
