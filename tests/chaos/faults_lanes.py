@@ -51,22 +51,24 @@ def moments(path: str, deaths: list[Moment]) -> list[Moment]:
     return sorted(found)
 
 
-def without(pid: int, running: dict[int, int]) -> dict[int, int]:
-    """Return what runs when the process ``pid`` is dead."""
-    return {number: runner for number, runner in running.items() if runner != pid}
-
-
 def widest(history: list[Moment]) -> dict[str, int]:
-    """Return how many ran at once in each lane, at most; what a process that was killed ran ended with it."""
+    """Return how many ran at once in each lane, at most; what a process that was killed ran ended with it.
+
+    A process is about to die from the moment that is noted: what it begins after that does not count.
+    """
     running, widest = defaultdict[str, dict[int, int]](dict), defaultdict[str, int](int)
+    dead = set[int]()
     for _, kind, lane, number, pid in history:
-        if kind == "+":
+        if kind == "death":
+            dead.add(pid)
+            for ran in running.values():
+                for left in [number for number, runner in ran.items() if runner == pid]:
+                    del ran[left]
+        elif pid not in dead and kind == "+":
             running[lane][number] = pid
             widest[lane] = max(widest[lane], len(running[lane]))
-        elif kind == "-":
+        elif pid not in dead:
             running[lane].pop(number, None)
-        else:
-            running = defaultdict(dict, {lane: without(pid, ran) for lane, ran in running.items()})
     return dict(widest)
 
 
@@ -133,4 +135,5 @@ def workers_killed_while_lanes_are_full(field: Field) -> None:
     send(field, after, range(1))
     wait_until(lambda: sum(line[0] == "-" for line in lines(after)) >= len(names), why=field.site.logs)
     wait_until(field.is_done, why=field.site.logs)
+    wait_until(field.remembers_no_lane, why=field.site.logs)
     wait_for_workers(consumer)

@@ -191,6 +191,12 @@ class Field:
             return not (stats.ready or stats.delayed or stats.leased or stats.waiting)
         return False
 
+    def remembers_no_lane(self) -> bool:
+        """Return whether a living consumer has removed every empty lane from Redis; databases are tidied once a minute."""
+        if not isinstance(self.queue, RedisQueue):
+            return True
+        return not self.queue.server.call("EXISTS", f"{{djq:{self.queue.name}}}:lanes:rules")
+
     def knows_only_the_living(self) -> bool:
         """Return whether every owner whose process died has been removed."""
         if not isinstance(self.queue, LeasedQueue):  # it registers no owners

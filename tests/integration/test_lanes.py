@@ -84,14 +84,15 @@ def test_what_waits_in_lanes_is_counted_and_found(site: Site) -> None:
 def test_atomic_commands_keep_to_their_limit(site: Site) -> None:
     if site.queue.transaction_alias is None:
         pytest.skip("the queue is in no database")
+    tenant = site.queue.name
     for number in range(10):
-        limits.note(site.file(), "a", number)
+        limits.note(site.file(), tenant, number)
     consumer = site.consumer(threads=3)
 
     site.wait_until_empty()
 
-    assert site.notes() == [f"a {number}" for number in range(10)]
-    assert most_at_once(site.file()) == {"a": 1}
+    assert site.notes(f"{tenant} ") == [f"{tenant} {number}" for number in range(10)]
+    assert most_at_once(site.file()) == {tenant: 1}
     assert consumer.stop() == 0
 
 

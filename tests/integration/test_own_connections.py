@@ -23,6 +23,8 @@ CONSUMER = {
     MESSAGES: "SELECT, INSERT, UPDATE, DELETE",
     WORKERS: "SELECT, INSERT, UPDATE, DELETE",
     KEYS: "SELECT, INSERT, UPDATE, DELETE",
+    "djutils_queuelane": "SELECT, INSERT, UPDATE, DELETE",
+    "djutils_queuelanemessage": "SELECT, INSERT, UPDATE, DELETE",
 }
 PRODUCER = {
     "postgresql": {MESSAGES: "SELECT, INSERT"},

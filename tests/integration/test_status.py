@@ -141,7 +141,9 @@ def test_all_that_is_known_of_a_queue_is_said_in_json(site: Site, terminal: Term
     (said,) = told["queues"]
 
     assert (told["state"], told["problem"], said["problem"]) == ("not running", None, None)
-    assert {name: said[name] for name in ("name", "ready", "delayed", "leased", "dead", "oldest")} == {
+    assert {
+        name: said[name] for name in ("name", "ready", "delayed", "leased", "dead", "waiting", "oldest")
+    } == {
         "name": queue.name,
         "ready": 2,
         "delayed": 1,
