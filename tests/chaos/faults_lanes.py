@@ -51,6 +51,11 @@ def moments(path: str, deaths: list[Moment]) -> list[Moment]:
     return sorted(found)
 
 
+def without(pid: int, running: dict[int, int]) -> dict[int, int]:
+    """Return what runs when the process ``pid`` is dead."""
+    return {number: runner for number, runner in running.items() if runner != pid}
+
+
 def widest(history: list[Moment]) -> dict[str, int]:
     """Return how many ran at once in each lane, at most; what a process that was killed ran ended with it.
 
@@ -61,9 +66,7 @@ def widest(history: list[Moment]) -> dict[str, int]:
     for _, kind, lane, number, pid in history:
         if kind == "death":
             dead.add(pid)
-            for ran in running.values():
-                for left in [number for number, runner in ran.items() if runner == pid]:
-                    del ran[left]
+            running = defaultdict(dict, {lane: without(pid, ran) for lane, ran in running.items()})
         elif pid not in dead and kind == "+":
             running[lane][number] = pid
             widest[lane] = max(widest[lane], len(running[lane]))
