@@ -14,6 +14,7 @@ from django.urls import get_script_prefix, set_script_prefix
 from .chain import chain_of, every_middleware
 from .codec import decode
 from .command import Command
+from .counters import MOST_TIMED, Ended, Successes
 from .current import Lease, Running, Watchdog, running
 from .exceptions import (
     Cancelled,
@@ -37,7 +38,7 @@ from .signals import (
     command_started,
     command_succeeded,
 )
-from .verdict import Verdict, send_signal
+from .verdict import Verdict, due_of, send_signal
 
 T = TypeVar("T")
 
@@ -62,8 +63,8 @@ def log_success(message: Message, duration: float) -> None:
     logger.info("%s %s succeeded in %.3f s", message.id, message.command, duration)
 
 
-_Success = tuple[Outcome, bool]
-"""The outcome of a run that succeeds, and whether what is kept of it belongs to that."""
+_Success = tuple[Outcome, bool, Successes | None]
+"""The outcome of a run that succeeds, whether what is kept of it belongs to that, and where it is counted."""
 _Runs = dict[type[Command], tuple[Run, _Success]]
 """How commands of each class are run."""
 
@@ -93,8 +94,9 @@ class Executor(Verdict):
         lease: Lease | None = None,
         log_success: Callable[[Message, float], None] = log_success,
         awaited_layers: Sequence[Layer] = (),
+        ended: Ended | None = None,
     ) -> None:
-        super().__init__(lease)
+        super().__init__(lease, ended)
         self._queue_name = queue_name
         self._layers = layers
         self._awaited_layers = awaited_layers
@@ -219,7 +221,7 @@ class Executor(Verdict):
             result = run(command)
         except BaseException as error:  # noqa: BLE001  a SystemExit of the command must not end its worker
             return self._ended_by(error, command_class, message, delivery)
-        return self._succeeded(command_class, message, began, result, success)
+        return self._succeeded(command_class, message, delivery, began, result, success)
 
     async def _attempt_awaited(
         self, command_class: type[Command], message: Message, delivery: Delivery, watchdog: Watchdog | None
@@ -238,30 +240,36 @@ class Executor(Verdict):
                 # A store is asked whether it was cancelled, which would hold up the loop.
                 return await sync_to_async(self._ended_by)(error, command_class, message, delivery)
             return await _aside(self._ended_by, error, command_class, message, delivery)
-        return await _aside(self._succeeded, command_class, message, began, result, success)
+        return await _aside(self._succeeded, command_class, message, delivery, began, result, success)
 
     def _succeeded(
         self,
         command_class: type[Command],
         message: Message,
+        delivery: Delivery,
         began: float,
         result: object,
         success: _Success,
     ) -> Outcome:
         duration = time.perf_counter() - began
+        outcome, keeps, counted = success
+        if counted is not None:
+            counted.times.append(duration)
+            if len(counted.times) < MOST_TIMED:
+                counted.waits.append((due_of(message, delivery), began))
         if logger.isEnabledFor(logging.INFO):
             self._log_success(message, duration)
         if command_succeeded.receivers:
             send_signal(command_succeeded, command_class, message=message, duration=duration, result=result)
-        outcome, keeps = success
         return finished(outcome.action) if keeps else outcome
 
     def _success_of(self, command_class: type[Command], keeps: bool) -> _Success:
+        counted = self._ended.of(command_class.name) if self._ended else None
         if self._lease and command_class.atomic:
-            return SETTLED, False  # what is kept of it as well
+            return SETTLED, False, counted  # what is kept of it as well
         if self._lease and command_class.at_most_once:
-            return SETTLED, keeps
-        return FINISHED if keeps else ACKED, keeps
+            return SETTLED, keeps, counted
+        return FINISHED if keeps else ACKED, keeps, counted
 
     def _run_of(self, command_class: type[Command], runs: _Runs) -> tuple[Run, _Success]:
         """Return how a command of this class is run, which pays only for the options it uses, and remember it in ``runs``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.dispatch import Signal
 
 from .cancelling import cancelled_among
 from .command import Command
+from .counters import End, Ended, Note
 from .current import Lease, begun_once, running
 from .exceptions import (
     BackendError,
@@ -49,8 +51,9 @@ _ONLY_RUN = "%s failed in its only run (at_most_once), and leaves no dead letter
 class Verdict:
     """Decides the outcome, logs it and sends the signal: the part of an ``Executor`` that runs nothing."""
 
-    def __init__(self, lease: Lease | None) -> None:
+    def __init__(self, lease: Lease | None, ended: Ended | None = None) -> None:
         self._lease = lease
+        self._ended = ended
 
     def _ended_by(
         self, error: BaseException, command_class: type[Command], message: Message, delivery: Delivery
@@ -71,6 +74,16 @@ class Verdict:
         # Acks are not told apart once they wait for the next batch.
         action = Action.FINISH if outcome.action is Action.ACK else outcome.action
         return outcome._replace(action=action, lane=lane.name)
+
+    def _count(self, end: End, message: Message) -> None:
+        """Note that ``message`` has not succeeded, with its times if it was run here."""
+        if self._ended is None:
+            return
+        run, note = running.get(), Note(message.command, end)
+        if run and run.message is message:
+            seconds = time.perf_counter() - run.began
+            note = note._replace(seconds=seconds, wait=(due_of(message, run.delivery), run.began))
+        self._ended.others.append(note)
 
     def _was_cancelled(self, command_class: type[Command], message: Message) -> bool:
         run = running.get()
@@ -126,12 +139,14 @@ class Verdict:
             delay = max(_SOONEST, as_delay(told.delay))
         except (TypeError, ValueError) as error:
             return self._fail(command_class, command_class.retry_policy(), message, delivery, error)
+        self._count(End.POSTPONED, message)
         logger.info("%s %s postponed by %.1f s: %s", message.id, message.command, delay, told)
         send_signal(command_postponed, command_class, message=message, exception=told, delay=delay)
         return Outcome(Action.RELEASE, delay=delay)
 
     def _drop(self, command_class: type[Command], message: Message, told: BaseException) -> Outcome:
         reason = str(told) if isinstance(told, QueueException) else describe(told).partition("\n")[0]
+        self._count(End.DROPPED, message)
         logger.info("%s %s dropped: %s", message.id, message.command, reason)
         send_signal(command_dropped, command_class, message=message, exception=told)
         return Outcome(Action.DROP, error=reason)
@@ -156,6 +171,7 @@ class Verdict:
     def _reject(
         self, command_class: type[Command], message: Message, error: BaseException, text: str, charge: int
     ) -> Outcome:
+        self._count(End.DIED, message)
         send_signal(command_died, command_class, message=message, exception=error)
         return Outcome(Action.REJECT, error=text, charge=charge)
 
@@ -178,8 +194,14 @@ class Verdict:
             logger.error(_ONLY_RUN if begun_once.get() else _LAST_RUN, name, attempt, reason, exc_info=told)
             return self._reject(command_class, message, error, text, charge)
         logger.warning("%s retried in %.1f s, attempt %d: %s", name, delay, attempt, reason, exc_info=told)
+        self._count(End.RETRIED, message)
         send_signal(command_retried, command_class, message=message, exception=error, delay=delay)
         return Outcome(Action.RETRY, delay=delay, error=text, charge=charge)
+
+
+def due_of(message: Message, delivery: Delivery) -> float:
+    """Return when ``message`` was due, in seconds since the epoch; 0 if it was run before."""
+    return 0.0 if delivery.attempts or delivery.crashes else message.eta or message.created
 
 
 def _policy_for(error: BaseException, command_class: type[Command]) -> RetryPolicy:

@@ -6,13 +6,18 @@ import mmap
 
 from .board import Board, size_of
 from .switches import new_switches
+from .tally import Tally
 
 
 class Arena:
-    """A board for each worker process that may exist at the same time, and a switch for each queue; all processes see them."""
+    """A board and a tally for each worker process that may exist at the same time, and a switch for each queue.
+
+    All processes see them.
+    """
 
     def __init__(self, processes: int, at_once: int, queues: int = 1) -> None:
         size = size_of(at_once)
         memory = mmap.mmap(-1, processes * size)
         self.boards = [Board(at_once, memory, number * size) for number in range(processes)]
+        self.tallies = [Tally(queues) for _ in range(processes)]
         self.switches = new_switches(queues)

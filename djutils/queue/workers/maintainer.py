@@ -18,6 +18,7 @@ from .arena import Arena
 from .beating import Beating
 from .chore import Chore, Guard, Stores
 from .clock import Clock
+from .counting import Counting
 from .crew import Crew
 from .expiring import Expiring
 from .handback import Handback
@@ -66,6 +67,7 @@ class Maintainer:
         self._crew = crew = Crew(arena)
         stores = Stores(options.queues)
         self._reclaiming = Reclaiming(stores, crew, self._tell)
+        self._counting = Counting(stores, arena.tallies)
         chores: list[Chore] = [
             Pausing(stores, arena.switches),  # first: until it is done nothing begins
             self._reclaiming,
@@ -77,6 +79,7 @@ class Maintainer:
             Expiring(stores),
             Publishing(stores, crew, options),
             Unattended(stores, options),
+            self._counting,
         ]
         if options.periodic:
             chores.append(Ticking(stores))
@@ -98,6 +101,9 @@ class Maintainer:
                 chore.do_if_due()
             while self._beating.deaf:
                 self._tell(self._beating.deaf.popleft())
+        self._counting.hurry()
+        for chore in self._chores:
+            chore.do_if_due()
         return 0
 
     def _keep_beating(self) -> None:

@@ -17,6 +17,7 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.border import nothing
 from djutils.queue.backends.channel import Channel
 from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.counters import Ended
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor, log_success
 from djutils.queue.interrupting import interrupt
@@ -25,6 +26,7 @@ from djutils.queue.middleware.database import database_connections, keep_connect
 from djutils.queue.resuming import giving_way
 from djutils.queue.signals import worker_started, worker_stopping
 
+from .arena import Arena
 from .board import Board
 from .coroutines import Coroutines
 from .inline import Inline, Relief
@@ -58,7 +60,7 @@ class WorkerProcess:
         hooks: Hooks,
         signals: WorkerSignals,
         patient: bool,
-        switches: memoryview,
+        arena: Arena,
     ) -> None:
         self._options = options
         self._owners = worker.owners
@@ -67,7 +69,8 @@ class WorkerProcess:
         self._hooks = hooks
         self._signals = signals
         self._patient = patient
-        self._switches = switches
+        self._switches = arena.switches
+        self._tally = arena.tallies[worker.born.seat]
         self._world = World(signals)
         self._parent = os.getppid()
         self._memory_checked = time.monotonic()
@@ -78,6 +81,7 @@ class WorkerProcess:
         keep_connections()
         keep_caches()
         self._success_lines.begin()
+        self._tally.begin()
         self._board.sit()
         worker_started.send_robust(sender=None, queues=self._options.queues)
         self._pump, self._runner = self._make_pump()
@@ -92,6 +96,7 @@ class WorkerProcess:
             # From here on the process ends by its own decision.
             self._board.leave()
             self._success_lines.write()
+            self._tally.add_up()
             worker_stopping.send_robust(sender=None, queues=self._options.queues)
         return 0
 
@@ -100,7 +105,10 @@ class WorkerProcess:
         names, owners = self._options.queues, self._owners
         self._world.remember()
         log_success = self._success_lines.log
-        executors = [make_executor(name, owners[name], log_success) for name in names]
+        executors = [
+            make_executor(name, owners[name], log_success, ended)
+            for name, ended in zip(names, self._tally.ended, strict=True)
+        ]
 
         def make_channels() -> list[Channel]:
             together = queues.fresh_together(names)
@@ -116,6 +124,7 @@ class WorkerProcess:
         while time.monotonic() < deadline:
             self._act_on(self._signals.heard(_LOOK_EVERY))
             self._success_lines.write()
+            self._tally.add_up()
             self._interrupt_cancelled()
             if deadline == float("inf") and (reason := self._reason_to_hurry()):
                 deadline = time.monotonic() + self._options.grace
@@ -223,7 +232,10 @@ def make_pump(
 
 
 def make_executor(
-    name: str, owner: int, log_success: Callable[[Message, float], None] = log_success
+    name: str,
+    owner: int,
+    log_success: Callable[[Message, float], None] = log_success,
+    ended: Ended | None = None,
 ) -> Executor:
     """Return an executor for messages that the queue ``name`` lends to ``owner``."""
     queue = queues[name]
@@ -234,6 +246,7 @@ def make_executor(
         lease=lease,
         log_success=log_success,
         awaited_layers=(shared_connections,),
+        ended=ended,
     )
 
 

@@ -257,7 +257,7 @@ class Supervisor:
         logging.getLogger().addHandler(worker.last_words)
         # If the very first worker is refused, the configuration is wrong; later it is an outage.
         patient = self._has_come_up
-        process = WorkerProcess(self._options, worker, self._hooks, signals, patient, self._arena.switches)
+        process = WorkerProcess(self._options, worker, self._hooks, signals, patient, self._arena)
 
         def ready() -> None:
             with suppress(BrokenPipeError):  # the supervisor is gone; the process notices that by itself
