@@ -233,6 +233,16 @@ class QueueKey(models.Model):
         return str(self.key)
 
 
+class QueueCommandFigure(QueueKey):
+    """The figures of commands, for their page in the admin and its permission: a store keeps the counters."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = _("command")
+        verbose_name_plural = _("commands")
+
+
 class QueueSchedule(QueueKey):
     """The schedules, for their page in the admin and its permissions: a store keeps what is known of each."""
 

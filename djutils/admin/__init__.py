@@ -1,4 +1,4 @@
-"""The admin's pages of the queue: what waits and runs, the dead letters, and the schedules, on every backend.
+"""The admin's pages of the queue: what waits and runs, the dead letters, the commands, and the schedules, on every backend.
 
 They ask the queue, not its tables. Nothing here unpickles a message; its header is read after the signature was
 verified.
@@ -6,8 +6,9 @@ verified.
 
 from __future__ import annotations
 
+from .figures import QueueCommandFigureAdmin
 from .letters import QueueDeadLetterAdmin
 from .pages import QueueMessageAdmin
 from .schedules import QueueScheduleAdmin
 
-__all__ = ["QueueDeadLetterAdmin", "QueueMessageAdmin", "QueueScheduleAdmin"]
+__all__ = ["QueueCommandFigureAdmin", "QueueDeadLetterAdmin", "QueueMessageAdmin", "QueueScheduleAdmin"]

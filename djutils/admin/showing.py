@@ -88,6 +88,11 @@ def number(count: int) -> str:
     return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
+def breakable(name: str) -> list[str]:
+    """Return the parts of a dotted name between which a line may be broken."""
+    return name.replace(".", ".\0").split("\0")
+
+
 def letters(count: int) -> str:
     """Return a number of dead letters as text."""
     return "1 dead letter" if count == 1 else f"{number(count)} dead letters"
@@ -134,7 +139,7 @@ def _row(one: Found, url: Callable[[str], str], width: int) -> Row:
         short_id=snapshot.id[:width] or "(empty)",
         id=snapshot.id,
         command=command,
-        parts=command.replace(".", ".\0").split("\0"),
+        parts=breakable(command),
         problem=problem,
         state=_LABELS[snapshot.state],
         summary=summary(one),

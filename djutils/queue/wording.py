@@ -10,6 +10,8 @@ from django.utils import timezone
 _FULL_ID = 32
 _SHORTEST = 12
 _WIDEST_REASON = 100
+_UNITS = (("h", 7200.0, 3600.0), ("min", 120.0, 60.0), ("s", 1.0, 1.0), ("ms", 0.0, 0.001))
+"""Names of units, from how many seconds each is used, and how long it is."""
 
 
 def width_of_ids(ids: Collection[str]) -> int:
@@ -41,6 +43,15 @@ def when(moment: datetime) -> str:
 def since(moment: datetime) -> timedelta:
     """Return how long ago ``moment`` was, in whole seconds; 0 if it is in the future."""
     return max(timedelta(0), timedelta(seconds=int((datetime.now(UTC) - moment).total_seconds())))
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as text in two or three digits: ``0.31 ms``, ``25 ms``, ``1.4 s``, ``12 min``; "-" for None."""
+    if seconds is None:
+        return "-"
+    name, length = next((name, length) for name, least, length in _UNITS if seconds >= least)
+    value = seconds / length
+    return f"{value:.0f} {name}" if value >= 9.95 else f"{value:.2g} {name}"
 
 
 def until(moment: datetime) -> str:
