@@ -26,7 +26,7 @@ _TALL = 100.0
 _SHORTEST = 4.0
 
 
-class Bar(NamedTuple):
+class ChartBar(NamedTuple):
     """A period in a chart: its bar, and the part of it that failed. All numbers are in the units of the drawing."""
 
     x: int
@@ -39,7 +39,7 @@ class Bar(NamedTuple):
 class Chart(NamedTuple):
     """Runs by period."""
 
-    bars: Sequence[Bar]
+    bars: Sequence[ChartBar]
     width: int
     label: str
     """What it shows, in words."""
@@ -152,11 +152,11 @@ def chart(periods: Sequence[Figures], span: Span) -> Chart:
     return Chart(bars, len(periods), label)
 
 
-def _bar(number: int, one: Figures, most: int) -> Bar:
+def _bar(number: int, one: Figures, most: int) -> ChartBar:
     height = max(_SHORTEST, _TALL * one.runs / most)
     failed = max(_SHORTEST, height * one.failed / one.runs) if one.failed else 0.0
     texts = (f"{value:.1f}" for value in (_TALL - height, height, _TALL - failed, failed))
-    return Bar(number, *texts)
+    return ChartBar(number, *texts)
 
 
 def _chart_of(queue: BaseQueue, found: Sequence[CommandFigures] | None, span: Span) -> QueueChart:

@@ -79,7 +79,7 @@ class Note(NamedTuple):
     wait: Wait = (0.0, 0.0)
 
 
-class Ended:
+class EndedRuns:
     """What has ended on one queue since it was last added up. Threads that run commands only append."""
 
     def __init__(self) -> None:

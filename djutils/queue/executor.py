@@ -14,7 +14,7 @@ from django.urls import get_script_prefix, set_script_prefix
 from .chain import chain_of, every_middleware
 from .codec import decode
 from .command import Command
-from .counters import MOST_TIMED, Ended, Successes
+from .counters import MOST_TIMED, EndedRuns, Successes
 from .current import Lease, Running, Watchdog, running
 from .exceptions import (
     Cancelled,
@@ -94,7 +94,7 @@ class Executor(Verdict):
         lease: Lease | None = None,
         log_success: Callable[[Message, float], None] = log_success,
         awaited_layers: Sequence[Layer] = (),
-        ended: Ended | None = None,
+        ended: EndedRuns | None = None,
     ) -> None:
         super().__init__(lease, ended)
         self._queue_name = queue_name

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 
 from .cancelling import cancelled_among
 from .command import Command
-from .counters import End, Ended, Note
+from .counters import End, EndedRuns, Note
 from .current import Lease, begun_once, running
 from .exceptions import (
     BackendError,
@@ -51,7 +51,7 @@ _ONLY_RUN = "%s failed in its only run (at_most_once), and leaves no dead letter
 class Verdict:
     """Decides the outcome, logs it and sends the signal: the part of an ``Executor`` that runs nothing."""
 
-    def __init__(self, lease: Lease | None, ended: Ended | None = None) -> None:
+    def __init__(self, lease: Lease | None, ended: EndedRuns | None = None) -> None:
         self._lease = lease
         self._ended = ended
 

@@ -94,4 +94,4 @@ def test_a_store_that_is_away_is_said_and_shows_no_number(site: Site) -> None:
     ):
         html = page(client, FIGURES)
     assert "cannot be asked" in html
-    assert "<svg" not in html.partition('id="content-main"')[2]
+    assert '<svg class="runs"' not in html.partition('id="content-main"')[2]

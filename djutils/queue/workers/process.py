@@ -17,7 +17,7 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.border import nothing
 from djutils.queue.backends.channel import Channel
 from djutils.queue.backends.leased import LeasedQueue
-from djutils.queue.counters import Ended
+from djutils.queue.counters import EndedRuns
 from djutils.queue.current import Lease
 from djutils.queue.executor import Executor, log_success
 from djutils.queue.interrupting import interrupt
@@ -235,7 +235,7 @@ def make_executor(
     name: str,
     owner: int,
     log_success: Callable[[Message, float], None] = log_success,
-    ended: Ended | None = None,
+    ended: EndedRuns | None = None,
 ) -> Executor:
     """Return an executor for messages that the queue ``name`` lends to ``owner``."""
     queue = queues[name]

@@ -22,7 +22,7 @@ from djutils.queue.counters import (
     WAITS,
     WIDTH,
     End,
-    Ended,
+    EndedRuns,
     Note,
     Numbers,
     Successes,
@@ -62,7 +62,7 @@ class Tally:
     def __init__(self, queues: int) -> None:
         self._rows = _ROWS + queues
         self._memory = mmap.mmap(-1, self._rows * _ROW)
-        self.ended = [Ended() for _ in range(queues)]
+        self.ended = [EndedRuns() for _ in range(queues)]
         """What has ended and is not added up yet, by the number of the queue."""
         self._own: dict[tuple[int, str], tuple[int, Numbers]] = {}
         """The place and the numbers of each row, in the worker process."""
@@ -78,16 +78,8 @@ class Tally:
             # The clock of the system, from that of the performance counter.
             offset = time.time() - time.perf_counter()
             for queue, ended in enumerate(self.ended):
-                for command, successes in list(ended.successes.items()):
-                    if successes.times:
-                        place, numbers = self._row_of(queue, command)
-                        _add_successes(numbers, successes, offset)
-                        self._write(place, numbers)
-                while ended.others:
-                    note = ended.others.popleft()
-                    place, numbers = self._row_of(queue, note.command)
-                    _add_other(numbers, note, offset)
-                    self._write(place, numbers)
+                self._add_successes(queue, ended, offset)
+                self._add_others(queue, ended, offset)
 
     def rows(self) -> Iterator[CountedRow]:
         """Yield the rows that are in use."""
@@ -105,6 +97,20 @@ class Tally:
         """Note that the store has been told of what ``row`` counts; called by the maintainer."""
         at = row.place * _ROW + _NAME.size + _NUMBERS.size
         _NUMBERS.pack_into(self._memory, at, *row.counted)
+
+    def _add_successes(self, queue: int, ended: EndedRuns, offset: float) -> None:
+        for command, successes in list(ended.successes.items()):
+            if successes.times:
+                place, numbers = self._row_of(queue, command)
+                _add_successes(numbers, successes, offset)
+                self._write(place, numbers)
+
+    def _add_others(self, queue: int, ended: EndedRuns, offset: float) -> None:
+        while ended.others:
+            note = ended.others.popleft()
+            place, numbers = self._row_of(queue, note.command)
+            _add_other(numbers, note, offset)
+            self._write(place, numbers)
 
     def _write(self, place: int, numbers: Numbers) -> None:
         _NUMBERS.pack_into(self._memory, place * _ROW + _NAME.size, *numbers)
