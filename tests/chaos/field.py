@@ -213,5 +213,6 @@ class Field:
         if isinstance(self.queue, RedisQueue):
             kept = _KEPT_IN_REDIS | (_KEPT_FOR_THE_DEAD if self.queue.stats().dead else set())
             keys = self.queue.server.call("KEYS", f"*{{djq:{self.queue.name}}}*")
-            found += [f"key {key}" for key in map(bytes.decode, keys) if key.rpartition(":")[2] not in kept]
+            lasting = [key for key in map(bytes.decode, keys) if ":store:counters:" not in key]
+            found += [f"key {key}" for key in lasting if key.rpartition(":")[2] not in kept]
         return found
