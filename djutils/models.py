@@ -243,6 +243,16 @@ class QueueCommandFigure(QueueKey):
         verbose_name_plural = _("commands")
 
 
+class QueueConsumer(QueueWorker):
+    """The worker processes of all consumers, for their page in the admin and its permission."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = _("consumer")
+        verbose_name_plural = _("consumers")
+
+
 class QueueSchedule(QueueKey):
     """The schedules, for their page in the admin and its permissions: a store keeps what is known of each."""
 

@@ -18,4 +18,17 @@ class Migration(migrations.Migration):
             },
             bases=("djutils.queuekey",),
         ),
+        migrations.CreateModel(
+            name="QueueConsumer",
+            fields=[],
+            options={
+                "verbose_name": "consumer",
+                "verbose_name_plural": "consumers",
+                "default_permissions": ("view",),
+                "proxy": True,
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("djutils.queueworker",),
+        ),
     ]

@@ -45,6 +45,11 @@ def since(moment: datetime) -> timedelta:
     return max(timedelta(0), timedelta(seconds=int((datetime.now(UTC) - moment).total_seconds())))
 
 
+def seconds_since(moment: datetime) -> float:
+    """Return how many seconds ago ``moment`` was; 0 if it is in the future."""
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds())
+
+
 def duration(seconds: float | None) -> str:
     """Return a duration as text in two or three digits: ``0.31 ms``, ``25 ms``, ``1.4 s``, ``12 min``; "-" for None."""
     if seconds is None:

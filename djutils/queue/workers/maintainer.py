@@ -24,6 +24,7 @@ from .expiring import Expiring
 from .handback import Handback
 from .options import ConsumerOptions
 from .pausing import Pausing
+from .presenting import Presenting
 from .publishing import Publishing
 from .reclaiming import Reclaiming
 from .retention import Retention
@@ -78,6 +79,7 @@ class Maintainer:
             Retention(stores),
             Expiring(stores),
             Publishing(stores, crew, options),
+            Presenting(stores, crew, options),
             Unattended(stores, options),
             self._counting,
         ]
