@@ -29,7 +29,7 @@ MOST = 10_000
 SECONDS = 4.0
 _LONGEST = 200
 _MOST_OTHERS = 20
-_TURN: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
+_TURN: tuple[StateName, ...] = ("leased", "ready", "waiting", "delayed", "dead")
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -270,7 +270,7 @@ def _parts(
         if state == "dead" and state in states:
             yield [(queue, state) for queue in chosen]
         elif state in states:
-            yield from ([(queue, state)] for queue in chosen if queue.supports_peek)
+            yield from ([(queue, state)] for queue in chosen if state in queue.states)
 
 
 def _guarded(walk: Walk, problems: list[str]) -> Iterator[Found]:

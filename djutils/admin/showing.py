@@ -19,7 +19,13 @@ from .asking import Filter, Told
 
 _MINUTE = timedelta(minutes=1)
 _WIDEST_REASON = 300
-_LABELS = {"ready": "ready", "delayed": "delayed", "leased": "running", "dead": "dead"}
+_LABELS = {
+    "ready": "ready",
+    "delayed": "delayed",
+    "leased": "running",
+    "dead": "dead",
+    "waiting": "in a lane",
+}
 
 
 class Moment(NamedTuple):
@@ -167,7 +173,7 @@ def _queue_row(told: Told, wanted: Filter, url: Callable[[str, str], str]) -> Qu
     numbers = [
         Number(
             text="unknown" if count is None else number(count),
-            url=url(told.queue, state) if count and state != "waiting" else "",
+            url=url(told.queue, state) if count else "",
             is_known=count is not None,
             is_bad=state == "dead" and bool(count),
         )

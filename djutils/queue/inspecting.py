@@ -98,6 +98,7 @@ class Walk:
         after: str = "",
         at_once: int = _AT_ONCE,
         data: bool = True,
+        lane: str | None = None,
     ) -> None:
         self.queue = queue
         self.place = after
@@ -113,6 +114,8 @@ class Walk:
             "count": _AT_ONCE if any(sought) else min(at_once, _AT_ONCE),
             "data": data or bool(sought.command),
         }
+        if lane is not None:
+            self._options["lane"] = lane
 
     def __iter__(self) -> Iterator[Found]:
         placeless: set[str] = set()
@@ -184,14 +187,22 @@ def summary(found: Found) -> str:
         case "ready":
             text = "waiting"
         case "delayed":
-            lane = found.message.lane if found.message else None
-            held_back = f" in the lane {plain(lane.name)}, until there is room" if lane else ", not yet due"
-            text = "waiting" + (f", due at {when(one.due)} ({until(one.due)})" if one.due else held_back)
+            text = "waiting" + (
+                f", due at {when(one.due)} ({until(one.due)})" if one.due else ", not yet due"
+            )
+        case "waiting":
+            text = f"waiting in the lane {plain(lane_of(found))}, until there is room"
         case "leased":
             text = f"running since an unknown moment, or about to run: lent to worker process {_owner(found)}"
         case "dead":
             text = "dead" + (f" since {when(one.died)}" if one.died else "")
     return f"{text}{_history(one)}"
+
+
+def lane_of(found: Found) -> str:
+    """Return the name of the lane in which the message waits, now or when it is due; empty if it does not."""
+    lane = found.message.lane if found.message else None
+    return lane.name if lane and found.snapshot.lane else found.snapshot.lane
 
 
 def fields(found: Found) -> list[tuple[str, str]]:
@@ -203,6 +214,8 @@ def fields(found: Found) -> list[tuple[str, str]]:
     named.append(("enqueued", f"{when(sent)} ({since(sent)} ago)" if sent else "unknown"))
     if one.due:
         named.append(("due", f"{when(one.due)} ({until(one.due)})"))
+    if lane := lane_of(found):
+        named.append(("lane", plain(lane)))
     if one.died:
         named.append(("died", f"{when(one.died)} ({since(one.died)} ago)"))
     if message and message.eta:
@@ -227,7 +240,7 @@ def as_json(found: Found) -> dict[str, Any]:
         "enqueued_at": _iso(sent),
         "eta": _iso(eta),
         "due_at": _iso(one.due),
-        "lane": message.lane.name if message and message.lane else None,
+        "lane": message.lane.name if message and message.lane else one.lane or None,
         "died_at": _iso(one.died),
         "running_since": None,
         "owner": f"{one.owner:x}" if one.owner is not None else None,

@@ -31,10 +31,11 @@ from .schedule import (
 from .schedule_records import Remembered
 
 _YEAR = 366 * 24 * 60
-_WAITING = {"ready", "delayed"}
+_WAITING = {"ready", "delayed", "waiting"}
 _IN_QUEUE: dict[StateName, ResultStatus] = {
     "ready": ResultStatus.READY,
     "delayed": ResultStatus.READY,
+    "waiting": ResultStatus.READY,
     "leased": ResultStatus.RUNNING,
     "dead": ResultStatus.FAILED,
 }

@@ -174,7 +174,7 @@ class DeadLetter(NamedTuple):
         return self.error.partition("\n")[0]
 
 
-StateName = Literal["ready", "delayed", "leased", "dead"]
+StateName = Literal["ready", "delayed", "leased", "dead", "waiting"]
 """The state of a message that is in a queue; the fields of ``Stats`` have the same names."""
 
 
@@ -202,11 +202,32 @@ class Snapshot(NamedTuple):
     """What went wrong last time, as in ``DeadLetter``."""
     owner: int | None = None
     """If it is leased: the worker process it is lent to. Since when is not recorded."""
+    lane: str = ""
+    """If it waits in a lane, now or when it is due: the lane, as in ``LaneSnapshot.name``."""
 
     @property
     def sent(self) -> datetime | None:
         """When it was sent, according to its id; None if djutils did not make the id."""
         return moment_of(self.id)
+
+
+class LaneSnapshot(NamedTuple):
+    """A lane at one moment: what waits in it, and what holds its places."""
+
+    name: str
+    """The name under which it is kept: that of the ``Lane``, or ``#`` and its SHA-256 if that is long or not plain ASCII."""
+    width: int
+    pace: float
+    """Seconds from one start to the next, on average; 0: no limit."""
+    burst: int
+    waiting: int
+    """How many messages wait in it, counted up to 10,000."""
+    admitted: int
+    """How many messages hold a place of it, ready, delayed or leased, counted up to 10,000."""
+    holders: tuple[str, ...] = ()
+    """The ids of the first ten of these."""
+    opens: datetime | None = None
+    """When its pace admits the next one; None: now, if a place is free."""
 
 
 class Stats(NamedTuple):

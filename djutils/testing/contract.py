@@ -17,6 +17,7 @@ from __future__ import annotations
 from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_finishing import Finishing
 from djutils.testing.contract_lane_keys import LaneKeys
+from djutils.testing.contract_lane_looking import LaneLooking
 from djutils.testing.contract_lane_outcomes import LaneOutcomes
 from djutils.testing.contract_lanes import Laning, Pacing
 from djutils.testing.contract_leases import Lending
@@ -48,5 +49,5 @@ class LeasedQueueContract(
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""
 
 
-class LaneContract(Laning, LaneOutcomes, LaneKeys, Pacing):
+class LaneContract(Laning, LaneOutcomes, LaneKeys, LaneLooking, Pacing):
     """For a ``LeasedQueue`` that has lanes, beside ``LeasedQueueContract``."""

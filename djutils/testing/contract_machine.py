@@ -39,7 +39,6 @@ from djutils.queue.exceptions import OwnerLost
 from djutils.queue.ids import new_id
 from djutils.queue.message import DeadLetter, Envelope, Rejection, Retrial, Snapshot
 from djutils.testing.contract_fixtures import keeps_keys
-from djutils.testing.contract_looking import STATES
 from djutils.testing.contract_model import Held, Model
 from djutils.testing.contract_queue import until
 
@@ -299,7 +298,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(self.queue) == stats.ready + stats.delayed
         assert self.queue.owners() == self.model.beats
         if self.queue.supports_peek:
-            pages = (self.queue.peek(state, count=10_000, data=True) for state in STATES)
+            pages = (self.queue.peek(state, count=10_000, data=True) for state in self.queue.states)
             seen = [one for page in pages for one in page]
             for one in seen:
                 self.meet(one.id, one.data or b"")

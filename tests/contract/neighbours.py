@@ -15,9 +15,8 @@ from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Rejection, Retrial, StateName
 from djutils.testing.contract import LeasedQueueContract
+from tests.contract.lane_costs import EACH, LaneCosts
 
-EACH = 100_000
-"""Messages of another queue in each state, and keys."""
 MOST = EACH // 5
 """How much a call may read: rows and index entries, or steps of SQLite's virtual machine."""
 QUEUES = 5
@@ -27,19 +26,11 @@ STRANGER = 7
 """The owner of what is lent in the first one; the others follow."""
 
 
-class NeighbourContract(LeasedQueueContract):
+class NeighbourContract(LaneCosts, LeasedQueueContract):
     """For a queue in the database ``alias``."""
 
-    alias: str
-    NUMBERS: str
-    """A subquery for the numbers ``n`` from 1 to ``EACH``."""
-    ANALYZE: str
     FORGET: tuple[str, ...] = ()
     """Statements that make the server believe the indexes were empty."""
-
-    def work(self, queue: DatabaseQueue) -> int:
-        """Return how much the database has read so far for ``queue``."""
-        raise NotImplementedError
 
     @pytest.fixture
     def neighbours(self, server: None) -> Iterator[None]:
@@ -193,8 +184,11 @@ class NeighbourContract(LeasedQueueContract):
 
 
 def turn_pages(queue: DatabaseQueue) -> None:
-    """Look at two pages of each state, from either end; the second one is not full."""
+    """Look at two pages of each state, from either end; the second one is not full. Nothing waits in lanes here."""
     for state in get_args(StateName):
+        if state == "waiting":
+            assert queue.peek(state) == queue.lanes() == []
+            continue
         for newest in (False, True):
             first = queue.peek(state, newest=newest, count=1)
             queue.peek(state, newest=newest, after=first[0].place, count=100)

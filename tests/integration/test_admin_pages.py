@@ -34,6 +34,7 @@ from tests.admins import (
     signed_in,
     words,
 )
+from tests.project.app import limits
 from tests.sites import Site
 
 MEMORY = "djutils.queue.backends.memory.MemoryQueue"
@@ -123,6 +124,22 @@ def test_every_state_is_listed_with_due_or_age(admin: Client, site: Site) -> Non
         assert f"{NOTE} {state}" in said
     assert re.search(r"delayed due in (1|2)\xa0?\s?hours?", said)
     assert lent in ids_listed(page(admin, MESSAGES, state="leased"))
+
+
+def test_what_waits_in_lanes_is_counted_listed_and_shown(admin: Client, site: Site) -> None:
+    first, *others = [limits.tell(site.file(), "a", number).id for number in range(4)]
+
+    html = page(admin, MESSAGES)
+
+    assert f"?queue={site.queue.name}&amp;state=waiting" in html
+    assert ">waiting in a lane</option>" in html
+    assert ids_listed(html) == [first, *others[::-1]]
+    listed = page(admin, MESSAGES, state="waiting", order="oldest", queue=site.queue.name)
+    assert ids_listed(listed) == others
+    assert "in a lane" in words(listed)
+    assert re.search(r'title="waiting in the lane [^"]+, until there is room"', listed)
+    (url,) = set(re.findall(rf'href="([^"]+/change/)" title="{others[0]}"', listed))
+    assert "waiting in the lane" in words(admin.get(url).content.decode())
 
 
 def test_pages_show_each_dead_letter_once_either_way(admin: Client, site: Site) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections import Counter, defaultdict
+from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from djutils.queue.backends.base import counts_of
 from djutils.queue.cancelling import Cancellation
@@ -28,6 +30,13 @@ def most_at_once(path: str) -> dict[str, int]:
         running[tenant] += 1 if sign == "+" else -1
         most[tenant] = max(most[tenant], running[tenant])
     return dict(most)
+
+
+def printed(*words: str, **options: Any) -> str:
+    """Return what a management command prints."""
+    out = io.StringIO()
+    call_command(*words, stdout=out, **options)
+    return out.getvalue()
 
 
 def ended(path: str) -> Counter[str]:
@@ -74,11 +83,72 @@ def test_what_waits_in_lanes_is_counted_and_found(site: Site) -> None:
 
     assert counts_of(site.queue) == {"ready": 1, "delayed": 0, "leased": 0, "dead": 0, "waiting": 2}
     assert [call.args[2] for call in enqueued(site.queue)] == [0, 1, 2]
-    out = io.StringIO()
-    call_command("queue_messages", "show", calls[2].id, queue=site.queue.name, stdout=out)
-    assert "waiting in the lane" in out.getvalue()
-    call_command("queue_messages", "list", queue=site.queue.name, stdout=out)
-    assert "2 more wait in lanes" in out.getvalue()
+    name = site.queue.name
+    assert "waiting in the lane" in printed("queue_messages", "show", calls[2].id, queue=name)
+    listed = printed("queue_messages", "list", queue=name)
+    assert [line.split()[1] for line in listed.splitlines()[1:4]] == ["ready", "waiting", "waiting"]
+    assert "2 more wait in lanes; queue_lanes shows these." in listed
+
+
+def test_what_waits_in_lanes_is_listed_with_its_lane_and_in_one_lane_alone(site: Site) -> None:
+    calls = [limits.tell(site.file(), tenant, number) for tenant in "ab" for number in range(3)]
+    name = site.queue.name
+
+    listed = json.loads(printed("queue_messages", "list", state="waiting", queue=name, format="json"))
+
+    lane_a, lane_b = sorted({one["lane"] for one in listed["messages"]})
+    assert [(one["id"], one["state"], one["lane"]) for one in listed["messages"]] == [
+        (call.id, "waiting", lane)
+        for call, lane in zip(calls[1:3] + calls[4:], [lane_a] * 2 + [lane_b] * 2, strict=True)
+    ]
+    header, *lines = printed("queue_messages", "list", lane=lane_b, queue=name).splitlines()
+    assert "LANE" in header
+    assert [line.split()[:3] for line in lines[:-1]] == [
+        [line.split()[0], "waiting", limits.tell.command_class.__module__ + ".tell"] for line in lines[:-1]
+    ]
+    assert [
+        call.id.startswith(line.split()[0]) for call, line in zip(calls[4:], lines[:-1], strict=True)
+    ] == [True] * 2
+    first = printed("queue_messages", "list", state="waiting", queue=name, count=1)
+    assert "there may be more" in first
+
+    assert calls[1].cancel() is Cancellation.REMOVED
+    assert calls[1].id not in printed("queue_messages", "list", state="waiting", queue=name)
+
+
+def test_lanes_are_shown_with_what_waits_and_what_holds_their_places(site: Site) -> None:
+    calls = [limits.visit(site.file(), "many", number) for number in range(5)]
+    limits.visit(site.file(), "few", 0)
+    [limits.call(site.file(), number) for number in range(3)]
+    name = site.queue.name
+
+    told = json.loads(printed("queue_lanes", queue=name, format="json"))
+
+    many, paced, few = told["lanes"]
+    assert told["more"] is False
+    assert (many["waiting"], many["admitted"], many["width"]) == (3, 2, 2)
+    assert many["holders"] == [call.id for call in calls[:2]]
+    assert (paced["pace"], paced["burst"], paced["queue"]) == (0.1, 1, name)
+    assert (few["waiting"], few["admitted"], few["pace"], few["opens_at"]) == (0, 1, None, None)
+    header, first, *_ = printed("queue_lanes", queue=name).splitlines()
+    assert header.split()[:3] == ["LANE", "WAITING", "ADMITTED"]
+    assert first.split()[1:5] == ["3", "2", "of", "2"]
+    assert f"{calls[0].id} and 1 more" in first
+    assert "... and 2 more; --count shows more." in printed("queue_lanes", queue=name, count=1)
+
+
+def test_where_nothing_waits_no_lane_is_shown(site: Site) -> None:
+    assert printed("queue_lanes", queue=site.queue.name) == "Nothing waits or runs in a lane.\n"
+    assert "No such message." in printed("queue_messages", "list", state="waiting", queue=site.queue.name)
+
+
+def test_questions_about_lanes_that_make_no_sense_are_refused(site: Site) -> None:
+    with pytest.raises(CommandError, match="--lane: lists what waits in a lane"):
+        printed("queue_messages", "list", lane="a", state="ready")
+    with pytest.raises(CommandError, match="show: takes no --lane"):
+        printed("queue_messages", "show", "ab", lane="a")
+    with pytest.raises(CommandError, match="--count: must be at least 1"):
+        printed("queue_lanes", count=0)
 
 
 def test_atomic_commands_keep_to_their_limit(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
@@ -24,6 +24,7 @@ from djutils.queue.inspecting import (
     cannot_know,
     fields,
     known_queues,
+    lane_of,
     read,
     with_owners,
 )
@@ -33,7 +34,7 @@ from djutils.queue.wording import first_line, plain, when, width_of_ids
 
 STATES: tuple[StateName, ...] = get_args(StateName)
 _ID = re.compile(r"[\w-]{1,32}")
-_IN_LIST: tuple[StateName, ...] = ("leased", "ready", "delayed", "dead")
+_IN_LIST: tuple[StateName, ...] = ("leased", "ready", "waiting", "delayed", "dead")
 _MOST = 100_000
 """How many messages of a state to search for a command."""
 
@@ -49,6 +50,7 @@ class Command(TakesIds):
         add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous prefix of it")
         add("-q", "--queue", help="the queue (the default queue, and those that the project's commands name)")
         add("--state", choices=STATES, help="list only messages in this state")
+        add("--lane", metavar="NAME", help="list only what waits in this lane; queue_lanes shows their names")
         add(
             "--command",
             metavar="NAME",
@@ -101,18 +103,21 @@ class Command(TakesIds):
     # Several messages
 
     def _list(self, chosen: Sequence[BaseQueue], options: dict[str, Any]) -> None:
-        states: Sequence[StateName] = [options["state"]] if options["state"] else _IN_LIST
-        blind = [queue for queue in chosen if not queue.supports_peek]
-        if blind and options["state"] not in (None, "dead"):
-            _refuse(blind[0])
+        lane = options["lane"]
+        wanted_state: StateName | None = options["state"] if lane is None else "waiting"
+        states: Sequence[StateName] = [wanted_state] if wanted_state else _IN_LIST
+        if wanted_state:
+            _refuse_unseen(chosen, wanted_state)
         sought = Sought(command=options["command"] or "")
         found: list[Found] = []
         cut = False
         for queue in chosen:
-            for state in states if queue.supports_peek else ("dead",):
+            for state in states:
+                if state not in queue.states:
+                    continue
                 wanted = options["count"] - len(found)
                 newest = options["newest"]
-                walk = Walk(queue, state, sought, Budget(_MOST), newest=newest, at_once=wanted + 1)
+                walk = Walk(queue, state, sought, Budget(_MOST), newest=newest, at_once=wanted + 1, lane=lane)
                 found += islice(walk, wanted + 1)
                 cut = cut or walk.gave_up or len(found) > options["count"]
                 found = found[: options["count"]]
@@ -135,12 +140,14 @@ class Command(TakesIds):
             return
         width = width_of_ids([one.snapshot.id for one in found])
         rows: list[tuple[str, ...]] = [
-            ("ID", "STATE", "QUEUE", "COMMAND", "ENQUEUED", "DUE", "RUNS", "LAST ERROR")
+            ("ID", "STATE", "QUEUE", "COMMAND", "LANE", "ENQUEUED", "DUE", "RUNS", "LAST ERROR")
         ]
         rows += [_row(one, width) for one in found]
-        if not with_queue:
-            rows = [(*row[:2], *row[3:]) for row in rows]
-        self.write_table(rows)
+        # Columns in which there would be nothing to see.
+        left_out = {2} if not with_queue else set()
+        if not any(lane_of(one) for one in found):
+            left_out.add(4)
+        self.write_table([[cell for at, cell in enumerate(row) if at not in left_out] for row in rows])
 
 
 def _refuse_nonsense(options: dict[str, Any]) -> None:
@@ -153,17 +160,24 @@ def _refuse_nonsense(options: dict[str, Any]) -> None:
         raise CommandError(
             f"show: '{plain(bad[0])}' is neither an id nor the prefix of one; list shows the ids."
         )
-    for name in ("state", "command", "newest"):
+    for name in ("state", "lane", "command", "newest"):
         if action == "show" and options[name]:
             raise CommandError(f"show: takes no --{name}; list does.")
+    if options["lane"] is not None and options["state"] not in (None, "waiting"):
+        raise CommandError("--lane: lists what waits in a lane, which is --state waiting.")
     if options["count"] < 1:
         raise CommandError("--count: must be at least 1.")
 
 
-def _refuse(queue: BaseQueue) -> NoReturn:
-    raise CommandError(
-        f"{type(queue).__name__} cannot show waiting or running messages: it can only take them. --state dead works."
-    )
+def _refuse_unseen(chosen: Sequence[BaseQueue], state: StateName) -> None:
+    for queue in chosen:
+        if state in queue.states or (
+            state == "waiting" and queue.supports_peek
+        ):  # without lanes nothing waits in one
+            continue
+        raise CommandError(
+            f"{type(queue).__name__} cannot show waiting or running messages: it can only take them. --state dead works."
+        )
 
 
 def _find(chosen: Sequence[BaseQueue], prefix: str) -> Found | None:
@@ -193,6 +207,7 @@ def _row(one: Found, width: int) -> tuple[str, ...]:
         snapshot.state,
         one.queue.name,
         plain(one.command),
+        plain(lane_of(one)),
         when(sent) if sent else "?",
         when(snapshot.due) if snapshot.due else "",
         str(snapshot.attempts + snapshot.crashes),
@@ -214,5 +229,5 @@ def _totals(queue: BaseQueue) -> str:
     counts = counts_of(queue)
     in_lanes = counts.pop("waiting")
     told = ", ".join(f"{'unknown' if n is None else n} {state}" for state, n in counts.items())
-    more = f" {in_lanes} more wait in lanes, and are not listed; 'show ID' finds each." if in_lanes else ""
+    more = f" {in_lanes} more wait in lanes; queue_lanes shows these." if in_lanes else ""
     return f"The queue '{queue.name}': {told}.{more}"

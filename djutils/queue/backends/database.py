@@ -18,8 +18,7 @@ from djutils.queue.stores.database_store import DatabaseStore
 
 from .database_sql.claims import Claim, Finished, Heard
 from .database_sql.errors import translated_errors
-from .database_sql.laning import LaningQueue
-from .database_sql.looking import LookingQueue
+from .database_sql.lane_looking import LaneLookingQueue
 from .database_sql.rows import by_key
 from .database_sql.unique import UniqueQueue
 from .subscription import Subscription, note_awaited
@@ -30,7 +29,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 """About how many bytes of messages to lend at once; at least one message is lent."""
 
 
-class DatabaseQueue(LaningQueue, LookingQueue, UniqueQueue):
+class DatabaseQueue(LaneLookingQueue, UniqueQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
     ``connection`` is a database alias; if empty, the routers decide. Sending is an INSERT in the

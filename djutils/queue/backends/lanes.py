@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Collection, Sequence
 
 from djutils.queue.exceptions import UnsupportedOption
-from djutils.queue.message import Envelope, Lane, Rejection, Retrial
+from djutils.queue.message import Envelope, Lane, LaneSnapshot, Rejection, Retrial
 
 HORIZON = 1.0
 """Seconds: how long before its turn a message of a lane with a pace is admitted."""
 WIDEST = 1_000_000
+MOST_COUNTED = 10_000
+"""Most messages of one lane to count."""
+MOST_HOLDERS = 10
 _LONGEST_NAME = 120
 _LONGEST_PACE = 366 * 24 * 3600.0
 _SHORTEST_PACE = 1e-6
+_STORED = re.compile(r"#[0-9a-f]{64}")
 
 
 class Lanes:
@@ -80,6 +85,15 @@ class Lanes:
         """
         return 0
 
+    def lanes(self, *, after: str = "", count: int = 100) -> list[LaneSnapshot]:
+        """Return up to ``count`` lanes in which messages wait or are admitted; an empty list is the end.
+
+        In the order of the store, by name. For the next page, pass the ``name`` of the last one as ``after``. A page costs a few
+        looks at an index for each of its lanes, however many lanes and messages there are. Nothing is taken or changed.
+        Without lanes the list is empty.
+        """
+        return []
+
 
 def stored_lane(lane: Lane) -> Lane:
     """Return ``lane`` with the name under which a backend keeps it; raise ``UnsupportedOption`` for a rule that cannot be kept."""
@@ -116,6 +130,11 @@ def stored_name(name: str) -> str:
     if 0 < len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable() and name[0] != "#":
         return name
     return f"#{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def told_name(name: str) -> str:
+    """Return the name under which a lane is kept that an operator names: as in ``Lane`` or as in ``LaneSnapshot``."""
+    return name if _STORED.fullmatch(name) else stored_name(name)
 
 
 def microseconds(seconds: float) -> int:

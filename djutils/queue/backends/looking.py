@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from djutils.queue.exceptions import BackendError
 from djutils.queue.message import DeadLetter, Snapshot, StateName, Stats
 
 _PART = re.compile(r"[0-9]")
 _KEY = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?")
+_DIGITS = 19
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -38,6 +39,27 @@ class Place(NamedTuple):
         return cls(int(part), key, id)
 
 
+def lane_place(lane: str, rank: int, number: int) -> Place:
+    """Return the place of a message that waits in ``lane``: ``rank`` is its priority, negated, ``number`` its arrival."""
+    return Place(0, f"{rank + 100:03}{number:016}", lane)
+
+
+def lane_turn(place: Place, lane: str | None) -> tuple[str, int, int]:
+    """Return lane, rank and number of a place of ``lane_place``; raise ``ValueError`` if it is another, or in another lane."""
+    digits = place.key
+    if len(digits) < _DIGITS or not digits.isdigit() or lane not in (None, place.id):
+        raise ValueError(f"{str(place)[:100]!r} is not the place of a message that waits in this lane.")
+    return place.id, int(digits[:3]) - 100, int(digits[3:])
+
+
+def refuse_lane(state: StateName, lane: str | None) -> None:
+    """Raise ``ValueError`` if ``lane`` is given for a state whose messages are not listed by lane."""
+    if lane is not None and state != "waiting":
+        raise ValueError(
+            f"Only messages that wait in lanes can be listed by lane, not those that are {state}."
+        )
+
+
 class Looking:
     """Looks into a queue. A backend that can show every message sets ``supports_peek`` and defines all three.
 
@@ -47,6 +69,15 @@ class Looking:
 
     supports_peek = False
     """Whether it can show waiting and leased messages without taking them."""
+    supports_lanes: bool
+
+    @property
+    def states(self) -> tuple[StateName, ...]:
+        """The states whose messages ``peek`` can show."""
+        if not self.supports_peek:
+            return ("dead",)
+        every: tuple[StateName, ...] = get_args(StateName)
+        return every if self.supports_lanes else tuple(state for state in every if state != "waiting")
 
     def peek(
         self,
@@ -56,18 +87,21 @@ class Looking:
         after: str = "",
         count: int = 100,
         data: bool = False,
+        lane: str | None = None,
     ) -> list[Snapshot]:
         """Return up to ``count`` messages that are in ``state``; an empty list is the end.
 
         Ready messages come in the order in which they will be lent if no other message arrives; delayed ones by
-        due time, leased ones by when they were sent, dead ones by when they died; with ``newest`` in reverse
-        order. For the next page, pass the ``place`` of the last message as ``after``. A message that changes its
+        due time, first those that will be ready then, next those that will wait in a lane; leased ones by when they
+        were sent, dead ones by when they died; those that wait in lanes lane by lane, each lane in the order in which
+        it will admit them; with ``newest`` in reverse order. With ``lane``, only what waits in the lane of that name. For the next page, pass the ``place`` of the last message as ``after``. A message that changes its
         state or place between two pages may be seen twice or not at all. With ``data`` the payloads
         are also loaded.
 
-        Raises ``ValueError`` if ``after`` is not a place, and ``BackendError`` where the backend
-        cannot show messages in that state.
+        Raises ``ValueError`` if ``after`` is not a place, and if ``lane`` is given for another state than ``waiting``;
+        ``BackendError`` where the backend cannot show messages in that state.
         """
+        refuse_lane(state, lane)
         if state != "dead":
             raise self._cannot_look()
         letters = [_snapshot(letter, data) for letter in self.dead_letters(count=max(1, self.stats().dead))]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import (
@@ -29,7 +29,8 @@ from djutils.queue.message import (
 )
 from djutils.queue.stores.memory_store import MemoryStore
 
-from .looking import Place
+from .lanes import told_name
+from .looking import Place, lane_turn, refuse_lane
 from .memory_lanes import MemoryLanes
 from .memory_messages import MemoryMessage, SharedQueue
 
@@ -271,10 +272,8 @@ class MemoryQueue(MemoryLanes):
 
     def stats(self) -> Stats:
         with self._shared.changed:
-            entries = self._shared.entries.values()
-            of = Counter(entry.state for entry in entries)
-            waiting = sum(entry.waits_in_lane for entry in entries)
-            return Stats(of["ready"], of["delayed"] - waiting, of["leased"], of["dead"], waiting)
+            of = Counter(entry.state for entry in self._shared.entries.values())
+            return Stats(**{state: of[state] for state in self.states})
 
     def peek(
         self,
@@ -284,14 +283,25 @@ class MemoryQueue(MemoryLanes):
         after: str = "",
         count: int = 100,
         data: bool = False,
+        lane: str | None = None,
     ) -> list[Snapshot]:
+        refuse_lane(state, lane)
+        only = None if lane is None else told_name(lane)
+        turn = attrgetter("lane_turn" if state == "waiting" else "turn")
         with self._shared.changed:
             entries = [entry for entry in self._shared.entries.values() if entry.state == state]
-            entries.sort(key=attrgetter("turn"), reverse=newest)
+            entries = [entry for entry in entries if only in (None, entry.lane)]
+            entries.sort(key=turn, reverse=newest)
             if after:
-                _, key, order = Place.of(after)
-                last = float(key), int(order)
-                entries = [entry for entry in entries if (entry.turn < last if newest else entry.turn > last)]
+                place = Place.of(after)
+                last: tuple[Any, ...]
+                if state == "waiting":
+                    last = lane_turn(place, only)
+                else:
+                    last = place.part, float(place.key), int(place.id)
+                entries = [
+                    entry for entry in entries if (turn(entry) < last if newest else turn(entry) > last)
+                ]
             return [entry.snapshot(data) for entry in entries[: max(count, 0)]]
 
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import count as counter
 from math import floor
 from typing import ClassVar
 
-from djutils.queue.message import Envelope, Lane, Rejection, Retrial
+from djutils.queue.message import Envelope, Lane, LaneSnapshot, Rejection, Retrial
 
-from .lanes import HORIZON, stored_lane, stored_name
+from .lanes import HORIZON, MOST_COUNTED, MOST_HOLDERS, stored_lane, stored_name
 from .leased import LeasedQueue
 from .memory_messages import LaneClock, MemoryMessage, SharedQueue
 
@@ -93,6 +94,30 @@ class MemoryLanes(LeasedQueue):
     def sweep_lanes(self, most: int = 1000) -> int:
         with self._shared.changed:
             return self._admit_all()
+
+    def lanes(self, *, after: str = "", count: int = 100) -> list[LaneSnapshot]:
+        with self._shared.changed:
+            of_lane: dict[str, list[MemoryMessage]] = {}
+            for entry in self._shared.entries.values():
+                if entry.lane > after and (entry.admitted or entry.waits_in_lane) and not entry.died:
+                    of_lane.setdefault(entry.lane, []).append(entry)
+            return [self._snapshot(name, of_lane[name]) for name in sorted(of_lane)[: max(count, 0)]]
+
+    def _snapshot(self, name: str, entries: Sequence[MemoryMessage]) -> LaneSnapshot:
+        clock = self._shared.lanes[name]
+        rule, now = clock.rule, time.monotonic()
+        admitted = [entry for entry in entries if entry.admitted]
+        wait = clock.admitted + (1 - rule.burst) * rule.pace - HORIZON - now if rule.pace else 0.0
+        return LaneSnapshot(
+            name,
+            rule.width,
+            rule.pace,
+            rule.burst,
+            waiting=min(len(entries) - len(admitted), MOST_COUNTED),
+            admitted=min(len(admitted), MOST_COUNTED),
+            holders=tuple(entry.envelope.id for entry in admitted[:MOST_HOLDERS]),
+            opens=datetime.now(UTC) + timedelta(seconds=wait) if wait > 0 else None,
+        )
 
     def read(self) -> bytes | None:
         with self._shared.changed:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from djutils.queue.message import Delivery, Envelope, Lane, Snapshot, StateName, Until
 from djutils.queue.stores.memory_store import MemoryStore
 
-from .looking import Place
+from .looking import Place, lane_place
 
 
 @dataclass
@@ -43,6 +43,11 @@ class MemoryMessage:
         return bool(self.lane) and not self.admitted and self.waits and self.due <= time.monotonic()
 
     @property
+    def is_later_in_lane(self) -> bool:
+        """Whether it will wait in its lane when it is due."""
+        return bool(self.lane) and not self.admitted and self.waits and not self.waits_in_lane
+
+    @property
     def is_ready(self) -> bool:
         return self.waits and self.due <= time.monotonic() and not self.waits_in_lane
 
@@ -52,23 +57,33 @@ class MemoryMessage:
             return "dead"
         if self.owner is not None:
             return "leased"
+        if self.waits_in_lane:
+            return "waiting"
         return "ready" if self.is_ready else "delayed"
 
     @property
-    def turn(self) -> tuple[float, int]:
-        """Its position among the messages of its state."""
+    def lane_turn(self) -> tuple[str, int, int]:
+        """Its position among the messages that wait in lanes."""
+        return self.lane, -self.envelope.priority, self.arrived
+
+    @property
+    def turn(self) -> tuple[int, float, int]:
+        """Its position among the messages of its state, if that is not ``waiting``."""
         keys = {"ready": -self.envelope.priority, "delayed": self.due, "leased": 0}
-        return keys[self.state] if self.died is None else self.died.timestamp(), self.order
+        key = keys[self.state] if self.died is None else self.died.timestamp()
+        return int(self.is_later_in_lane), key, self.order
 
     def snapshot(self, data: bool) -> Snapshot:
         state = self.state
         due = datetime.now(UTC) + timedelta(seconds=self.due - time.monotonic())
+        is_waiting = state == "waiting"
+        place = lane_place(*self.lane_turn) if is_waiting else Place(self.turn[0], *map(repr, self.turn[1:]))
         return Snapshot(
             id=self.envelope.id,
             state=state,
-            place=str(Place(0, *map(repr, self.turn))),
+            place=str(place),
             data=self.envelope.data if data else None,
-            due=due if state == "delayed" and not self.waits_in_lane else None,
+            due=due if state == "delayed" else None,
             died=self.died,
             attempts=self.attempts,
             crashes=self.crashes,
@@ -76,6 +91,7 @@ class MemoryMessage:
             offers=self.offers,
             error=self.error,
             owner=self.owner,
+            lane=self.lane if is_waiting or self.is_later_in_lane else "",
         )
 
     def forget(self) -> None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
+from typing import Any
 
-from djutils.queue.backends.lanes import microseconds, stored_lane, stored_name
+from djutils.queue.backends.lanes import (
+    MOST_COUNTED,
+    MOST_HOLDERS,
+    microseconds,
+    stored_lane,
+    stored_name,
+)
+from djutils.queue.backends.redis_dead import text_of
 from djutils.queue.backends.redis_lending import RedisLending, error_bytes
-from djutils.queue.message import Envelope, Lane, Rejection, Retrial
+from djutils.queue.backends.redis_looking import moment_of_score
+from djutils.queue.message import Envelope, Lane, LaneSnapshot, Rejection, Retrial
 
 _MOST_AT_ONCE = 200
 """Most messages to send, or lanes to look at, in one script: all other clients wait meanwhile."""
@@ -62,6 +71,30 @@ class RedisLaning(RedisLending):
             if not self._swept_to:
                 break
         return admitted
+
+    def lanes(self, *, after: str = "", count: int = 100) -> list[LaneSnapshot]:
+        found: list[LaneSnapshot] = []
+        while (wanted := min(count - len(found), _MOST_AT_ONCE)) > 0:
+            rows = self._run("peek_lanes", after, wanted, MOST_HOLDERS)
+            found += map(_lane_snapshot, rows)
+            if len(rows) < wanted:
+                break
+            after = found[-1].name
+        return found
+
+
+def _lane_snapshot(row: list[Any]) -> LaneSnapshot:
+    name, width, pace, burst, opens, waiting, admitted, ids = row
+    return LaneSnapshot(
+        text_of(name),
+        width,
+        pace / 1e6,
+        burst,
+        min(waiting, MOST_COUNTED),
+        min(admitted, MOST_COUNTED),
+        tuple(map(text_of, ids)),
+        moment_of_score(opens) if opens else None,
+    )
 
 
 def fields_of(lane: Lane) -> tuple[object, ...]:

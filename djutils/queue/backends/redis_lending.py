@@ -10,8 +10,9 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from djutils.queue.backends.lanes import microseconds
+from djutils.queue.backends.lanes import microseconds, told_name
 from djutils.queue.backends.leased import LeasedQueue
+from djutils.queue.backends.looking import refuse_lane
 from djutils.queue.backends.redis_checks import check_rights, check_server
 from djutils.queue.backends.redis_client import RedisClient, RedisSubscription
 from djutils.queue.backends.redis_dead import RedisDeadLetters, strangers, text_of
@@ -195,8 +196,6 @@ class RedisLending(LeasedQueue):
     def sweep(self, seconds: float = 0.05) -> int:
         return self._sweep.go_on(seconds)
 
-    # Lanes
-
     # The whole queue
 
     def flush(self) -> None:
@@ -229,8 +228,11 @@ class RedisLending(LeasedQueue):
         after: str = "",
         count: int = 100,
         data: bool = False,
+        lane: str | None = None,
     ) -> list[Snapshot]:
-        return self._looking.peek(state, newest, after, count, data)
+        refuse_lane(state, lane)
+        only = None if lane is None else told_name(lane)
+        return self._looking.peek(state, newest, after, count, data, only)
 
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
         return self._looking.find(prefix, count, data)

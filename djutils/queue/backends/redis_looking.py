@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from djutils.queue.backends.looking import Place
+from djutils.queue.backends.looking import Place, lane_turn
 from djutils.queue.backends.redis_dead import strangers, text_of
 from djutils.queue.message import Snapshot, StateName
 
 _PAGE = 500
 _MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_ID = 32
+_MEMBER = re.compile(rb"([ -~]+)\0([0-9]{19,20})\0(.*)", re.DOTALL)
+"""What waits in a lane: its lane, its place there, its id."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -32,7 +34,7 @@ _PARTS: dict[StateName, tuple[KeyRange, ...]] = {
         KeyRange("ranked", lowest="0"),
         KeyRange("delayed", highest="now"),
     ),
-    "delayed": (KeyRange("delayed", lowest="(now"),),
+    "delayed": (KeyRange("delayed", lowest="(now"), KeyRange("later")),
     "dead": (KeyRange("dead"),),
 }
 
@@ -47,15 +49,21 @@ class RedisLooking:
         self._run = run
         self._call = call
 
-    def peek(self, state: StateName, newest: bool, after: str, count: int, data: bool) -> list[Snapshot]:
+    def peek(
+        self, state: StateName, newest: bool, after: str, count: int, data: bool, lane: str | None = None
+    ) -> list[Snapshot]:
         """Return up to ``count`` messages that are in ``state``, after the place ``after``."""
         place = Place.of(after) if after else None
-        walk = self._leased(newest, place) if state == "leased" else self._places(state, newest, place)
+        walk: Iterator[dict[str, Place]]
+        if state == "waiting":
+            walk = self._in_lanes(newest, place, lane)
+        else:
+            walk = self._leased(newest, place) if state == "leased" else self._places(state, newest, place)
         found: dict[str, Snapshot] = {}
         for page in walk:
             if len(found) >= count:
                 break
-            places = {place.id: str(place) for place in page}
+            places = {id: str(place) for id, place in page.items()}
             # A list may contain an id whose message is gone or leased, and it may contain an id twice.
             for one in self.look([*map(_bytes, places)], data, count - len(found), state):
                 found.setdefault(one.id, one._replace(place=places[one.id]))
@@ -92,8 +100,8 @@ class RedisLooking:
             ids = ids[read:]
         return found
 
-    def _places(self, state: StateName, newest: bool, last: Place | None) -> Iterator[list[Place]]:
-        """Yield the places of messages in ``state``, page by page, after the place ``last``."""
+    def _places(self, state: StateName, newest: bool, last: Place | None) -> Iterator[dict[str, Place]]:
+        """Yield the ids of messages in ``state`` with their places, page by page, after the place ``last``."""
         parts = [*enumerate(_PARTS[state])]
         for number, part in reversed(parts) if newest else parts:
             if last and (number > last.part if newest else number < last.part):
@@ -104,7 +112,27 @@ class RedisLooking:
             while (page := self._page(part, newest, at)) and not seen.issuperset(ids := {p.id for p in page}):
                 at = page[-1]
                 seen |= ids
-                yield [place for place in page if not strangers([_bytes(place.id)])]
+                yield {place.id: place for place in page if not strangers([_bytes(place.id)])}
+
+    def _in_lanes(self, newest: bool, last: Place | None, lane: str | None) -> Iterator[dict[str, Place]]:
+        """Yield the ids of messages that wait in lanes, or in one, with their places, after the place ``last``."""
+        low, high = ("-", "+") if lane is None else (f"[{lane}\0", f"({lane}\1")
+        if last:
+            name, _, _ = lane_turn(last, lane)
+            low, high = (low, f"({name}\0{last.key}") if newest else (f"({name}\0{last.key}\1", high)
+        while True:
+            reach = (high, low, "BYLEX", "REV") if newest else (low, high, "BYLEX")
+            page = self._call("ZRANGE", "lanes:waiting", *reach, "LIMIT", 0, _PAGE)
+            if not page:
+                return
+            members = (_MEMBER.fullmatch(member) for member in page)
+            yield {
+                _text(id): Place(0, key.decode(), name.decode())
+                for name, key, id in (member.groups() for member in members if member)
+                if not strangers([id])
+            }
+            edge = b"(" + page[-1]
+            low, high = (low, edge) if newest else (edge, high)
 
     def _page(self, part: KeyRange, newest: bool, at: Place) -> list[Place]:
         if part.key == "ready":
@@ -118,7 +146,7 @@ class RedisLooking:
         ]
         return page[::-1] if newest else page
 
-    def _leased(self, newest: bool, last: Place | None) -> Iterator[list[Place]]:
+    def _leased(self, newest: bool, last: Place | None) -> Iterator[dict[str, Place]]:
         # All are loaded first: they are few, and in no order.
         found: set[bytes] = set()
         cursor = b"0"
@@ -131,7 +159,7 @@ class RedisLooking:
         if last:
             ids = [id for id in ids if (id < last.id if newest else id > last.id)]
         for at in range(0, len(ids), _PAGE):
-            yield [Place(0, "0", id) for id in ids[at : at + _PAGE]]
+            yield {id: Place(0, "0", id) for id in ids[at : at + _PAGE]}
 
 
 def _readable(ids: Sequence[bytes]) -> list[bytes]:
@@ -148,7 +176,8 @@ def _text(id: bytes) -> str:
     return id.decode(errors="surrogateescape")
 
 
-def _moment(score: bytes) -> datetime | None:
+def moment_of_score(score: bytes) -> datetime | None:
+    """Return microseconds since the epoch as a moment; None if no calendar has it."""
     try:
         return _EPOCH + timedelta(microseconds=float(score))
     except (ValueError, OverflowError):  # no calendar has that date
@@ -156,18 +185,19 @@ def _moment(score: bytes) -> datetime | None:
 
 
 def _snapshot(row: list[Any], data: bool) -> Snapshot:
-    id, state, score, owner, attempts, crashes, redeliveries, offers, error, payload = row
+    id, state, score, owner, attempts, crashes, redeliveries, offers, error, payload, lane = row
     name: StateName = state.decode()
     return Snapshot(
         id=id.decode(),
         state=name,
         data=payload if data else None,
-        due=_moment(score) if name == "delayed" else None,
-        died=_moment(score) if name == "dead" else None,
+        due=moment_of_score(score) if name == "delayed" else None,
+        died=moment_of_score(score) if name == "dead" else None,
         attempts=attempts,
         crashes=crashes,
         redeliveries=redeliveries,
         offers=offers,
         error=text_of(error),
         owner=int(owner) if owner.isdigit() else None,
+        lane=text_of(lane),
     )

@@ -20,6 +20,7 @@ class SQLiteLanes(LaneStatements):
     """The statements for SQLite."""
 
     locking = ""
+    least = "MIN"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)

@@ -29,6 +29,7 @@ class LaneStatements:
     """The SQL for the tables of lanes."""
 
     locking = " FOR UPDATE"
+    least = "LEAST"
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         quote = connection.ops.quote_name
@@ -260,6 +261,25 @@ class LaneStatements:
             [queue, after, queue, most, queue, queue],
         )
         return list(cursor.fetchall())
+
+    def lanes_after(self, cursor: Any, queue: str, name: str, most: int) -> list[str]:
+        """Return the names of the next lanes in which messages wait or are admitted: two looks at the index for each."""
+
+        def following(last: str) -> str:
+            waiting, admitted = (
+                f"(SELECT MIN(e.lane) FROM {self.entries} e WHERE e.queue = %s AND e.state = {state} AND e.lane > {last})"
+                for state in (0, 1)
+            )
+            # The least of two is NULL on some databases if one of them is.
+            return f"{self.least}(COALESCE({waiting}, {admitted}), COALESCE({admitted}, {waiting}))"
+
+        cursor.execute(
+            f"WITH RECURSIVE found (lane, number) AS (SELECT {following('%s')}, 1 UNION ALL "
+            f"SELECT {following('found.lane')}, number + 1 FROM found WHERE found.lane IS NOT NULL AND number < %s) "
+            f"SELECT lane FROM found WHERE lane IS NOT NULL",
+            [queue, name] * 4 + [queue] * 4 + [most],
+        )
+        return [lane for (lane,) in cursor.fetchall()]
 
     def forget_gone(self, cursor: Any, queue: str, state: int) -> None:
         """Forget messages in ``state`` that other hands have deleted."""

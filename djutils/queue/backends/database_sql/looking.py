@@ -28,7 +28,7 @@ _AFTER = dict(zip("0123456789abcdef", "123456789abcdefg", strict=True))
 class IndexRange(NamedTuple):
     """The messages of a state, or some of them, in the order of an index."""
 
-    rows: QuerySet[QueueMessage]
+    rows: QuerySet[Any]
     key: str
     """The column that they are ordered by; rows with equal values are ordered by primary key."""
 
@@ -46,6 +46,7 @@ class LookingQueue(ConnectedQueue):
         after: str = "",
         count: int = 100,
         data: bool = False,
+        lane: str | None = None,
     ) -> list[Snapshot]:
         place = Place.of(after) if after else None
         with self._database(), self._legible():
@@ -56,9 +57,9 @@ class LookingQueue(ConnectedQueue):
                 if place and (number > place.part if newest else number < place.part):
                     continue
                 last = (int(place.key), int(place.id)) if place and place.part == number else None
-                for rows in _beyond(part, last, newest):
-                    some = _columns(rows, data)[: max(0, count - len(found))]
-                    found += [_snapshot(row, data, number, part.key) for row in some]
+                for rows in beyond(part, last, newest):
+                    some = columns(rows, data)[: max(0, count - len(found))]
+                    found += [snapshot_of(row, data, number, part.key) for row in some]
             return found
 
     def _parts(self, state: StateName) -> list[IndexRange]:
@@ -81,7 +82,7 @@ class LookingQueue(ConnectedQueue):
         keys = sorted(keys, reverse=newest)[: max(count, 0)]
         found = self._by_key(keys, data)
         return [
-            _snapshot(found[key], data) for key in keys if key in found and found[key].state == State.LEASED
+            snapshot_of(found[key], data) for key in keys if key in found and found[key].state == State.LEASED
         ]
 
     def find(self, prefix: str, count: int = 10, *, data: bool = False) -> list[Snapshot]:
@@ -90,9 +91,9 @@ class LookingQueue(ConnectedQueue):
         with self._database(), self._legible():
             # In one query: a message that is admitted to the line meanwhile gets another primary key.
             whole = QueueMessage.objects.using(self._using).filter(message_id=prefix, queue=self.name)
-            found = list(_columns(whole, data)) if count > 0 else []
+            found = list(columns(whole, data)) if count > 0 else []
             rows = found or self._by_key(self._keys(prefix, count), data).values()
-            return [_snapshot(row, data)._replace(place="") for row in rows]
+            return [snapshot_of(row, data)._replace(place="") for row in rows]
 
     def _keys(self, prefix: str, count: int) -> list[int]:
         """Return the primary keys of up to ``count`` messages whose id begins with ``prefix``."""
@@ -106,7 +107,7 @@ class LookingQueue(ConnectedQueue):
                 ours = [key for key, queue, id in seen if queue == self.name and id.startswith(prefix)]
                 return ours[:count]
         keys: list[int] = []
-        for part in (*map(self._messages, (State.READY, State.DELAYED, State.DEAD)), *self._leased()):
+        for part in self._findable():
             # Not startswith: on SQLite that is a case-insensitive LIKE.
             begins = (
                 part.alias(begins=Left("message_id", len(prefix))).filter(begins=prefix) if prefix else part
@@ -114,20 +115,25 @@ class LookingQueue(ConnectedQueue):
             keys += begins.values_list("id", flat=True)[: max(0, count - len(keys))]
         return keys
 
+    def _findable(self) -> Iterator[QuerySet[QueueMessage]]:
+        """Yield all messages of this queue, in parts for which there is an index."""
+        yield from map(self._messages, (State.READY, State.DELAYED, State.DEAD))
+        yield from self._leased()
+
     def oldest(self) -> Snapshot | None:
         firsts: list[Snapshot] = []
         with self._database(), self._legible():
             ready, due = self._parts("ready")
             # The first message of each rank: the index leads from one rank to the next.
             rows = ready.rows.order_by("rank", "id")
-            while row := _columns(rows, False).first():
-                firsts.append(_snapshot(row, False, 0, "rank"))
+            while row := columns(rows, False).first():
+                firsts.append(snapshot_of(row, False, 0, "rank"))
                 rank: object = row.rank
                 if not isinstance(rank, int):  # spoilt by another program: no way leads on from it
                     break
                 rows = ready.rows.filter(rank__gt=rank).order_by("rank", "id")
             firsts += [
-                _snapshot(row, False, 1, "due") for row in _columns(due.rows.order_by("due"), False)[:1]
+                snapshot_of(row, False, 1, "due") for row in columns(due.rows.order_by("due"), False)[:1]
             ]
         return min(firsts, key=lambda one: one.id, default=None)
 
@@ -145,10 +151,10 @@ class LookingQueue(ConnectedQueue):
 
     def _by_key(self, keys: Collection[int], data: bool) -> dict[int, QueueMessage]:
         rows = QueueMessage.objects.using(self._using)
-        return {row.id: row for some in slices(keys) for row in _columns(rows.filter(id__in=some), data)}
+        return {row.id: row for some in slices(keys) for row in columns(rows.filter(id__in=some), data)}
 
 
-def _beyond(part: IndexRange, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[QueueMessage]]:
+def beyond(part: IndexRange, last: tuple[int, int] | None, newest: bool) -> Iterator[QuerySet[Any]]:
     """Yield the rows of ``part`` after the key ``last``: those with the same first part, then the others.
 
     A single condition for both would not use an index on every database.
@@ -169,12 +175,13 @@ def _beyond(part: IndexRange, last: tuple[int, int] | None, newest: bool) -> Ite
     yield rows.order_by(*order)
 
 
-def _columns(rows: QuerySet[QueueMessage], data: bool) -> QuerySet[QueueMessage]:
+def columns(rows: QuerySet[QueueMessage], data: bool) -> QuerySet[QueueMessage]:
+    """Return ``rows`` with what ``snapshot_of`` needs."""
     rows = rows.annotate(now=Now())
     return rows if data else rows.defer("message")
 
 
-def _snapshot(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
+def snapshot_of(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
     """Return a row as a snapshot, even if another program has written into it."""
     is_due = row.state == State.DELAYED and isinstance(row.due, int) and row.due <= row.now
     state: StateName = "ready" if is_due else _NAMES.get(row.state, "ready")
@@ -186,7 +193,7 @@ def _snapshot(row: Any, data: bool, part: int = 0, key: str = "") -> Snapshot:
         state=state,
         place=str(Place(part, str(number), str(row.id))) if isinstance(number, int) else "",
         data=payload,
-        due=_moment(row.due) if state == "delayed" else None,
+        due=moment(row.due) if state == "delayed" else None,
         died=died,
         attempts=whole(row.attempts),
         crashes=whole(row.crashes),
@@ -202,7 +209,7 @@ _NAMES: dict[int, StateName] = {
     State.DELAYED: "delayed",
     State.LEASED: "leased",
     State.DEAD: "dead",
-    State.WAITING: "delayed",
+    State.WAITING: "waiting",
 }
 
 
@@ -218,8 +225,9 @@ def _names(rows: QuerySet[QueueMessage]) -> Iterator[str]:
         last = name
 
 
-def _moment(milliseconds: Any) -> datetime | None:
+def moment(milliseconds: Any) -> datetime | None:
+    """Return milliseconds since the epoch as a datetime; None if no calendar has that date."""
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError, TypeError):  # no calendar has that date
+    except (OverflowError, ValueError, OSError, TypeError):
         return None

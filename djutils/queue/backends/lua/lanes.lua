@@ -35,6 +35,16 @@ local function waiting_member(id, facts) return facts[1] .. '\0' .. facts[2] .. 
 
 local function range_of(lane) return '[' .. lane .. '\0', '(' .. lane .. '\1' end
 
+local function lane_after(lane)  -- the next one in which a message waits or is admitted; from and to '': the first, no one
+  local from, nearest = lane == '' and '-' or '(' .. lane .. '\1', nil
+  for _, key in ipairs({WAITING, SLOTS}) do
+    local member = redis.call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, 1)[1]
+    local name = member and string.match(member, '^([^%z]*)%z')
+    if name and (not nearest or name < nearest) then nearest = name end
+  end
+  return nearest or ''
+end
+
 local function wait_in_lane(id, facts)  -- urgent ones first, then in the order in which they were sent
   redis.call('HSETNX', LANES, facts[1], cmsgpack.pack({facts[4], facts[5], facts[6], 0, 0}))
   redis.call('ZADD', WAITING, 0, waiting_member(id, facts))

@@ -1,7 +1,8 @@
--- ARGV: ranked, delayed or dead; the lowest and the highest score, in which 'now' is the server's time; 1 for the
+-- with lanes
+-- ARGV: ranked, delayed, later or dead; the lowest and the highest score, in which 'now' is the server's time; 1 for the
 -- newest first; score and id of the last one that is known, or '' and ''; how many.
 -- Returns {id, score...} in the order of their scores.
-local key = ({ranked = RANKED, delayed = DELAYED, dead = DEAD})[ARGV[1]]
+local key = ({ranked = RANKED, delayed = DELAYED, later = LATER, dead = DEAD})[ARGV[1]]
 local newest, score, id, count = ARGV[4] == '1', ARGV[5], ARGV[6], tonumber(ARGV[7])
 
 local function with_time(bound) return (bound:gsub('now', string.format('%.0f', now()))) end

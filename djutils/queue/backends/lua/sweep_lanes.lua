@@ -5,12 +5,6 @@ if redis.call('EXISTS', WAITING, LATER, OPENS, SLOTS) == 0 then return {'', 0} e
 begin_by_freeing()
 local lanes, cursor, left = {}, ARGV[1], tonumber(ARGV[2])
 
-local function after(key)  -- the name of the next lane in this key
-  local from = cursor == '' and '-' or '(' .. cursor .. '\1'
-  local member = redis.call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, 1)[1]
-  return member and string.match(member, '^([^%z]*)%z')
-end
-
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', LATER, '-inf', now(), 'LIMIT', 0, 500)) do
   local facts = redis.call('HEXISTS', MESSAGES, id) == 1 and laned(id)
   if facts then
@@ -24,12 +18,8 @@ for _, lane in ipairs(redis.call('ZRANGEBYSCORE', OPENS, '-inf', now(), 'LIMIT',
   redis.call('ZREM', OPENS, lane)
 end
 while left > 0 do
-  local waiting, admitted = after(WAITING), after(SLOTS)
-  if not waiting and not admitted then
-    cursor = ''
-    break
-  end
-  cursor = waiting and (not admitted or waiting < admitted) and waiting or admitted
+  cursor = lane_after(cursor)
+  if cursor == '' then break end
   clean(cursor)
   add_lane(lanes, cursor)
   left = left - 1
