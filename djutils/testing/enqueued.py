@@ -34,7 +34,7 @@ class Enqueued(NamedTuple):
     due: datetime | None
     """Aware, in UTC; None: now."""
     attempt: int
-    """The number of its next run (first = 1); on Redis always 1."""
+    """The number of its next run (first = 1)."""
     id: str
     """The id that the call returned."""
 

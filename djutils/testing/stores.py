@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from itertools import chain
 from typing import Any, NamedTuple
 
 from djutils.queue import codec
 from djutils.queue.backends.base import BaseQueue, new_owner
 from djutils.queue.exceptions import MessageError, QueueException
 
-_READY, _DELAYED, _WAITING = 0, 1, 4
+_READY, _DELAYED = 0, 1
+_WAITING = ("ready", "delayed", "waiting")
 _ALL = 10_000
 
 
@@ -23,7 +23,7 @@ class Waiting(NamedTuple):
     due: float | None = None
     """When it is due, in seconds since the epoch; None: now."""
     attempts: int = 0
-    """Runs that failed, as far as the store shows them."""
+    """Runs that failed."""
 
 
 class View:
@@ -55,18 +55,22 @@ class View:
         )
 
 
-class _Memory(View):
-    def waiting(self) -> list[Waiting]:
-        shared = self.queue._shared
-        with shared.changed:
-            now, clock = time.monotonic(), time.time()
-            return [
-                Waiting(id, one.envelope.data, clock + due - now if due > now else None, one.attempts)
-                for id, one in shared.entries.items()
-                if one.waits
-                for due in [max(one.due, shared.lanes[one.lane].admitted if one.waits_in_lane else 0.0)]
-            ]
+class _Seen(View):
+    """A backend that can show every message."""
 
+    def waiting(self) -> list[Waiting]:
+        states = [state for state in _WAITING if state in self.queue.states]
+        found = [one for state in states for one in self.queue.peek(state, count=_ALL, data=True)]
+        names = {one.lane for one in found if one.state == "waiting"}
+        opens = {lane.name: lane.opens for lane in self.queue.lanes(count=_ALL)} if names else {}
+        dues = [one.due or opens.get(one.lane) for one in found]
+        return [
+            Waiting(one.id, one.data, due and due.timestamp(), one.attempts)
+            for one, due in zip(found, dues, strict=True)
+        ]
+
+
+class _Memory(_Seen):
     def hasten(self, ids: Collection[str]) -> None:
         shared = self.queue._shared
         with shared.changed:
@@ -78,22 +82,7 @@ class _Memory(View):
             self.queue.sweep_lanes()
 
 
-class _Database(View):
-    def waiting(self) -> list[Waiting]:
-        columns = ("message_id", "message", "due", "attempts")
-        with self.queue._database():
-            ready = [*self.queue._messages(_READY).values_list(*columns)]
-            delayed = [*self.queue._messages(_DELAYED).values_list(*columns)]
-            in_lanes = [*self.queue._messages(_WAITING).values_list(*columns)]
-            entries = self.queue._own_entries().values_list("message_id", "lane", "due")
-            opens = dict(self.queue._lane_rows().filter(queue=self.queue.name).values_list("name", "opens"))
-            turns = {id: due or opens.get(lane) for id, lane, due in entries}
-            in_lanes = [(id, data, turns.get(id), attempts) for id, data, _, attempts in in_lanes]
-        return [
-            Waiting(id, bytes(data), None if due is None else due / 1000, attempts)
-            for id, data, due, attempts in ready + delayed + in_lanes
-        ]
-
+class _Database(_Seen):
     def hasten(self, ids: Collection[str]) -> None:
         with self.queue._database():
             self.queue._messages(_DELAYED).filter(message_id__in=ids).update(state=_READY, due=None)
@@ -106,30 +95,7 @@ class _Database(View):
                 self.queue.sweep_lanes()
 
 
-class _Redis(View):
-    def waiting(self) -> list[Waiting]:
-        call = self.queue._call
-        due = {
-            id: moment
-            for key in ("delayed", "lanes:later")
-            for id, moment in _pairs(call("ZRANGE", key, 0, -1, "WITHSCORES"))
-        }
-        lines = (
-            call("LRANGE", "ready", 0, -1),
-            call("ZRANGE", "ranked", 0, -1),
-            call("HKEYS", "lanes:messages"),
-        )
-        ids = [*dict.fromkeys([*chain.from_iterable(lines), *due])]
-        if not ids:
-            return []
-        # A list may contain a copy of an id whose message is lent or gone.
-        found = zip(ids, call("HMGET", "messages", *ids), call("HMGET", "lent", *ids), strict=True)
-        return [
-            Waiting(id.decode(), data, float(due[id]) / 1e6 if id in due else None)
-            for id, data, owner in found
-            if data is not None and owner is None
-        ]
-
+class _Redis(_Seen):
     def hasten(self, ids: Collection[str]) -> None:
         for id in ids:
             for key in ("delayed", "lanes:later"):
@@ -182,7 +148,3 @@ def view_of(queue: BaseQueue) -> View:
         if view := _VIEWS.get(f"{base.__module__}.{base.__qualname__}"):
             return view(queue)
     return _FourMethods(queue)
-
-
-def _pairs(flat: list[bytes]) -> list[tuple[bytes, bytes]]:
-    return [*zip(flat[::2], flat[1::2], strict=True)]

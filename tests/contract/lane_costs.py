@@ -52,7 +52,7 @@ class LaneCosts:
                 )
             cursor.execute(self.ANALYZE)
 
-    def costs(self, queue: DatabaseQueue) -> Iterator[tuple[str, int]]:
+    def costs_of_pages(self, queue: DatabaseQueue) -> Iterator[tuple[str, int]]:
         """Yield each call, and what it read."""
         for newest, lane in product((False, True), (None, "lane-700")):
             after = ""
@@ -67,14 +67,11 @@ class LaneCosts:
             before = self.work(queue)
             assert len(queue.lanes(count=PAGE, after=name)) == PAGE
             yield f"lanes after '{name}'", self.work(queue) - before
-        before = self.work(queue)
-        queue.sweep_lanes(PAGE)
-        yield "sweep", self.work(queue) - before
 
     def test_a_page_of_what_waits_in_lanes_costs_a_page(self, queue: DatabaseQueue) -> None:
         try:
             self.fill(queue)
-            costs = dict(self.costs(queue))
+            costs = dict(self.costs_of_pages(queue))
             assert not {call: cost for call, cost in costs.items() if cost > MOST}, costs
         finally:
             QueueLaneMessage.objects.using(self.alias).filter(queue=queue.name).delete()
