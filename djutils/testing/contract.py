@@ -14,6 +14,7 @@ one with leases; beside it ``LaneContract`` for one that has lanes. Only pytest 
 
 from __future__ import annotations
 
+from djutils.testing.contract_ageing import Ageing
 from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_finishing import Finishing
 from djutils.testing.contract_lane_keys import LaneKeys
@@ -39,6 +40,7 @@ class LeasedQueueContract(
     Delaying,
     Beside,
     Ranking,
+    Ageing,
     Owning,
     Sharing,
     DeadLetters,

@@ -5,6 +5,7 @@ leaves some things open. These, and only these, are left open:
 
 * where among the messages of its priority a retried, replayed or delayed message is placed;
 * which of two messages that were given back by two calls comes first;
+* whether one of ``ONE_IN`` messages lent is one that has waited longer than more urgent ones, or none, and which it is;
 * with ``prompt=False``, how soon a backend notices due messages while there are enough others.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count as counter
 
+from djutils.queue.backends.ageing import ONE_IN
 from djutils.queue.message import Crashes, Delivery, Envelope, Rejection, Retrial, Stats
 
 FAR = 60.0
@@ -83,6 +85,7 @@ class Model:
         self.messages: dict[str, Held] = {}
         self.beats: dict[int, int] = {}
         self.keys: set[str] = set()
+        self.lent = self.by_age = 0
         self.due = Turn.ANYWHERE if prompt else Turn.OVERDUE
         self._count = counter(1)
 
@@ -128,8 +131,13 @@ class Model:
         assert len(set(ids)) == len(ids) == min(count, len(ready)), f"{len(ready)} ready, {count} asked for"
         passed = [kept for kept in ready if kept not in lent]
         for at, chosen in enumerate(lent):
-            sooner = passed + lent[at + 1 :] * in_order
-            assert not (first := [kept for kept in sooner if kept.precedes(chosen)]), (first, chosen)
+            overtaken = [kept for kept in passed if kept.precedes(chosen)]
+            sooner = [kept for kept in lent[at + 1 :] * in_order if kept.precedes(chosen)]
+            sooner += [kept for kept in overtaken if kept.priority == chosen.priority]
+            assert not sooner, (sooner, chosen)
+            self.by_age += bool(overtaken)
+        self.lent += len(lent)
+        assert self.by_age * ONE_IN <= self.lent, f"{self.by_age} of {self.lent} overtook more urgent ones"
         for kept in lent:
             kept.state, kept.owner = "leased", owner
         return [kept.delivery for kept in lent]

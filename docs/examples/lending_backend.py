@@ -68,14 +68,20 @@ class LendingFileQueue(LeasedQueue):  # QUEUE_CONNECTION is the name of a file
     def receive(self, owner, count, done=(), wait=0.0):
         ack = "DELETE FROM message WHERE queue = ? AND owner = ? AND id = ?"
         waits = "queue = ? AND owner IS NULL AND died IS NULL AND due <= ?"
-        first = f"SELECT {DELIVERY} FROM message WHERE {waits} ORDER BY priority DESC, number LIMIT ?"
+        first = f"SELECT * FROM message WHERE {waits} ORDER BY priority DESC, number LIMIT ?"
+        oldest = f"SELECT * FROM message WHERE {waits} ORDER BY number LIMIT ?"
+        by_age = self.turns.by_age(count)
         with self._transaction() as sql:
             if not sql("SELECT 1 FROM worker WHERE queue = ? AND owner = ?", self.name, owner).fetchall():
                 raise OwnerLost
             late = frozenset(id for id in set(done) if not sql(ack, self.name, owner, id).rowcount)
-            lent = [Delivery(*row) for row in sql(first, self.name, time.time(), count)]
-            for delivery in lent:
-                sql("UPDATE message SET owner = ? WHERE queue = ? AND id = ?", owner, self.name, delivery.id)
+            lent = []
+            for chosen, most in ((first, count - by_age), (oldest, by_age)):
+                in_order = f"SELECT {DELIVERY} FROM ({chosen}) ORDER BY priority DESC, number"
+                for row in sql(in_order, self.name, time.time(), most).fetchall():
+                    sql("UPDATE message SET owner = ? WHERE queue = ? AND id = ?", owner, self.name, row[0])
+                    lent.append(Delivery(*row))
+            self.turns.lent(len(lent))
             return Batch(lent, late)
 
     def adopt(self, owner, known):

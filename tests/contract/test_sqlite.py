@@ -134,6 +134,19 @@ class TestSQLite(NeighbourContract, ModelContract):
         assert queue.ack(owner, all_ids) == set(all_ids)
         queue.reap(owner, running={})
 
+    def test_a_spoilt_row_of_the_lowest_priority_does_not_starve_its_others(self) -> None:
+        queue, owner = self.make_queue(f"spoilt-{new_id()}"), new_owner()
+        low = [new_id(), new_id()]
+        queue.send([Envelope(id, b"data", priority=-1) for id in low])
+        queue.send([Envelope(new_id(), b"data") for _ in range(100)])
+        self.spoil(low[0], "attempts", "'many'")
+        queue.enroll(owner)
+
+        lent = [delivery.id for _ in range(3) for delivery in queue.receive(owner, 10).deliveries]
+
+        assert [id for id in lent if id in low] == low
+        queue.reap(owner, running={})
+
     @pytest.mark.parametrize(
         ("column", "value"),
         [

@@ -8,14 +8,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import QuerySet
 
-from djutils.models import State
+from djutils.models import QueueMessage, State
 from djutils.queue.deadlocks import Deadlock, retry_on_deadlock
 from djutils.queue.exceptions import OwnerLost
 from djutils.queue.message import Batch, Delivery, Envelope, Stats
 from djutils.queue.stores.base import checked_value, milliseconds, parts, slices
 from djutils.queue.stores.database_store import DatabaseStore
 
+from .database_sql.ageing import Priorities
 from .database_sql.claims import Claim, Finished, Heard
 from .database_sql.errors import translated_errors
 from .database_sql.lane_looking import LaneLookingQueue
@@ -43,6 +45,7 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
         self._promoted = float("-inf")
         self._was_empty = False
         self._fitting = sys.maxsize
+        self._priorities = Priorities()
         self._store = DatabaseStore(f"store:{name}", self._database, self._together)
         self._once = DatabaseStore(f"once:{name}", self._database, self._together)
 
@@ -69,7 +72,8 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
         if self._was_empty and not done and not self._has_something(owner):
             batch = Batch([])
         else:
-            batch = self._batch(owner, self._claim(owner, count, done), count, done)
+            by_age = self._by_age(count)
+            batch = self._batch(owner, self._claim(owner, count - by_age, done), count, by_age)
             self._was_empty = count > 0 and not batch.deliveries
         if wait and count and not batch.deliveries and self.blocking:
             return batch._replace(deliveries=self._wait(owner, count, wait))
@@ -94,8 +98,10 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
 
     def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch] | None:
         count = min(count, self._fitting)
+        by_age = self._by_age(count)
+        first = count - by_age
         with self._database() as connection:
-            pending = self._sql(connection).prefetch(connection, self.name, owner, count, done)
+            pending = self._sql(connection).prefetch(connection, self.name, owner, first, done)
         if pending is None:
             return None
 
@@ -104,8 +110,8 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
                 with translated_errors(connection):
                     claim = pending()
             except Deadlock:
-                claim = self._claim(owner, count, done)
-            return self._batch(owner, claim, count, done)
+                claim = self._claim(owner, first, done)
+            return self._batch(owner, claim, count, by_age)
 
         return answer
 
@@ -122,13 +128,31 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
         with self._database() as connection:
             return self._sql(connection).claim(connection, self.name, owner, count, done)
 
-    def _batch(self, owner: int, claim: Claim, count: int, done: Collection[str]) -> Batch:
-        """Return the batch that ``claim`` lent, and messages that have become due meanwhile."""
+    @retry_on_deadlock
+    def _claim_oldest(self, owner: int, count: int) -> list[Delivery]:
+        with self._database() as connection:
+            sql = self._sql(connection)
+            return sql.claim_oldest(connection, self.name, owner, self._priorities.ranks, count)
+
+    def _by_age(self, count: int) -> int:
+        """Return how many of the next ``count`` messages to lend are chosen by age; 0 where all have one priority."""
+        return self.turns.by_age(count) if self._priorities.are_several else 0
+
+    def _look_at_priorities(self) -> None:
+        with self._database() as connection:
+            self._priorities.note(self._sql(connection).ranks(connection, self.name))
+
+    def _batch(self, owner: int, claim: Claim, count: int, by_age: int) -> Batch:
+        """Return the batch that ``claim`` lent, ``by_age`` of the oldest beside it, and what has become due meanwhile."""
         if not claim.enrolled:
             raise OwnerLost
-        lent = claim.deliveries
-        if claim.partial and len(lent) < count:
-            lent += self._claim(owner, count - len(lent), ()).deliveries
+        lent, first = claim.deliveries, count - by_age
+        if claim.partial and len(lent) < first:
+            lent += self._claim(owner, first - len(lent), ()).deliveries
+        if by_age and len(lent) == first:
+            lent += self._claim_oldest(owner, by_age)
+            if len(lent) < count:
+                lent += self._claim(owner, count - len(lent), ()).deliveries
         # Check for due messages when the batch is not full, and now and then even when it is: a due
         # message may have a higher priority than those that are ready.
         room = len(lent) < count and claim.due
@@ -136,6 +160,9 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
             self._promoted = time.monotonic()
             if self._promote() and len(lent) < count:
                 lent += self._claim(owner, count - len(lent), ()).deliveries
+        self.turns.lent(len(lent))
+        if lent and len(lent) == count and self._priorities.are_outdated:
+            self._look_at_priorities()
         if lent:
             size = sum(len(delivery.data) for delivery in lent)
             self._fitting = max(1, len(lent) * _BYTES_AT_ONCE // max(size, 1))
@@ -188,18 +215,25 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
     def read(self) -> bytes | None:
         self._promote()
         with self._database():
-            waiting = self._messages(State.READY).order_by("rank", "id")
-            first = waiting.annotate(lane=self._lane_of_each()).values_list(
-                "id", "message", "message_id", "lane"
+            ready = self._messages(State.READY)
+            data = (
+                self._take_first(ready.filter(rank=self._rank_of_oldest())) if self.turns.by_age(1) else None
             )
-            while (found := first.first()) is not None:
-                id, message, message_id, lane = found
-                # The process whose DELETE counted a row has the message; the others look again.
-                if not by_key(self._using, [id], State.READY).delete()[0]:
-                    continue
-                if lane is not None:
-                    self._leave_lanes([message_id])
-                return bytes(message)
+            if data is None:
+                data = self._take_first(ready)
+        self.turns.lent(data is not None)
+        return data
+
+    def _take_first(self, rows: QuerySet[QueueMessage]) -> bytes | None:
+        first = rows.annotate(lane=self._lane_of_each()).order_by("rank", "id")
+        while (found := first.values_list("id", "message", "message_id", "lane").first()) is not None:
+            id, message, message_id, lane = found
+            # The process whose DELETE counted a row has the message; the others look again.
+            if not by_key(self._using, [id], State.READY).delete()[0]:
+                continue
+            if lane is not None:
+                self._leave_lanes([message_id])
+            return bytes(message)
         return None
 
     @retry_on_deadlock

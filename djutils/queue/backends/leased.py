@@ -26,6 +26,7 @@ from djutils.queue.message import (
     Until,
 )
 
+from .ageing import Turns
 from .base import BaseQueue, new_owner
 from .border import nothing
 from .channel import LeasedChannel
@@ -57,6 +58,11 @@ class LeasedQueue(BaseQueue):
     supports_leases = True
     supports_delay = True
     supports_priority = True
+
+    def __init__(self, name: str, connection: str = "") -> None:
+        super().__init__(name, connection)
+        self.turns = Turns()
+        """Which of the messages that this object receives are chosen by age."""
 
     def channel(self, owner: int, heard: Callable[[], object] = nothing) -> LeasedChannel:
         """Return how ``owner`` receives from this queue and settles; ``heard`` is called after each reply."""
@@ -133,7 +139,8 @@ class LeasedQueue(BaseQueue):
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
         """Ack ``done`` and lend up to ``count`` due messages, in one round trip.
 
-        Messages are lent by priority, largest first, then oldest first. An empty queue gives an empty
+        Messages are lent by priority, largest first, then oldest first; but of every ``ONE_IN`` that a process receives, one
+        is the oldest that is due, whatever its priority (see ``djutils.queue.backends.ageing``). An empty queue gives an empty
         batch; a ``blocking`` backend first waits up to ``wait`` seconds for a message. Raises ``OwnerLost``
         when ``owner`` is not enrolled; then nothing was acked or lent.
         """

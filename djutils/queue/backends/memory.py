@@ -141,10 +141,14 @@ class MemoryQueue(MemoryLanes):
 
     def _lend(self, owner: int, count: int) -> list[Delivery]:
         ready = [entry for entry in self._shared.entries.values() if entry.is_ready]
-        ready.sort(key=lambda entry: (-entry.envelope.priority, entry.order))
-        for entry in ready[:count]:
+        ready.sort(key=_turn)
+        first = count - self.turns.by_age(count)
+        oldest = sorted(ready[first:], key=attrgetter("order"))[: count - first]
+        chosen = [*ready[:first], *sorted(oldest, key=_turn)]
+        for entry in chosen:
             entry.owner = owner
-        return [entry.delivery() for entry in ready[:count]]
+        self.turns.lent(len(chosen))
+        return [entry.delivery() for entry in chosen]
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
         with self._shared.changed:
@@ -314,3 +318,7 @@ class MemoryQueue(MemoryLanes):
         with self._shared.changed:
             ready = [entry for entry in self._shared.entries.values() if entry.state == "ready"]
             return min(ready, key=attrgetter("order")).snapshot(False) if ready else None
+
+
+def _turn(entry: MemoryMessage) -> tuple[int, int]:
+    return -entry.envelope.priority, entry.order

@@ -92,10 +92,10 @@ class RedisLending(LeasedQueue):
         self._run("enroll", owner)
 
     def receive(self, owner: int, count: int, done: Collection[str] = (), wait: float = 0.0) -> Batch:
-        batch, pause = self._batch(self._run("receive", owner, count, MOST_BYTES, *done))
+        batch, pause = self._batch(self._run("receive", owner, count, MOST_BYTES, self.turns.since, *done))
         if wait <= 0 or batch.deliveries:
             return batch
-        late, args = batch.late, (owner, count, MOST_BYTES)
+        late, args = batch.late, (owner, count, MOST_BYTES, self.turns.since)
         markers = (self._wake_key, *(f"{_prefix(name)}wake" for name in self.beside))
         deadline = time.monotonic() + wait
         while not batch.deliveries and (rest := deadline - time.monotonic()) > 0:
@@ -107,7 +107,9 @@ class RedisLending(LeasedQueue):
         return batch._replace(late=late)
 
     def prefetch(self, owner: int, count: int, done: Collection[str] = ()) -> Callable[[], Batch]:
-        answer = self.server.start("receive", self.keys, (owner, count, MOST_BYTES), [*done])
+        answer = self.server.start(
+            "receive", self.keys, (owner, count, MOST_BYTES, self.turns.since), [*done]
+        )
         return lambda: self._batch(answer())[0]
 
     def ack(self, owner: int, ids: Collection[str]) -> set[str]:
@@ -157,7 +159,8 @@ class RedisLending(LeasedQueue):
 
         If this raises ``BackendUnavailable``, a message may have been removed and lost.
         """
-        data: bytes | None = self._run("read")
+        data: bytes | None = self._run("read", self.turns.since)
+        self.turns.lent(data is not None)
         return data
 
     # Owners
@@ -259,6 +262,7 @@ class RedisLending(LeasedQueue):
         if answer is None:
             raise OwnerLost
         late, *lent, pause = answer
+        self.turns.lent(len(lent[0]))
         until_due = math.inf if pause < 0 else pause / 1e6
         return Batch(self._deliveries(*lent), frozenset(map(bytes.decode, late))), until_due
 

@@ -17,12 +17,18 @@ class Script(NamedTuple):
 
 @cache
 def script_named(name: str) -> Script:
-    """Return ``lua/<name>.lua`` after the common code, unless it is marked as standing alone."""
-    folder = resources.files(__package__) / "lua"
-    parts = ("common", "lanes", name)
-    common, lanes, text = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
-    if text.startswith("-- with lanes"):
-        text = f"{common}\n{lanes}\n{text}"
-    elif not text.startswith("-- alone"):
-        text = f"{common}\n{text}"
+    """Return ``lua/<name>.lua`` after the common code, unless it is marked as standing alone.
+
+    Its first line may name further files to put between: ``-- with taking, lanes``.
+    """
+    text = _read(name)
+    first, *_ = text.split("\n", 1)
+    if first.startswith("-- with "):
+        text = "\n".join([_read("common"), *map(_read, first.removeprefix("-- with ").split(", ")), text])
+    elif not first.startswith("-- alone"):
+        text = f"{_read('common')}\n{text}"
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _read(name: str) -> str:
+    return (resources.files(__package__) / "lua" / f"{name}.lua").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from django.utils.asyncio import async_unsafe
 
 from djutils.models import Now, QueueKey, QueueLaneMessage, QueueMessage, QueueWorker
 from djutils.queue.backends.subscription import Subscription
-from djutils.queue.message import Envelope
+from djutils.queue.message import Delivery, Envelope
 
 from .claims import Claim, Counts, Finished, Heard, Look, Row
 
@@ -228,6 +228,27 @@ class Dialect:
         done: Collection[str],
     ) -> Claim:
         """Delete ``done`` and lend up to ``count`` messages, in one transaction."""
+        raise NotImplementedError
+
+    def ranks(self, connection: BaseDatabaseWrapper, queue: str) -> list[int]:
+        """Return the ranks in which messages are ready: by one look at the index if all have the same, else by one for each."""
+        ready = f"prio_rank) FROM {self.messages} WHERE queue = %s AND state = 0"
+        ends = f"SELECT (SELECT MIN({ready}), (SELECT MAX({ready})"
+        ((rank, last),) = self._fetch(connection, ends, [queue, queue])
+        ranks: list[int] = []
+        # Another program may have written anything there.
+        while isinstance(rank, int) and isinstance(last, int):
+            ranks.append(rank)
+            if rank >= last:
+                break
+            # Not in one recursive statement: with a rank that is not a constant, MariaDB would read every message.
+            ((rank,),) = self._fetch(connection, f"SELECT MIN({ready} AND prio_rank > %s", [queue, rank])
+        return ranks
+
+    def claim_oldest(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, ranks: Sequence[int], count: int
+    ) -> list[Delivery]:
+        """Lend up to ``count`` messages, the oldest of these ranks; fewer if others are taking some of them."""
         raise NotImplementedError
 
     def finish(

@@ -121,21 +121,29 @@ class LookingQueue(ConnectedQueue):
         yield from self._leased()
 
     def oldest(self) -> Snapshot | None:
-        firsts: list[Snapshot] = []
         with self._database(), self._legible():
-            ready, due = self._parts("ready")
-            # The first message of each rank: the index leads from one rank to the next.
-            rows = ready.rows.order_by("rank", "id")
-            while row := columns(rows, False).first():
-                firsts.append(snapshot_of(row, False, 0, "rank"))
-                rank: object = row.rank
-                if not isinstance(rank, int):  # spoilt by another program: no way leads on from it
-                    break
-                rows = ready.rows.filter(rank__gt=rank).order_by("rank", "id")
+            _, due = self._parts("ready")
+            firsts = [snapshot_of(row, False, 0, "rank") for row in self._first_of_each_rank()]
             firsts += [
                 snapshot_of(row, False, 1, "due") for row in columns(due.rows.order_by("due"), False)[:1]
             ]
         return min(firsts, key=lambda one: one.id, default=None)
+
+    def _first_of_each_rank(self) -> Iterator[QueueMessage]:
+        """Yield the first ready message of each rank: the index leads from one rank to the next."""
+        ready, _ = self._parts("ready")
+        rows = ready.rows.order_by("rank", "id")
+        while row := columns(rows, False).first():
+            yield row
+            rank: object = row.rank
+            if not isinstance(rank, int):  # spoilt by another program: no way leads on from it
+                return
+            rows = ready.rows.filter(rank__gt=rank).order_by("rank", "id")
+
+    def _rank_of_oldest(self) -> int:
+        """Return the rank of the ready message that has waited longest; 0 if there is none."""
+        first = min(self._first_of_each_rank(), key=lambda row: row.id, default=None)
+        return whole(first.rank) if first else 0
 
     def neighbours(self) -> list[str]:
         found: set[str] = set()

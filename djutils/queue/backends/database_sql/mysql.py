@@ -9,10 +9,11 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from djutils.queue.exceptions import MessageTooLarge
-from djutils.queue.message import Envelope
+from djutils.queue.message import Delivery, Envelope
 
+from .ageing import oldest_statement
 from .base import Dialect, placeholders
-from .claims import COLUMNS, Claim, in_order
+from .claims import COLUMNS, Claim, Row, in_order
 
 _SMALL = 16 * 1024
 """A message of up to this many bytes fits into every packet: the server is not asked."""
@@ -98,14 +99,35 @@ class MySQLDialect(Dialect):
         done: Collection[str],
     ) -> Claim:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s LOCK IN SHARE MODE",
-                [owner, queue],
-            )
-            if cursor.fetchone() is None:
+            if not self._is_enrolled(cursor, queue, owner):
                 return Claim(False, frozenset(done), [])
             late = frozenset(done) - self._ack(cursor, owner, done)
             return Claim(True, late, self._lend(cursor, queue, owner, count))
+
+    def claim_oldest(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, ranks: Sequence[int], count: int
+    ) -> list[Delivery]:
+        oldest, params = oldest_statement(self.messages, queue, ranks, count)
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            if not self._is_enrolled(cursor, queue, owner):
+                return []
+            cursor.execute(oldest, params)
+            keys = [key for (key,) in cursor.fetchall()]
+            if not keys:
+                return []
+            # With a plain condition on the state the planner might use the index of ready messages instead of the key.
+            cursor.execute(
+                f"SELECT {COLUMNS} FROM {self.messages} WHERE id IN ({placeholders(keys)}) AND state + 0 = 0 "
+                f"ORDER BY id {self._lock}",
+                keys,
+            )
+            return self._lent(cursor, owner, cursor.fetchall())
+
+    def _is_enrolled(self, cursor: Any, queue: str, owner: int) -> bool:
+        cursor.execute(
+            f"SELECT 1 FROM {self.workers} WHERE owner = %s AND queue = %s LOCK IN SHARE MODE", [owner, queue]
+        )
+        return cursor.fetchone() is not None
 
     def _ack(self, cursor: Any, owner: int, done: Collection[str]) -> set[str]:
         if not done:
@@ -124,13 +146,15 @@ class MySQLDialect(Dialect):
             )
         return {message_id for _, message_id in held}
 
-    def _lend(self, cursor: Any, queue: str, owner: int, count: int) -> Any:
+    def _lend(self, cursor: Any, queue: str, owner: int, count: int) -> list[Delivery]:
         cursor.execute(
             f"SELECT {COLUMNS} FROM {self.messages} WHERE queue = %s AND state = 0 "
             f"ORDER BY prio_rank, id LIMIT %s {self._lock}",
             [queue, count],
         )
-        rows = cursor.fetchall()
+        return self._lent(cursor, owner, cursor.fetchall())
+
+    def _lent(self, cursor: Any, owner: int, rows: Sequence[Row]) -> list[Delivery]:
         if rows:
             cursor.execute(
                 f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ({placeholders(rows)})",

@@ -13,9 +13,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from djutils.queue.backends.base import own_alias
 from djutils.queue.backends.subscription import Subscription
 from djutils.queue.exceptions import ConfigurationError
-from djutils.queue.message import Envelope
+from djutils.queue.message import Delivery, Envelope
 
 from . import lookout
+from .ageing import oldest_statement, postgres_statement
 from .arrays import bytes_array, number_array, text_array
 from .base import Dialect, is_guarded
 from .claims import COLUMNS, Claim, Finished, Heard, Row, in_order
@@ -173,6 +174,13 @@ class PostgresDialect(Dialect):
         params = _params(queue, owner, count, done, place)
         rows = self._fetch(connection, self._claim_sql, params)
         return self._noted(rows, count, done, place, time.monotonic() - began)
+
+    def claim_oldest(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, ranks: Sequence[int], count: int
+    ) -> list[Delivery]:
+        oldest, params = oldest_statement(self.messages, queue, ranks, count)
+        statement = postgres_statement(self.messages, self.workers, oldest)
+        return in_order(self._fetch(connection, statement, [owner, queue, *params, owner]))
 
     def finish(
         self,

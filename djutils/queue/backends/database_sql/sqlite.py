@@ -12,8 +12,9 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from djutils.queue.message import Envelope
+from djutils.queue.message import Delivery, Envelope
 
+from .ageing import oldest_statement
 from .base import Dialect, after_commit, placeholders, together
 from .claims import COLUMNS, Claim, Heard, in_order
 from .doorbell import Doorbell, wait_for
@@ -113,7 +114,8 @@ class SQLiteDialect(Dialect):
         try:
             return self._acked_and_lent(connection, queue, owner, count, done)
         except OperationalError as error:
-            if not is_of_spoilt_rows(error) or not repair(connection, self.messages, queue, count):
+            next_ones = "queue = %s AND state = 0 ORDER BY prio_rank, id LIMIT %s"
+            if not self._repaired(connection, queue, error, next_ones, [queue, count]):
                 raise
         return self._acked_and_lent(connection, queue, owner, count, done)
 
@@ -138,6 +140,42 @@ class SQLiteDialect(Dialect):
             enrolled = bool(rows or acked) or self._knows(cursor, owner, queue)
         # Put in order after the commit: until then no other process can write.
         return Claim(enrolled, frozenset(done).difference(acked), in_order(rows))
+
+    def claim_oldest(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, ranks: Sequence[int], count: int
+    ) -> list[Delivery]:
+        oldest, params = oldest_statement(self.messages, queue, ranks, count)
+        try:
+            return self._lent(connection, queue, owner, oldest, params)
+        except OperationalError as error:
+            if not self._repaired(connection, queue, error, f"id IN ({oldest})", params):
+                raise
+        return self._lent(connection, queue, owner, oldest, params)
+
+    def _lent(
+        self, connection: BaseDatabaseWrapper, queue: str, owner: int, keys: str, params: Sequence[Any]
+    ) -> list[Delivery]:
+        """Lend the messages whose keys the statement ``keys`` reads."""
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {self.messages} SET state = 2, owner = %s WHERE id IN ({keys}) AND {self._enrolled} "
+                f"RETURNING {COLUMNS}",
+                [owner, *params, owner, queue],
+            )
+            rows = cursor.fetchall()
+            refuse_spoilt(rows)
+        return in_order(rows)
+
+    def _repaired(
+        self,
+        connection: BaseDatabaseWrapper,
+        queue: str,
+        error: OperationalError,
+        which: str,
+        params: Sequence[Any],
+    ) -> bool:
+        """Return whether a claim of the rows ``which`` failed because some were damaged, and these are repaired."""
+        return is_of_spoilt_rows(error) and bool(repair(connection, self.messages, queue, which, params))
 
     def _ack_all(
         self, connection: BaseDatabaseWrapper, cursor: Any, queue: str, owner: int, done: Collection[str]

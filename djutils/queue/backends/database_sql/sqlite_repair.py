@@ -48,10 +48,10 @@ def is_of_spoilt_rows(error: OperationalError) -> bool:
     return isinstance(error, SpoiltRows) or "decode to UTF-8" in str(error)
 
 
-def repair(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) -> int:
-    """Make damaged rows among the next ``count`` messages of ``queue`` claimable; return how many there were.
+def repair(connection: BaseDatabaseWrapper, table: str, queue: str, which: str, params: Sequence[Any]) -> int:
+    """Make damaged rows among the messages ``which`` of ``queue`` claimable; return how many there were.
 
-    A message that has lost its id gets another one: the worker that receives it makes it a dead letter.
+    ``which`` is what follows WHERE, and ``params`` its parameters. A message that has lost its id gets another one: the worker that receives it makes it a dead letter.
     """
     repaired = 0
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -65,8 +65,8 @@ def repair(connection: BaseDatabaseWrapper, table: str, queue: str, count: int) 
             f"SELECT id, CAST(message_id AS BLOB), typeof(message_id), CAST(error AS BLOB), typeof(error), "
             f"CASE typeof(message) WHEN 'blob' THEN NULL ELSE CAST(message AS BLOB) END, "
             f"{', '.join(f'typeof({name})' for name in _COUNTERS)} FROM {table} "
-            f"WHERE queue = %s AND state = 0 ORDER BY prio_rank, id LIMIT %s",
-            [queue, count],
+            f"WHERE {which}",
+            params,
         )
         for key, *facts in cursor.fetchall():
             if changes := _changes(*facts):

@@ -115,66 +115,6 @@ local function promote()
   return until_due()
 end
 
--- Chooses up to count ids at the head of the queue, and no more payload than most_bytes unless the first alone
--- exceeds it. Returns them, their payloads, and a function that removes them from the list.
-local function take(count, most_bytes)
-  local ids, data, chosen, size, enough = {}, {}, 0, 0, false  -- chosen is #ids, which Lua would have to search for
-
-  local function fits(line)  -- how many of these, with those that are skipped
-    local first, at_once, length = 1, 16, #line
-    while first <= length do
-      local last = math.min(first + at_once - 1, length)
-      local payloads = redis.call('HMGET', MESSAGES, unpack(line, first, last))
-      for i = 1, #payloads do
-        local payload = payloads[i]
-        size = size + (payload and #payload or 0)
-        enough = size > most_bytes and chosen > 0
-        if enough then return first + i - 2 end
-        if payload then
-          chosen = chosen + 1
-          ids[chosen], data[chosen] = line[first + i - 1], payload
-        end
-      end
-      first, at_once = last + 1, size * 8 < most_bytes and 128 or 16  -- small ones go together
-    end
-    return length
-  end
-
-  local function walk(ids_from)  -- how many of this part of the line are chosen or skipped
-    local seen = 0
-    while chosen < count and not enough do
-      local wanted = count - chosen
-      local fitting = fits(ids_from(seen, wanted))
-      seen = seen + fitting
-      enough = enough or seen - chosen > FARTHEST
-      if fitting < wanted then break end
-    end
-    return seen
-  end
-
-  local function ranked(min, max)
-    return walk(function(first, wanted)
-      return redis.call('ZRANGEBYSCORE', RANKED, min, max, 'LIMIT', first, wanted)
-    end)
-  end
-
-  local function ready(first, wanted)
-    local line = redis.call('LRANGE', READY, -first - wanted, -first - 1)
-    local length = #line
-    for i = 1, math.floor(length / 2) do line[i], line[length + 1 - i] = line[length + 1 - i], line[i] end
-    return line
-  end
-
-  local others = redis.call('EXISTS', RANKED) == 1
-  local from_ranked = others and ranked('-inf', '(0') or 0
-  local from_ready = walk(ready)
-  if others then from_ranked = from_ranked + ranked('0', '+inf') end
-  return ids, data, function()
-    if from_ready > 0 then redis.call('LTRIM', READY, 0, -from_ready - 1) end
-    if from_ranked > 0 then redis.call('ZREMRANGEBYRANK', RANKED, 0, from_ranked - 1) end
-  end
-end
-
 local function histories(ids)  -- {id, attempts, crashes, redeliveries, error, offers} of those that have any
   local list = {}
   if redis.call('EXISTS', ABOUT) == 0 then return list end

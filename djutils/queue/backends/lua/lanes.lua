@@ -1,4 +1,4 @@
--- Prepended, after the common part, to every script that begins with "-- with lanes". The names of these keys are computed:
+-- Prepended, after the common part, to every script whose first line is "-- with lanes" or ends so. The names of these keys are computed:
 -- they have the hash slot of the queue. Scores of the first two are 0, so the order is that of the bytes.
 --   WAITING  zset  lane \0 place \0 id: what waits            SLOTS  zset  lane \0 id: what is admitted and has not ended
 --   LANES    hash  lane -> {width, pace, burst, admitted, started}, times in microseconds

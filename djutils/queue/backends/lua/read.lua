@@ -1,8 +1,8 @@
--- with lanes
--- Removes the next message. Returns its payload or nil.
+-- with taking, lanes
+-- ARGV: how many were read since one was chosen by age. Removes the next message. Returns its payload or nil.
 begin_by_freeing()
 promote()
-local ids, data, leave = take(1, 0)
+local ids, data, leave = take(1, 0, tonumber(ARGV[1]))
 leave()
 hand_on()
 if #ids == 0 then return false end
