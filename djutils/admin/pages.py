@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from djutils.models import QueueDeadLetter, QueueMessage
 from djutils.queue.inspecting import GONE, Found, cannot_know, fields
 from djutils.queue.message import StateName
+from djutils.queue.why import Reason, why
 from djutils.queue.wording import plain
 
 from . import asking, showing
@@ -108,6 +109,7 @@ class QueuePages(AdminPages):
             title=plain(one.command),
             one=showing.rows(found, self._page_of)[0],
             fields=fields(one),
+            reasons=[] if is_dead else [plain(reason.text) for reason in self._why(one)],
             error=plain(one.snapshot.error.rstrip()),
             elsewhere=self._dead_page_of(request, one) if is_dead and self.model is QueueMessage else "",
             replay=is_dead and self.has_replay_permission(request) and self._at("replay", object_id),
@@ -115,6 +117,12 @@ class QueuePages(AdminPages):
         )
 
     # Helpers
+
+    def _why(self, one: Found) -> list[Reason]:
+        try:
+            return why(one)
+        except Exception as error:  # noqa: BLE001  (a backend may raise anything)
+            return [Reason("unknown", asking.explain(one.queue.name, error))]
 
     def _find(self, object_id: str) -> tuple[list[Found], list[str], str]:
         """Return the message, or several candidates; problems; and the text to show if there is none."""

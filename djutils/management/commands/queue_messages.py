@@ -30,6 +30,7 @@ from djutils.queue.inspecting import (
 )
 from djutils.queue.message import StateName
 from djutils.queue.pausing import Pause, find
+from djutils.queue.why import why
 from djutils.queue.wording import first_line, plain, when, width_of_ids
 
 STATES: tuple[StateName, ...] = get_args(StateName)
@@ -42,11 +43,11 @@ _MOST = 100_000
 class Command(TakesIds):
     """Shows messages of every state without taking any. It never unpickles their contents."""
 
-    help = "Show what happened to a call, or list the messages of the queues. Nothing is taken or changed."
+    help = "Show what happened to a call and why it is not running, or list messages. Nothing is taken or changed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
-        add("action", choices=("show", "list"))
+        add("action", choices=("show", "list", "why"))
         add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous prefix of it")
         add("-q", "--queue", help="the queue (the default queue, and those that the project's commands name)")
         add("--state", choices=STATES, help="list only messages in this state")
@@ -66,24 +67,45 @@ class Command(TakesIds):
             chosen = known_queues(options["queue"])
             if self.is_alone() and isinstance(chosen[0], MemoryQueue):
                 raise CommandError("MemoryQueue: only the process that made the messages can see them.")
-            if options["action"] == "show":
-                self._show(chosen, options["ids"], options["format"] == "json")
-            else:
-                self._list(chosen, options)
+            match options["action"]:
+                case "show":
+                    self._show(chosen, options["ids"], options["format"] == "json")
+                case "why":
+                    self._why(chosen, options["ids"], options["format"] == "json")
+                case _:
+                    self._list(chosen, options)
         except (QueueException, DatabaseError) as error:
             raise CommandError(f"{type(error).__name__}: {error}") from error
 
     # A single message
 
+    def _why(self, chosen: Sequence[BaseQueue], prefixes: Sequence[str], in_json: bool) -> None:
+        """Say what holds each message back, the most important reason first."""
+        all_found = [(prefix, _find(chosen, prefix)) for prefix in _once(prefixes)]
+        if in_json:
+            told = [
+                {
+                    "id": one.snapshot.id,
+                    "state": one.snapshot.state,
+                    "reasons": [r._asdict() for r in why(one)],
+                }
+                if one
+                else {"id": prefix} | _lost(chosen)
+                for prefix, one in all_found
+            ]
+            self.write_json({"messages": told})
+            return
+        for prefix, one in all_found:
+            self.stdout.write(f"{one.snapshot.id} {plain(one.command)}" if one else plain(prefix))
+            for text in [reason.text for reason in why(one)] if one else [_absence(chosen)]:
+                self.stdout.write(f"  {text}")
+
     def _show(self, chosen: Sequence[BaseQueue], prefixes: Sequence[str], in_json: bool) -> None:
         """Find all messages before showing one: if a prefix is ambiguous, nothing is shown."""
-        prefixes = [*dict.fromkeys(prefix.lower() for prefix in prefixes)]
-        all_found = [(prefix, _find(chosen, prefix)) for prefix in prefixes]
+        all_found = [(prefix, _find(chosen, prefix)) for prefix in _once(prefixes)]
         paused = _paused([one.queue for _, one in all_found if one])
         if in_json:
-            blind = [queue.name for queue in chosen if not queue.supports_peek]
-            lost = {"state": "unknown" if blind else "gone", "queues": [queue.name for queue in chosen]}
-            told = [as_json(one) if one else {"id": prefix} | lost for prefix, one in all_found]
+            told = [as_json(one) if one else {"id": prefix} | _lost(chosen) for prefix, one in all_found]
             self.write_json({"messages": told, "paused": _as_json(paused)})
             return
         for prefix, one in all_found:
@@ -150,19 +172,29 @@ class Command(TakesIds):
         self.write_table([[cell for at, cell in enumerate(row) if at not in left_out] for row in rows])
 
 
+def _once(prefixes: Sequence[str]) -> list[str]:
+    return [*dict.fromkeys(prefix.lower() for prefix in prefixes)]
+
+
+def _lost(chosen: Sequence[BaseQueue]) -> dict[str, Any]:
+    """Return what is told of an id that was not found."""
+    blind = [queue.name for queue in chosen if not queue.supports_peek]
+    return {"state": "unknown" if blind else "gone", "queues": [queue.name for queue in chosen]}
+
+
 def _refuse_nonsense(options: dict[str, Any]) -> None:
     action, ids = options["action"], options["ids"]
-    if action == "show" and not ids:
-        raise CommandError("show: give the ids of the messages to show; list shows the ids.")
+    if action != "list" and not ids:
+        raise CommandError(f"{action}: give the ids of the messages to show; list shows the ids.")
     if action == "list" and ids:
         raise CommandError("list: takes no ids; use show to see single messages.")
     if bad := [id for id in ids if not _ID.fullmatch(id)]:
         raise CommandError(
-            f"show: '{plain(bad[0])}' is neither an id nor the prefix of one; list shows the ids."
+            f"{action}: '{plain(bad[0])}' is neither an id nor the prefix of one; list shows the ids."
         )
     for name in ("state", "lane", "command", "newest"):
-        if action == "show" and options[name]:
-            raise CommandError(f"show: takes no --{name}; list does.")
+        if action != "list" and options[name]:
+            raise CommandError(f"{action}: takes no --{name}; list does.")
     if options["lane"] is not None and options["state"] not in (None, "waiting"):
         raise CommandError("--lane: lists what waits in a lane, which is --state waiting.")
     if options["count"] < 1:
