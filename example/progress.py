@@ -63,8 +63,8 @@ class Figures(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        """How many are in the queue, those that run included."""
-        count: int = sum(self.status["queue"][state] for state in ("ready", "delayed", "leased"))
+        """How many are in the queue, those that run and those that wait in a lane included."""
+        count: int = sum(self.status["queue"].values()) - self.dead
         return count
 
     @property

@@ -12,6 +12,8 @@ from PIL import Image, ImageFilter, ImageOps
 
 GRACE = 3600.0
 """Seconds an uploaded photo may be there without an entry: its transaction may still be open."""
+POSTERS_STAY = 2 * 24 * 3600.0
+"""Seconds a poster stays: the result of its call, from which the page has the link, is kept for a day."""
 BRUSHES = (11, 7)
 """Widths in pixels, from broad to fine: each goes over the whole poster once."""
 STRIPS = 12
@@ -59,10 +61,10 @@ def _store(picture: Image.Image, path: Path) -> None:
     unfinished.replace(path)
 
 
-def remove_strangers(folder: Path, known: set[str]) -> None:
-    """Remove the files in ``folder`` that are not ``known`` and older than an hour."""
+def remove_strangers(folder: Path, known: set[str], grace: float = GRACE) -> None:
+    """Remove the files in ``folder`` that are not ``known`` and older than ``grace`` seconds, by default an hour."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.name not in known and time.time() - path.stat().st_mtime > GRACE:
+        if path.name not in known and time.time() - path.stat().st_mtime > grace:
             path.unlink(missing_ok=True)

@@ -43,8 +43,8 @@ class Progress(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        """How many commands are in the queue, those that run included."""
-        return self.queue.ready + self.queue.delayed + self.queue.leased
+        """How many commands are in the queue, those that run and those that wait in a lane included."""
+        return sum(self.queue) - self.queue.dead
 
     @property
     def going(self) -> bool:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
-import tempfile
 import time
 from contextlib import closing
-from pathlib import Path
 from unittest.mock import patch
 
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.http import HttpResponse
-from django.test import Client, TestCase, override_settings
+from django.test import Client, override_settings
 from PIL import Image
 
 from djutils.queue import Reject, invoker
@@ -24,37 +19,11 @@ from . import ACCOUNT, spam
 from .commands import make_thumbnails, send_mail, sweep_up
 from .models import LARGE, SMALL, Entry
 from .progress import progress
-
-ORIENTATION = 0x0112
-
-
-def picture(kind: str = "JPEG", size: tuple[int, int] = (60, 40), orientation: int = 1) -> bytes:
-    """Return a small picture as a file."""
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    file = io.BytesIO()
-    Image.new("RGB", size, "teal").save(file, kind, **({"exif": exif} if kind == "JPEG" else {}))
-    return file.getvalue()
+from .testing import GuestbookTest, picture
 
 
-class GuestbookTest(TestCase):
-    """All files are in a folder that is removed."""
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.enterContext(
-            override_settings(
-                MEDIA_ROOT=self.folder / "media",
-                GUESTBOOK_MAILS=self.folder / "mails",
-            )
-        )
-
-    def sign(self, photo: bytes | None = None, **fields: str) -> HttpResponse:
-        fields = {"name": "Ada", "email": "ada@example.org", "comment": "Lovely."} | fields
-        upload = SimpleUploadedFile("me.exe.jpg", picture() if photo is None else photo)
-        return self.client.post("/", {**fields, "photo": upload})
+class PageTest(GuestbookTest):
+    """The page, its admin, and what the commands do."""
 
     def status_of(self, address: str) -> int:
         with closing(self.client.get(address)) as answer:
@@ -244,11 +213,6 @@ class GuestbookTest(TestCase):
         self.assertContains(self.client.get(address), "Indexing: successful, 450 of 450 entries")
         self.assertNotContains(self.client.get(address), "Indexing:")
         assert set(Entry.objects.values_list("search", flat=True)) == {f"zoe {n} " for n in range(450)}
-
-    def log_in(self) -> None:
-        with patch.dict(os.environ, GUESTBOOK_PASSWORD="secret"):
-            call_command("start_over")
-        self.client.login(username=ACCOUNT, password="secret")
 
     def test_a_name_of_two_lines_cannot_get_into_the_head_of_a_mail(self) -> None:
         self.sign(name="Ada\nBcc: everybody@example.org")
