@@ -46,7 +46,7 @@ class MySQLLanes(LaneStatements):
 
     def waiting_lanes(
         self, cursor: Any, queue: str, after: str, most: int
-    ) -> list[tuple[str, int, int | None, int | None]]:
+    ) -> list[tuple[str, int | None, int | None]]:
         cursor.execute(
             f"SELECT DISTINCT lane FROM {self.entries} WHERE queue = %s AND state = 0 AND lane > %s ORDER BY lane LIMIT {most}",
             [queue, after],
@@ -54,6 +54,17 @@ class MySQLLanes(LaneStatements):
         names = [name for (name,) in cursor.fetchall()]
         if not names:
             return []
+        cursor.execute(
+            f"SELECT name, width, opens FROM {self.lanes} WHERE queue = %s AND name IN ({placeholders(names)})",
+            [queue, *names],
+        )
+        rules = {name: (width, opens) for name, width, opens in cursor.fetchall()}
+        is_open = [name for name in names if rules.get(name, (None, None))[1] is None]
+        held = self._held_in(cursor, queue, is_open)
+        return [(name, held.get(name), rules.get(name, (None, None))[0]) for name in names]
+
+    def _held_in(self, cursor: Any, queue: str, names: Sequence[str]) -> dict[str, int]:
+        """Return how many are admitted to each of these lanes."""
         held: dict[str, int] = {}
         count = (
             f"SELECT %s, COUNT(*) FROM {self.entries} s JOIN {self.alive} "
@@ -63,9 +74,4 @@ class MySQLLanes(LaneStatements):
             params = [value for name in some for value in (name, queue, name)]
             cursor.execute(" UNION ALL ".join([count] * len(some)), params)
             held |= dict(cursor.fetchall())
-        cursor.execute(
-            f"SELECT name, width, opens FROM {self.lanes} WHERE queue = %s AND name IN ({placeholders(names)})",
-            [queue, *names],
-        )
-        rules = {name: rule for name, *rule in cursor.fetchall()}
-        return [(name, held.get(name, 0), *rules.get(name, (None, None))) for name in names]
+        return held

@@ -246,17 +246,18 @@ class LaneStatements:
 
     def waiting_lanes(
         self, cursor: Any, queue: str, after: str, most: int
-    ) -> list[tuple[str, int, int | None, int | None]]:
-        """Return up to ``most`` lanes in which messages wait, in order: name, how many are admitted, width, and when it opens.
+    ) -> list[tuple[str, int | None, int | None]]:
+        """Return up to ``most`` lanes in which messages wait, in order: name, how many are admitted, and width.
 
-        One look at the index for each lane, however many messages wait in it.
+        One look at the index for each lane, however many messages wait in it. Those of a lane that opens later are not
+        counted: None.
         """
         first = f"SELECT MIN(w.lane) FROM {self.entries} w WHERE w.queue = %s AND w.state = 0 AND w.lane >"
         cursor.execute(
             f"WITH RECURSIVE found (lane, number) AS (SELECT ({first} %s), 1 UNION ALL "
             f"SELECT ({first} found.lane), number + 1 FROM found WHERE found.lane IS NOT NULL AND number < %s) "
-            f"SELECT found.lane, (SELECT COUNT(*) FROM {self.entries} s JOIN {self.alive} WHERE s.queue = %s "
-            f"AND s.state = 1 AND s.lane = found.lane), l.width, l.opens FROM found "
+            f"SELECT found.lane, CASE WHEN l.opens IS NULL THEN (SELECT COUNT(*) FROM {self.entries} s "
+            f"JOIN {self.alive} WHERE s.queue = %s AND s.state = 1 AND s.lane = found.lane) END, l.width FROM found "
             f"LEFT JOIN {self.lanes} l ON l.queue = %s AND l.name = found.lane WHERE found.lane IS NOT NULL",
             [queue, after, queue, most, queue, queue],
         )

@@ -252,8 +252,8 @@ class LaningQueue(AdmittingQueue, SweepingQueue, LettersQueue):
             with connection.cursor() as cursor:
                 seen = self._lanes_sql(connection).waiting_lanes(cursor, self.name, self._swept_to, most)
             self._swept_to = seen[-1][0] if len(seen) >= most else ""
-            for name, held, width, opens in seen:
-                if width is None or (held < width and opens is None):
+            for name, held, width in seen:
+                if width is None or (held is not None and held < width):
                     names.add(name)
             return self._admit_all(connection, dict.fromkeys(sorted(names)))
 

@@ -35,14 +35,14 @@ local function waiting_member(id, facts) return facts[1] .. '\0' .. facts[2] .. 
 
 local function range_of(lane) return '[' .. lane .. '\0', '(' .. lane .. '\1' end
 
-local function lane_after(lane)  -- the next one in which a message waits or is admitted; from and to '': the first, no one
-  local from, nearest = lane == '' and '-' or '(' .. lane .. '\1', nil
-  for _, key in ipairs({WAITING, SLOTS}) do
-    local member = redis.call('ZRANGEBYLEX', key, from, '+', 'LIMIT', 0, 1)[1]
-    local name = member and string.match(member, '^([^%z]*)%z')
-    if name and (not nearest or name < nearest) then nearest = name end
-  end
-  return nearest or ''
+local function next_lane(key, lane)  -- the one after this in WAITING or SLOTS, from '' the first; nil: there is none
+  local member = redis.call('ZRANGEBYLEX', key, lane == '' and '-' or '(' .. lane .. '\1', '+', 'LIMIT', 0, 1)[1]
+  return member and string.match(member, '^([^%z]*)%z')
+end
+
+local function lane_after(lane)  -- the next one in which a message waits or is admitted; '': there is none
+  local waiting, admitted = next_lane(WAITING, lane), next_lane(SLOTS, lane)
+  return waiting and (not admitted or waiting < admitted) and waiting or admitted or ''
 end
 
 local function wait_in_lane(id, facts)  -- urgent ones first, then in the order in which they were sent

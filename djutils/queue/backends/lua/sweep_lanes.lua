@@ -17,11 +17,19 @@ for _, lane in ipairs(redis.call('ZRANGEBYSCORE', OPENS, '-inf', now(), 'LIMIT',
   add_lane(lanes, lane)
   redis.call('ZREM', OPENS, lane)
 end
+local waiting, admitted = next_lane(WAITING, cursor), next_lane(SLOTS, cursor)
 while left > 0 do
-  cursor = lane_after(cursor)
-  if cursor == '' then break end
-  clean(cursor)
+  if not waiting and not admitted then
+    cursor = ''
+    break
+  end
+  cursor = waiting and (not admitted or waiting < admitted) and waiting or admitted
   add_lane(lanes, cursor)
+  if admitted == cursor then
+    clean(cursor)
+    admitted = next_lane(SLOTS, cursor)
+  end
+  if waiting == cursor then waiting = next_lane(WAITING, cursor) end
   left = left - 1
 end
 return {cursor, admit_all(lanes)}
