@@ -14,6 +14,16 @@ def noop(a: int, b: int, c: int, text: str) -> int | None:
     return work.run(a, b, c, text)
 
 
+@queue_command(key="{a}", concurrency=1)
+def limited(a: int, b: int, c: int, text: str) -> None:
+    work.run(a, b, c, text)
+
+
+@queue_command(key="{a}", rate="1/d")
+def daily(a: int, b: int, c: int, text: str) -> None:
+    work.run(a, b, c, text)
+
+
 @queue_command
 def timed(kind: int, called: float, seconds: float) -> None:
     """Note when it begins, then sleep."""

@@ -13,4 +13,6 @@ FIGURES = {
     "fairness": _NOTHING,
     "store": _NOTHING,
     "stages": _NOTHING,
+    "lanes": _NOTHING,
+    "waiting": _NOTHING,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import django
 
-from bench.figures import fairness, kinds, latency, memory, scale, stages, store
+from bench.figures import fairness, kinds, lanes, latency, memory, scale, stages, store, waiting
 from bench.figures.loads import Plan
 
 _FIGURES = {
@@ -20,6 +20,8 @@ _FIGURES = {
     "fairness": fairness,
     "store": store,
     "stages": stages,
+    "lanes": lanes,
+    "waiting": waiting,
 }
 
 
