@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 from django.http import QueryDict
 from django.utils.http import urlencode
 
+from djutils.queue import command_pauses
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
@@ -174,6 +175,8 @@ def _counted(queue: BaseQueue) -> Told:
         oldest = queue.oldest() if queue.supports_peek else None
         if pause := find_pause(queue):
             remark = f"{remark} It is {pause}: no consumer begins its messages until it is resumed.".strip()
+        for name, pause in command_pauses.find(queue).items():
+            remark = f"{remark} Its command {name} is {pause}.".strip()
         return Told(queue.name, counts_of(queue), oldest, queue.supports_peek, remark)
     except Exception as error:  # noqa: BLE001  (a backend may raise anything)
         is_down = isinstance(error, BackendUnavailable)

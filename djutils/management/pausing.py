@@ -1,4 +1,4 @@
-"""What ``manage.py queue_pause`` and ``queue_resume`` have in common: one queue, its state, two formats."""
+"""What ``manage.py queue_pause`` and ``queue_resume`` have in common: a queue or a command, its state, two formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from djutils.management.showing import OfQueues
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.conf import settings
 from djutils.queue.exceptions import QueueException
+from djutils.queue.registry import registry
 
 
 class ActsOnQueue(OfQueues):
@@ -20,6 +22,12 @@ class ActsOnQueue(OfQueues):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
+        add(
+            "--command",
+            default=None,
+            metavar="COMMAND",
+            help="only this command, on its own queue or on NAME",
+        )
         add("--format", choices=("text", "json"), default="text", help="for people or for programs (text)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,8 +45,9 @@ class ActsOnQueue(OfQueues):
         """Do it; return what to say to people, and to programs."""
 
     def queue_of(self, options: dict[str, Any]) -> BaseQueue:
-        """Return the queue that is named; refuse one that only another process could see."""
-        queue = queues[options["name"]]
+        """Return the queue that is named, or that of the command; refuse one that only another process could see."""
+        command = registry.known(options["command"] or "")
+        queue = queues[options["name"] or (command and command.queue_name) or settings.queue_name]
         if self.is_alone() and isinstance(queue, MemoryQueue):
             raise CommandError(
                 "MemoryQueue: only the process that made it can pause it; nothing was changed."

@@ -1,6 +1,6 @@
 """Which middleware there is, djutils' own and the project's, and what of it a class of commands passes through.
 
-From the outside in: ``expires``, limits, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, ``models`` and
+From the outside in: ``expires``, limits, ``fuse``, ``time_limit``, what ``QUEUE_MIDDLEWARE`` names, in its order, ``atomic``, ``models`` and
 ``at_most_once``, which is acknowledged when everything else is ready.
 """
 
@@ -25,6 +25,7 @@ from .middleware.atomic import Atomic, AtomicOptions
 from .middleware.base import Layer, Middleware, awaited_layer_of, defines, layer_of
 from .middleware.expires import Expires, ExpiresOptions
 from .middleware.fresh_models import FreshModels, ModelOptions
+from .middleware.fuse import FuseOptions, Fuses, check_fuse
 from .middleware.limits import LimitOptions, Limits, check_limits
 from .middleware.time_limit import TimeLimit, TimeLimitOptions
 from .retry import exception_classes
@@ -42,6 +43,7 @@ class DeclaredOptions(
     KeyOptions,
     UniqueOptions,
     LimitOptions,
+    FuseOptions,
     total=False,
 ):
     """All options of djutils that are given where a command is declared."""
@@ -75,7 +77,7 @@ def every_middleware() -> tuple[Middleware, ...]:
             f"QUEUE_MIDDLEWARE must be a list of dotted paths, as MIDDLEWARE is; it is of the type {type(paths).__name__}."
         )
     own = (Atomic(), FreshModels(), AtMostOnce())
-    return (Expires(), Limits(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), *own)
+    return (Expires(), Limits(), Fuses(), TimeLimit(), *(_made(*one) for one in enumerate(paths)), *own)
 
 
 _chains: dict[tuple[type[Command], bool], Chain] = {}
@@ -131,6 +133,7 @@ def check_together(command_class: type[Command], where: str) -> None:
             f"key has no effect on {where} without {' or '.join(USE_THE_KEY)}: add it, or leave key out."
         )
     check_limits(command_class, where)
+    check_fuse(command_class, where)
     if command_class.models is None and command_class.on_missing != Command.on_missing:
         raise InvalidCommand(
             f"on_missing of {where} is for models='fresh': add that, or leave on_missing out."

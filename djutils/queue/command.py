@@ -70,6 +70,9 @@ class Command:
     lane: ClassVar[str | None] = None
     """The lane it shares with other commands of its queue; None: a separate one. With ``key``, one for each key."""
 
+    fuse: ClassVar[str | None] = None
+    """How many of its runs may fail in a period, as "50% of 20 in 1m", before it is paused; None: any number."""
+
     queue_name: str | None = None
     """The queue it is sent to; None: the invoker's."""
     priority: int = 0
@@ -103,8 +106,8 @@ class Command:
 
     @classmethod
     def is_awaited(cls) -> bool:
-        """Return whether it runs in an event loop, where there is one: no transaction, query or ack may hold that up."""
-        return cls.aexecute is not None and not (cls.atomic or cls.at_most_once or cls.models)
+        """Return whether it runs in an event loop, where there is one: no transaction, query, ack or count may hold that up."""
+        return cls.aexecute is not None and not (cls.atomic or cls.at_most_once or cls.models or cls.fuse)
 
     @classmethod
     def source(cls) -> str:

@@ -124,8 +124,7 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     * ``discard_on``: the same; after these the call is dropped, without another attempt or a dead letter
     * ``time_limit``: seconds after which ``TimeLimitExceeded`` is raised in it, and 10 s later its process is
       killed; or ``(seconds, seconds until killed)``; default none
-    * ``expires``: how long it is worth beginning, as a timedelta from the moment at which it is due first, or
-      until which moment, as an aware datetime; a run that would begin later is dropped
+    * ``expires``: a timedelta from the moment at which it is due first, or an aware datetime: a later run is dropped
     * ``atomic``: on a queue in the database that the command writes to: its writes and its acknowledgement are one commit, so it
       takes effect exactly once; True, or the alias of that database if it is not the one your models are written to
     * ``at_most_once``: it is acknowledged before it runs, so it never runs twice, and may be lost in a crash
@@ -142,6 +141,7 @@ def queue_command(function: Callable[P, R] | None = None, /, **options: Any) -> 
     * ``concurrency``, ``ordered``: how many run at once, in all consumers together; if they do one by one, as they were sent
     * ``rate``, ``burst``: how many start in a period, ``"10/s"``, ``"10/m"``, ``"10/h"`` or ``"10/d"``; and at once (default 1)
     * ``lane``: a name, to share these limits with other commands of the queue
+    * ``fuse``: ``"50% of 20 in 1m"``: if at least half of 20 or more runs fail within a minute, it is paused until you resume it
     * ``key``: what is compared, by default all arguments, or limited apart: a format string over them, or a function
 
     Raises ``InvalidCommand`` for a function that no consumer could find, or a wrong option.

@@ -90,7 +90,7 @@ def with_record(
             status = _CANCELLED
         case Action.REJECT:
             pass
-        case Action.ACK | Action.FINISH | Action.RELEASE | Action.SETTLED:
+        case Action.ACK | Action.FINISH | Action.RELEASE | Action.ASIDE | Action.SETTLED:
             return outcome
         case _:
             assert_never(outcome.action)

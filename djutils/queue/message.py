@@ -136,6 +136,10 @@ class Batch(NamedTuple):
     """Ids in ``done`` that were no longer the owner's: they ran, and may run again."""
 
 
+UNCOUNTED = -1
+"""The charge of a message that was put aside: it counts neither as a run nor as an offer."""
+
+
 class Retrial(NamedTuple):
     """A delivery to be retried: when, and what went wrong this time."""
 
@@ -144,7 +148,10 @@ class Retrial(NamedTuple):
     """Seconds from now."""
     error: str = ""
     charge: int = 1
-    """What to add to its attempts: 1 for a run that failed; 0 if it was never started, which counts as an offer."""
+    """What to add to its attempts: 1 for a run that failed; 0 if it was never started, which counts as an offer.
+
+    ``UNCOUNTED``: nothing is counted.
+    """
 
 
 class Rejection(NamedTuple):
@@ -249,6 +256,8 @@ class Action(Enum):
     DROP = "dropped"
     RELEASE = "released"
     RETRY = "retried"
+    ASIDE = "put aside"
+    """Its command is paused: it waits until that is resumed, or for its delay, and nothing is counted."""
     REJECT = "rejected"
     SETTLED = "settled"
     """The backend already knows: acked before the run, or in the command's own transaction, or taken back."""
@@ -270,9 +279,9 @@ class Outcome(NamedTuple):
 
     action: Action
     delay: float = 0.0
-    """Seconds before it may be lent again, for RELEASE and RETRY."""
+    """Seconds before it may be lent again, for RELEASE, RETRY and ASIDE."""
     error: str = ""
-    """The exception or the reason, then the traceback, for RETRY and REJECT; the reason of a DROP.
+    """The exception or the reason, then the traceback, for RETRY, ASIDE and REJECT; the reason of a DROP.
 
     Either of them for SETTLED, if the run did not succeed.
     """

@@ -20,7 +20,8 @@ logger = logging.getLogger("djutils.queue.pausing")
 
 KEY = "paused"
 """The key of a pause in the store beside the queue."""
-_KEPT = timedelta(days=36_500).total_seconds()
+KEPT = timedelta(days=36_500).total_seconds()
+"""Seconds that a pause lasts at most."""
 
 
 class Pause(NamedTuple):
@@ -62,17 +63,17 @@ def pause(queue: BaseQueue, reason: str, by: str) -> Pause:
     A queue that is paused already stays paused since the same moment, for the new reason. Raises ``QueueException``
     for a queue without a store, and ``BackendError``; after the latter the queue may be paused or not.
     """
-    store = _store_of(queue)
+    store = store_of(queue, f"the queue '{queue.name}'")
     before = find(queue)
     made = Pause(before.since if before else datetime.now(UTC), reason, by)
-    store.set({KEY: json.dumps(made.as_json()).encode()}, _KEPT)
+    store.set({KEY: json.dumps(made.as_json()).encode()}, KEPT)
     logger.info("%s paused the queue '%s'%s.", plain(by), queue.name, f": {plain(reason)}" if reason else "")
     return made
 
 
 def resume(queue: BaseQueue, by: str) -> bool:
     """Resume ``queue`` and log it; return whether it was paused. Raises what ``pause`` raises."""
-    was_paused = bool(_store_of(queue).delete([KEY]))
+    was_paused = bool(store_of(queue, f"the queue '{queue.name}'").delete([KEY]))
     if was_paused:
         logger.info("%s resumed the queue '%s'.", plain(by), queue.name)
     return was_paused
@@ -81,11 +82,13 @@ def resume(queue: BaseQueue, by: str) -> bool:
 def find(queue: BaseQueue) -> Pause | None:
     """Return the pause of ``queue``; None if it is not paused, or cannot be. Raises ``BackendError``."""
     kept = queue.store.get([KEY]) if queue.store is not None else {}
-    return _read(kept[KEY]) if KEY in kept else None
+    return read(kept.get(KEY))
 
 
-def _read(value: bytes) -> Pause:
-    """Return a pause as it was kept: whatever the value is, the queue is paused."""
+def read(value: bytes | None) -> Pause | None:
+    """Return a pause as it was kept: whatever the value is, the queue is paused; None if there is no value."""
+    if value is None:
+        return None
     told: Any = None
     # Any program may have written it, and it is only shown.
     with suppress(ValueError):
@@ -93,10 +96,11 @@ def _read(value: bytes) -> Pause:
     return Pause.of(told if isinstance(told, dict) else {})
 
 
-def _store_of(queue: BaseQueue) -> Store:
+def store_of(queue: BaseQueue, what: str) -> Store:
+    """Return the store beside ``queue``; raise ``QueueException`` if there is none, so ``what`` cannot be paused."""
     if queue.store is None:
         raise QueueException(
-            f"{type(queue).__name__} has no store, so the queue '{queue.name}' cannot be paused; nothing was changed. "
+            f"{type(queue).__name__} has no store, so {what} cannot be paused; nothing was changed. "
             f"Stop its consumers instead, or give the backend a store."
         )
     return queue.store

@@ -13,19 +13,18 @@ from django.conf import settings as django_settings
 from django.core.exceptions import SynchronousOnlyOperation
 from django.utils import timezone
 
-from . import codec, pausing
+from . import codec
 from .backends import queues
 from .backends.base import BaseQueue
 from .command import Command
 from .conf import settings
-from .dead_letters import operator
 from .declaring import PeriodicQueueCommand, QueueCommand
 from .direct import run_next
 from .eager import run_here
 from .event_loops import check_caller, explain, refuse_coroutine
 from .exceptions import NotPicklable, QueueException
 from .message import Message, make
-from .pausing import Pause
+from .pauser import Pauser
 from .reading import searched_queues
 from .registry import registry
 from .results import Result, find
@@ -47,7 +46,7 @@ __all__ = [
 ]
 
 
-class Invoker:
+class Invoker(Pauser):
     """Puts commands on a queue, and runs the next one from it.
 
     Without a ``queue`` it uses the project's default queue, looked up when needed.
@@ -163,48 +162,6 @@ class Invoker:
     async def aresult(self, id: str, queue_name: str | None = None) -> Result:
         """As ``result``, from a coroutine."""
         return await sync_to_async(self.result)(id, queue_name)
-
-    def pause(self, queue_name: str | None = None, *, reason: str = "", by: str = "") -> Pause:
-        """Pause a queue: within a second no consumer begins any of its commands, until ``resume()``.
-
-        What runs goes on; calls are enqueued as ever. ``by`` is who asks for it, by default the user of this
-        process. A queue that is paused stays so since the same moment, for the new reason. In a transaction of the
-        queue's database it counts when that commits. Raises ``QueueException`` for a backend without a store, and
-        ``BackendError``, after which the queue may be paused or not.
-        """
-        queue = self._queue_called(queue_name)
-        refuse_coroutine(queue, "await invoker.apause(...)")
-        return pausing.pause(queue, reason, by or operator())
-
-    async def apause(self, queue_name: str | None = None, *, reason: str = "", by: str = "") -> Pause:
-        """As ``pause``, from a coroutine."""
-        return await sync_to_async(self.pause)(queue_name, reason=reason, by=by)
-
-    def resume(self, queue_name: str | None = None, *, by: str = "") -> bool:
-        """Let consumers begin the commands of a queue again; return whether it was paused. Otherwise as ``pause``."""
-        queue = self._queue_called(queue_name)
-        refuse_coroutine(queue, "await invoker.aresume(...)")
-        return pausing.resume(queue, by or operator())
-
-    async def aresume(self, queue_name: str | None = None, *, by: str = "") -> bool:
-        """As ``resume``, from a coroutine."""
-        return await sync_to_async(self.resume)(queue_name, by=by)
-
-    def paused(self, queue_name: str | None = None) -> dict[str, Pause]:
-        """Return the paused ones among the queues that the project knows, or only the one that is named, by name.
-
-        Raises ``BackendError``.
-        """
-        names = [queue_name] if queue_name else [self.queue.name, *searched_queues()]
-        chosen = {name: self._queue_called(name) for name in names}
-        for queue in chosen.values():
-            refuse_coroutine(queue, "await invoker.apaused(...)")
-        found = {name: pausing.find(queue) for name, queue in chosen.items()}
-        return {name: pause for name, pause in found.items() if pause is not None}
-
-    async def apaused(self, queue_name: str | None = None) -> dict[str, Pause]:
-        """As ``paused``, from a coroutine."""
-        return await sync_to_async(self.paused)(queue_name)
 
     def dequeue(self) -> Result | None:
         """Take the next command off the queue, run it here and return its handle; None if there is none.

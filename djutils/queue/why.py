@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from . import counters, pausing
+from . import command_pauses, counters, pausing
 from .backends.base import BaseQueue
 from .backends.lanes import told_name
 from .counters import MINUTE
@@ -71,6 +71,8 @@ def _reasons(found: Found) -> Iterator[Reason]:
     if found.message and registry.known(found.message.command) is None:
         name = plain(found.message.command)
         yield Reason("unknown_command", f"This project, as it is here, does not know the command {name}.")
+    if pause := command_pauses.find(queue).get(found.command):
+        yield Reason("paused", f"Its command is {pause}: it does not begin until that is resumed.")
     if one.due and one.due > datetime.now(UTC):
         yield Reason("not_due", f"It is due at {when(one.due)} ({until(one.due)}).")
     elif one.state == "waiting":

@@ -15,6 +15,7 @@ one with leases; beside it ``LaneContract`` for one that has lanes. Only pytest 
 from __future__ import annotations
 
 from djutils.testing.contract_ageing import Ageing
+from djutils.testing.contract_aside import PuttingAside, PuttingAsideInLanes
 from djutils.testing.contract_dead import DeadLetters
 from djutils.testing.contract_finishing import Finishing
 from djutils.testing.contract_lane_keys import LaneKeys
@@ -36,6 +37,7 @@ __all__ = ["LaneContract", "LeasedQueueContract", "QueueContract", "until"]
 class LeasedQueueContract(
     Lending,
     Outcomes,
+    PuttingAside,
     Finishing,
     Delaying,
     Beside,
@@ -51,5 +53,5 @@ class LeasedQueueContract(
     """For any ``LeasedQueue``: everything in ``QueueContract``, and the leases."""
 
 
-class LaneContract(Laning, LaneOutcomes, LaneKeys, LaneLooking, Pacing):
+class LaneContract(Laning, LaneOutcomes, LaneKeys, LaneLooking, Pacing, PuttingAsideInLanes):
     """For a ``LeasedQueue`` that has lanes, beside ``LeasedQueueContract``."""

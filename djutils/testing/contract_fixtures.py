@@ -56,6 +56,10 @@ class LeaseFixtures(QueueContract):
         if not queue.supports_delay:
             pytest.skip(f"{type(queue).__name__} cannot delay (supports_delay is False)")
 
+    def can_bring_back(self, queue: LeasedQueue) -> None:
+        if type(queue).bring_back is LeasedQueue.bring_back:
+            pytest.skip(f"{type(queue).__name__} brings nothing back (it inherits bring_back)")
+
     @pytest.fixture
     def can_rank(self, queue: LeasedQueue) -> None:
         if not queue.supports_priority:

@@ -94,7 +94,7 @@ class LendingFileQueue(LeasedQueue):  # QUEUE_CONNECTION is the name of a file
 
     def retry(self, owner, retrials):
         change = "due = ?, error = ?, attempts = attempts + ?, offers = offers + ?"
-        facts = [(time.time() + delay, _text(error), n, not n, id) for id, delay, error, n in retrials]
+        facts = [(time.time() + delay, _text(why), max(n, 0), n == 0, id) for id, delay, why, n in retrials]
         return self._settle(owner, change, facts)
 
     def reject(self, owner, rejections):

@@ -50,6 +50,15 @@ def test_a_paused_queue_says_since_when_and_why(site: Site) -> None:
     invoker.resume(site.queue.name)
 
 
+def test_a_paused_command_says_since_when_and_why(site: Site) -> None:
+    call, other = commands.append(site.file(), 1), commands.note("text")
+    invoker.pause(site.queue.name, command=commands.append, reason="it fails", by="ada")
+    assert codes(site, call)[:2] == ["no_consumer", "paused"]
+    assert "by ada (it fails)" in reasons(site, call)[1].text
+    assert "paused" not in codes(site, other)
+    invoker.resume(site.queue.name, command=commands.append)
+
+
 def test_what_is_not_due_says_when_it_will_be(site: Site) -> None:
     call = commands.append.using(run_after=timedelta(hours=1))(site.file(), 1)
     assert codes(site, call) == ["no_consumer", "not_due"]

@@ -12,6 +12,7 @@ from djutils.queue.executor import Executor
 from djutils.queue.middleware.database import shared_connections
 from djutils.queue.workers.board import Board
 from djutils.queue.workers.options import ConsumerOptions
+from djutils.queue.workers.paused_commands import PausedCommands
 from djutils.queue.workers.process import make_pump
 from djutils.queue.workers.switches import OPEN, new_switches
 
@@ -24,6 +25,8 @@ class Rig:
     def __init__(self, *queues: BaseQueue, threads: int = 1, coroutines: int = 0, **options: Any) -> None:
         self.owner = new_owner()
         self.switches = new_switches(len(queues), options.pop("switch", OPEN))
+        self.paused = PausedCommands(len(queues))
+        self.paused.publish(options.pop("paused", ()))
         self.board = Board(threads + coroutines)
         executors = [Executor(queue.name, awaited_layers=(shared_connections,)) for queue in queues]
         names = tuple(queue.name for queue in queues)
@@ -34,7 +37,7 @@ class Rig:
 
         chosen = ConsumerOptions(names, threads=threads, coroutines=coroutines, **given)
         self.pump, self.threads = make_pump(
-            chosen, executors, self.board, make_channels, switches=self.switches
+            chosen, executors, self.board, make_channels, switches=self.switches, paused_commands=self.paused
         )
         self.ready = threading.Event()
         self.error: BaseException | None = None

@@ -24,6 +24,7 @@ from djutils.queue.workers.arena import Arena
 from djutils.queue.workers.chore import Guard, Stores
 from djutils.queue.workers.maintainer import Maintainer, logger
 from djutils.queue.workers.options import ConsumerOptions
+from djutils.queue.workers.paused_commands import PausedCommands
 from djutils.queue.workers.pausing import EVERY, Pausing
 from djutils.queue.workers.switches import OPEN, PAUSED, UNKNOWN, new_switches
 
@@ -211,7 +212,8 @@ class Upkeep:
             self.stores.queues[queue.name] = self.stores.leased[queue.name] = queue
         self.switches = new_switches(2)
         self.times = Times(LEAP)
-        self.chore = Pausing(self.stores, self.switches, self.times.monotonic)
+        self.commands = PausedCommands(2)
+        self.chore = Pausing(self.stores, self.switches, self.commands, self.times.monotonic)
 
     def look(self) -> list[int]:
         self.times.elapse(max(0.0, self.chore.due_in()))
@@ -281,7 +283,7 @@ def test_a_pause_is_logged_once_with_its_reason_and_so_is_its_end(
 def test_backends_without_a_store_are_never_paused_nor_asked_again() -> None:
     stores, switches = Stores(()), new_switches(1)
     stores.queues["four"] = ListQueue("four")
-    chore = Pausing(stores, switches)
+    chore = Pausing(stores, switches, PausedCommands(1))
 
     chore.do()
 
@@ -294,7 +296,7 @@ def test_four_methods_with_a_store_are_asked() -> None:
     stores.queues["four"] = queue = KeepingListQueue("four")
     pausing.pause(queue, "", "ada")
 
-    Pausing(stores, switches).do()
+    Pausing(stores, switches, PausedCommands(1)).do()
 
     assert list(switches) == [PAUSED]
     pausing.resume(queue, "ada")

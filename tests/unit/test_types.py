@@ -81,6 +81,8 @@ SEEN = {
     "invoker.enqueue(Greeting(1))": "Result",
     "await invoker.aenqueue(Greeting(1))": "Result",
     "await invoker.aenqueue_many([bare.command(1)])": "list[Result]",
+    "invoker.pause(command=with_options).reason": "str",
+    "invoker.resume(command=Greeting)": "bool",
     "crontab(minute=5)": "Crontab",
 }
 FAULTLESS = "@queue_command(max_attempts=3)\ndef f() -> None: ..."
@@ -91,6 +93,8 @@ FAULTS = [
     "@queue_command(at_most_once='yes')\ndef f() -> None: ...",
     "@queue_command(retry_on='OSError')\ndef f() -> None: ...",
     "@queue_command(backoff='5')\ndef f() -> None: ...",
+    "@queue_command(fuse=0.5)\ndef f() -> None: ...",
+    "invoker.pause(command=3)",
     "@queue_command(run_after=timedelta(1))\ndef f() -> None: ...",
     "@queue_command(options=3)\ndef f() -> None: ...",
     "@periodic_command(crontab(minute=5), prioritty=3)\ndef f() -> None: ...",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from djutils.management.showing import LIKELY, TakesIds, the_only_one
+from djutils.queue import command_pauses
 from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.exceptions import QueueException
@@ -106,17 +107,19 @@ class Command(TakesIds):
         paused = _paused([one.queue for _, one in all_found if one])
         if in_json:
             told = [as_json(one) if one else {"id": prefix} | _lost(chosen) for prefix, one in all_found]
-            self.write_json({"messages": told, "paused": _as_json(paused)})
+            self.write_json({"messages": told, **_as_json(paused)})
             return
         for prefix, one in all_found:
             if one:
-                self._write_fields(one, paused.get(one.queue.name))
+                self._write_fields(one, paused)
             else:
                 self.stdout.write(f"{'id':<14}{plain(prefix)}\n{'state':<14}{_absence(chosen)}\n\n")
 
-    def _write_fields(self, one: Found, pause: Pause | None) -> None:
+    def _write_fields(self, one: Found, paused: Paused) -> None:
+        pauses = {"queue": paused.queues.get(one.queue.name)}
+        pauses["command"] = paused.commands[one.queue.name].get(one.command)
         for name, value in fields(one):
-            told = f"{value}, {pause}" if pause and name == "queue" else value
+            told = f"{value}, {pause}" if (pause := pauses.get(name)) else value
             self.stdout.write(f"{name:<14}{told}")
         if one.snapshot.error:
             self.stdout.write(f"\nThe last error:\n{plain(one.snapshot.error.rstrip())}")
@@ -147,14 +150,16 @@ class Command(TakesIds):
         if options["format"] == "json":
             counts = {queue.name: counts_of(queue) for queue in chosen}
             messages = [*map(as_json, found)]
-            self.write_json({"messages": messages, "more": cut, "counts": counts, "paused": _as_json(paused)})
+            self.write_json({"messages": messages, "more": cut, "counts": counts, **_as_json(paused)})
             return
         self._write_list(found, len(chosen) > 1)
         if cut:
             self.stdout.write("... and there may be more; --count shows more.")
         for queue in chosen:
-            pause = paused.get(queue.name)
+            pause = paused.queues.get(queue.name)
             self.stdout.write(f"{_totals(queue)}{f' It is {pause}.' if pause else ''}")
+            for name, pause in paused.commands[queue.name].items():
+                self.stdout.write(f"Its command '{plain(name)}' is {pause}.")
 
     def _write_list(self, found: Sequence[Found], with_queue: bool) -> None:
         if not found:
@@ -247,14 +252,22 @@ def _row(one: Found, width: int) -> tuple[str, ...]:
     )
 
 
-def _paused(chosen: Sequence[BaseQueue]) -> dict[str, Pause]:
-    """Return the pauses of those queues that are paused."""
+class Paused(NamedTuple):
+    """What is paused, by the names of queues."""
+
+    queues: dict[str, Pause]
+    commands: dict[str, dict[str, Pause]]
+
+
+def _paused(chosen: Sequence[BaseQueue]) -> Paused:
     found = {queue.name: find(queue) for queue in chosen}
-    return {name: pause for name, pause in found.items() if pause is not None}
+    commands = {queue.name: command_pauses.find(queue) for queue in chosen}
+    return Paused({name: pause for name, pause in found.items() if pause is not None}, commands)
 
 
-def _as_json(paused: dict[str, Pause]) -> dict[str, Any]:
-    return {name: pause.as_json() for name, pause in paused.items()}
+def _as_json(paused: Paused) -> dict[str, Any]:
+    commands = {name: command_pauses.as_json(pauses) for name, pauses in paused.commands.items() if pauses}
+    return {"paused": command_pauses.as_json(paused.queues), "paused_commands": commands}
 
 
 def _totals(queue: BaseQueue) -> str:

@@ -49,6 +49,8 @@ class BaseQueue(Looking, Lanes):
     """What is guaranteed when a worker is killed; a consumer logs it when it starts."""
     batch = 100
     """Most messages to ask for at once: more gains little and makes other consumers wait."""
+    put_aside_for = 30.0
+    """Most seconds that a message of a paused command is put aside, until a consumer looks at it again."""
     blocking = False
     """Whether it can wait for a message by itself, without being polled."""
     beside: Sequence[str] = ()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Protocol, assert_never
 
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import Action, Batch, Delivery, Outcome, Rejection, Retrial
+from djutils.queue.message import UNCOUNTED, Action, Batch, Delivery, Outcome, Rejection, Retrial
 from djutils.queue.stores.base import Store
 
 from .border import border, nothing
@@ -31,6 +31,7 @@ class Source(Protocol):
     name: str
     connection: str
     batch: int
+    put_aside_for: float
 
     @property
     def blocking(self) -> bool: ...
@@ -109,6 +110,7 @@ class Channel(ABC):
         """Where the queue is: equal for queues in the same place."""
         self.blocking = queue.blocking
         self.batch = queue.batch
+        self.put_aside_for = queue.put_aside_for
 
     @abstractmethod
     def open(self) -> None:
@@ -225,6 +227,9 @@ class LeasedChannel(Channel):
                 self._keep(group, ids)
                 retrials = [Retrial(one.id, told.delay, told.error, told.charge) for one, told in group]
                 self._settle(ids, partial(by.retry, owner, retrials), "failed")
+            case Action.ASIDE:
+                put_aside = [Retrial(one.id, told.delay, told.error, UNCOUNTED) for one, told in group]
+                self._settle(ids, partial(by.retry, owner, put_aside), "")
             case Action.REJECT:
                 self._keep(group, self._held([one.id for one, told in group if told.kept]))
                 rejections = [Rejection(one.id, told.error, told.charge) for one, told in group]

@@ -18,11 +18,13 @@ from djutils.queue.stores.base import checked_value, milliseconds, parts, slices
 from djutils.queue.stores.database_store import DatabaseStore
 
 from .database_sql.ageing import Priorities
+from .database_sql.bringing_back import BringingBackQueue
 from .database_sql.claims import Claim, Finished, Heard
 from .database_sql.errors import translated_errors
 from .database_sql.lane_looking import LaneLookingQueue
 from .database_sql.rows import by_key
 from .database_sql.unique import UniqueQueue
+from .leased import PUT_ASIDE_FOR
 from .subscription import Subscription, note_awaited
 
 _PROMOTION_EVERY = 1.0
@@ -31,7 +33,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 """About how many bytes of messages to lend at once; at least one message is lent."""
 
 
-class DatabaseQueue(LaneLookingQueue, UniqueQueue):
+class DatabaseQueue(BringingBackQueue, LaneLookingQueue, UniqueQueue):
     """Stores messages through Django's own connection: PostgreSQL, MariaDB, MySQL or SQLite.
 
     ``connection`` is a database alias; if empty, the routers decide. Sending is an INSERT in the
@@ -39,6 +41,7 @@ class DatabaseQueue(LaneLookingQueue, UniqueQueue):
     """
 
     batch = 250
+    put_aside_for = PUT_ASIDE_FOR
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)

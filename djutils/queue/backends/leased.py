@@ -32,6 +32,8 @@ from .border import nothing
 from .channel import LeasedChannel
 from .packing import pack_envelope, unpack_envelope
 
+PUT_ASIDE_FOR = 600.0
+"""For a backend with ``bring_back``: after how many seconds a message is looked at again, although its command was not resumed."""
 _KEY_KEPT = 24 * 3600
 _SENT = b"sent"
 
@@ -181,6 +183,14 @@ class LeasedQueue(BaseQueue):
     def retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
         """Give messages back, each after its delay, with one more attempt or one more offer counted."""
         raise self._undefined("retry(owner, retrials)")
+
+    def bring_back(self, error: str, count: int = 500) -> int:
+        """Make up to ``count`` delayed messages due now whose error begins with the text ``error``; return how many.
+
+        Those that are due first come first. So what was put aside, with that error, waits no longer. Nothing else changes.
+        The default returns 0: they wait until their delay is over, which ``put_aside_for`` limits.
+        """
+        return 0
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
         """Turn messages into dead letters, each with its error and the attempts to add."""

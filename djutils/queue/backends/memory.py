@@ -30,6 +30,7 @@ from djutils.queue.message import (
 from djutils.queue.stores.memory_store import MemoryStore
 
 from .lanes import told_name
+from .leased import PUT_ASIDE_FOR
 from .looking import Place, lane_turn, refuse_lane
 from .memory_lanes import MemoryLanes
 from .memory_messages import MemoryMessage, SharedQueue
@@ -64,6 +65,7 @@ class MemoryQueue(MemoryLanes):
     """
 
     blocking = True
+    put_aside_for = PUT_ASIDE_FOR
     supports_peek = True
     supports_unique = True
     _by_name: ClassVar[dict[tuple[str, str], SharedQueue]] = {}
@@ -169,12 +171,25 @@ class MemoryQueue(MemoryLanes):
             settled = set()
             for id, delay, error, charge in retrials:
                 for entry in self._lent(owner, [id]):
-                    entry.attempts += charge
+                    entry.attempts += max(charge, 0)
                     entry.offers += not charge
                     entry.error = error
                     self._give_back(entry, delay)
                     settled.add(id)
             return settled
+
+    def bring_back(self, error: str, count: int = 500) -> int:
+        with self._shared.changed:
+            now = time.monotonic()
+            aside = [one for one in self._shared.entries.values() if one.waits and one.due > now]
+            aside = sorted(
+                [one for one in aside if one.error.startswith(error)], key=attrgetter("due", "order")
+            )
+            for entry in aside[:count]:
+                entry.due = now
+            self._admit_all()
+            self._shared.changed.notify_all()
+            return len(aside[:count])
 
     def reject(self, owner: int, rejections: Sequence[Rejection]) -> set[str]:
         with self._shared.changed:

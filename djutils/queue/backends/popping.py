@@ -93,7 +93,7 @@ class PopChannel(Channel):
 
     def _carry_out(self, delivery: Delivery, outcome: Outcome) -> None:
         match outcome.action:
-            case Action.RELEASE:
+            case Action.RELEASE | Action.ASIDE:
                 self._write(self._later(delivery.data, outcome.delay) if outcome.delay else delivery.data)
             case Action.RETRY:
                 self._write(self._again(delivery, outcome))

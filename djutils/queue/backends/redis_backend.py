@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from djutils.queue.backends.lanes import microseconds
+from djutils.queue.backends.leased import PUT_ASIDE_FOR
 from djutils.queue.backends.redis_lending import MOST_BYTES
 from djutils.queue.backends.redis_unique import RedisUnique
 from djutils.queue.message import Envelope
@@ -30,6 +31,8 @@ class RedisQueue(RedisUnique):
     opens its own connections. More than 1000 messages, or more than 4 MB of them, are sent in
     parts: if one part fails, the parts before it have been sent. Sending all of them again is harmless.
     """
+
+    put_aside_for = PUT_ASIDE_FOR
 
     def __init__(self, name: str, connection: str = "") -> None:
         super().__init__(name, connection)

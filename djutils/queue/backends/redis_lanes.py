@@ -57,6 +57,16 @@ class RedisLaning(RedisLending):
         ids = {*done, *(retrial.id for retrial in retrials), *(rejection.id for rejection in rejections)}
         return ids.difference(map(bytes.decode, late))
 
+    def bring_back(self, error: str, count: int = 500) -> int:
+        brought, begins = 0, error_bytes(error)
+        for key in ("delayed", "later"):
+            more, place = True, (b"", 0)
+            while more and brought < count:
+                args = (key, begins, _MOST_AT_ONCE, count - brought)
+                found, more, *place = self._run("bring_back", *args, *place)
+                brought += found
+        return brought
+
     def start_in_lanes(self, owner: int, ids: Collection[str]) -> set[str]:
         return set(map(bytes.decode, self._run("start_lanes", owner, *ids))) if ids else set()
 

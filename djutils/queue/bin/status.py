@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from djutils.queue import schedules
+from djutils.queue import command_pauses, schedules
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, counts_of
 from djutils.queue.backends.memory import MemoryQueue
@@ -89,6 +89,7 @@ def _describe(name: str) -> Report:
             "oldest_age": _age(oldest.sent) if oldest else None,
             "workers": _workers(queue),
             "paused": pause and pause.as_json(),
+            "paused_commands": command_pauses.as_json(command_pauses.find(queue)),
             "overdue": _overdue(name),
         }
     except Exception as error:  # noqa: BLE001  (the consumer is running even if its store cannot be queried)
@@ -201,6 +202,7 @@ def _of_queue(told: Report) -> list[str]:
     lines = [
         ", ".join(parts),
         _of_pause(told["paused"]),
+        *(f"{plain(name)}: {_of_pause(one)}" for name, one in told["paused_commands"].items()),
         _of_oldest(told),
         _of_workers(told["workers"], told["paused"]),
         *map(_of_overdue, told["overdue"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 
 from .board import Board, size_of
+from .paused_commands import PausedCommands
 from .switches import new_switches
 from .tally import Tally
 
@@ -21,3 +22,4 @@ class Arena:
         self.boards = [Board(at_once, memory, number * size) for number in range(processes)]
         self.tallies = [Tally(queues) for _ in range(processes)]
         self.switches = new_switches(queues)
+        self.paused_commands = PausedCommands(queues)

@@ -8,7 +8,7 @@ from typing import NamedTuple, assert_never
 
 from djutils.queue.backends.channel import Channel
 from djutils.queue.exceptions import BackendError
-from djutils.queue.message import RELEASED, Action, Delivery
+from djutils.queue.message import RELEASED, Action, Delivery, Outcome
 
 from .board import Slot
 from .runner import ACK, FINISH, Finished
@@ -44,6 +44,8 @@ class Feed:
         """When it last requested something that was answered: at that time the backend knew its owner."""
         self.has_plenty = False
         """Whether it was last lent as many as it requested: there are probably more."""
+        self.is_all_aside = False
+        """Whether all that it was last lent was put aside: there is probably more of it, and other messages wait behind it."""
         self.done: list[Finished] = []
         """Successful deliveries, to be acked with the next ``receive``."""
         self.held: set[str] = set()
@@ -89,12 +91,18 @@ class Feed:
                     self._settled([one])
                 case Action.SETTLED | Action.DROP | Action.RELEASE | Action.RETRY | Action.REJECT:
                     self._pass_on(one)
+                case Action.ASIDE:
+                    self._pass_on(one)
                 case _:
                     assert_never(one.outcome.action)
 
     def give_back(self, delivery: Delivery, delay: float) -> None:
         """Give back ``delivery``, which has not begun, with the next ``settle()``."""
         self._settling.waiting.append((delivery, RELEASED._replace(delay=delay)))
+
+    def put_aside(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Put ``delivery``, which has not begun, aside with the next ``settle()``."""
+        self._settling.waiting.append((delivery, outcome))
 
     def settle(self) -> None:
         """Settle everything but acks; acks as well if the last ``receive`` failed, as one of them may be the cause."""

@@ -14,6 +14,7 @@ from operator import attrgetter
 from djutils.queue.backends.channel import Channel
 
 from .feed import Feed
+from .paused_commands import PausedCommands
 from .runner import Finished, Waiting
 from .switches import OPEN, PAUSED, UNKNOWN, new_switches
 
@@ -25,7 +26,7 @@ _WHILE_UNKNOWN = 0.05
 class Feeds:
     """The feeds of one worker process. ``weights`` are those of ``channels``; empty: in the given order.
 
-    ``switches`` say which queues are paused; None: none ever is.
+    ``switches`` say which queues are paused, ``paused_commands`` which commands; None: none ever is.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Feeds:
         channels: Sequence[Channel],
         weights: Sequence[int] = (),
         switches: memoryview | None = None,
+        paused_commands: PausedCommands | None = None,
     ) -> None:
+        self.paused_commands = paused_commands or PausedCommands(0)
         self._switches = new_switches(len(channels), OPEN) if switches is None else switches
         self._obeyed = self._switches.tobytes()
         self._feeds = [

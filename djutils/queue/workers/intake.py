@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from djutils.queue.message import Delivery
 
+from .aside import put_aside
 from .board import Board
 from .feed import Feed
 from .feeds import Feeds
 from .options import ConsumerOptions
 from .pace import Pace
-from .runner import Runner
+from .runner import Runner, Waiting
 from .suspects import Suspects
 
 
@@ -68,7 +69,11 @@ class Intake:
         return min(self.pace.wait(feed), self._feeds.patience) / max(1, len(self._feeds.waiting))
 
     def _room(self, feed: Feed) -> int:
-        return 0 if feed.is_paused or self._suspects.exclusive else self.pace.room(feed, self.received)
+        if feed.is_paused or self._suspects.exclusive:
+            return 0
+        room = self.pace.room(feed, self.received)
+        # What is put aside needs no room, and other commands wait behind it; of these, what is too much is given back.
+        return feed.channel.batch if room and feed.is_all_aside else room
 
     def _take_in(self, feed: Feed, deliveries: Sequence[Delivery]) -> bool:
         """Hand over deliveries; those held already are still ours, as the backend knew this owner."""
@@ -85,9 +90,22 @@ class Intake:
         if feed.is_paused:
             self._feeds.give_back(waiting, delay=0.0)
             return
-        self.received += len(deliveries)
-        self._feeds.charge(feed, len(deliveries))
+        paused = self._feeds.paused_commands.current()
+        if paused or feed.is_all_aside:
+            waiting = self._put_aside(feed, deliveries, paused)
+        self.received += len(waiting)
+        self._feeds.charge(feed, len(waiting))
         self._runner.put(self._suspects.set_aside(waiting))
+
+    def _put_aside(
+        self, feed: Feed, deliveries: Sequence[Delivery], paused: frozenset[bytes]
+    ) -> list[Waiting]:
+        """Put aside those of ``deliveries`` whose commands are paused; return as many of the others as there is room for."""
+        others = [(feed.number, one) for one in put_aside(feed, deliveries, paused)]
+        room = self.pace.room(feed, self.received) if feed.is_all_aside else len(others)
+        feed.is_all_aside = not others and feed.channel.leased
+        self._feeds.give_back(others[room:], delay=0.0)
+        return others[:room]
 
     def ack(self) -> None:
         """Ack what is done; receive nothing."""

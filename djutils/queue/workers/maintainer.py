@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from .admitting import Admitting
 from .arena import Arena
 from .beating import Beating
+from .bringing_back import BringingBack
 from .chore import Chore, Guard, Stores
 from .clock import Clock
 from .counting import Counting
@@ -68,9 +69,11 @@ class Maintainer:
         self._crew = crew = Crew(arena)
         stores = Stores(options.queues)
         self._reclaiming = Reclaiming(stores, crew, self._tell)
+        pausing = Pausing(stores, arena.switches, arena.paused_commands)
         self._counting = Counting(stores, arena.tallies)
         chores: list[Chore] = [
-            Pausing(stores, arena.switches),  # first: until it is done nothing begins
+            pausing,  # first: until it is done nothing begins
+            BringingBack(stores, pausing),
             self._reclaiming,
             Handback(stores, crew),
             Strangers(stores, crew, options),

@@ -33,6 +33,7 @@ from .inline import Inline, Relief
 from .mixed import Mixed
 from .options import ConsumerOptions, Hooks
 from .os_signals import WorkerSignals
+from .paused_commands import PausedCommands
 from .pump import Pump
 from .runner import Runner
 from .threads import Threads
@@ -69,7 +70,7 @@ class WorkerProcess:
         self._hooks = hooks
         self._signals = signals
         self._patient = patient
-        self._switches = arena.switches
+        self._pauses = arena.switches, arena.paused_commands
         self._tally = arena.tallies[worker.born.seat]
         self._world = World(signals)
         self._parent = os.getppid()
@@ -115,7 +116,7 @@ class WorkerProcess:
             return [queue.channel(owners[queue.name], self._board.hear) for queue in together]
 
         return make_pump(
-            self._options, executors, self._board, make_channels, self._world.restore, self._switches
+            self._options, executors, self._board, make_channels, self._world.restore, *self._pauses
         )
 
     def _watch(self) -> None:
@@ -208,10 +209,12 @@ def make_pump(
     make_channels: Callable[[], Sequence[Channel]],
     tidy: Callable[[], None] = nothing,
     switches: memoryview | None = None,
+    paused_commands: PausedCommands | None = None,
 ) -> tuple[Pump, Runner]:
     """Return a pump and the runner of its commands, which uses the pump's own thread if it runs one at a time.
 
-    ``tidy`` is called in that thread after each command. Without ``switches`` no queue is ever paused.
+    ``tidy`` is called in that thread after each command. Without ``switches`` no queue is ever paused, and without
+    ``paused_commands`` no command.
     """
     if options.at_once > 1:
 
@@ -223,10 +226,10 @@ def make_pump(
         if options.coroutines:
             coroutines = Coroutines(options.coroutines, executors, board, wake)
             runner = Mixed(coroutines, threads, executors, board)
-        pump = Pump(make_channels(), runner, board, options, switches)
+        pump = Pump(make_channels(), runner, board, options, switches, paused_commands)
         return pump, runner
     inline = Inline(executors, board, tidy)
-    pump = Pump(make_channels(), inline, board, options, switches)
+    pump = Pump(make_channels(), inline, board, options, switches, paused_commands)
     Relief(inline, pump.is_stuck, pump.relieve, make_channels).start()
     return pump, inline
 

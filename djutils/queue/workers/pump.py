@@ -15,6 +15,7 @@ from .feeds import Feeds
 from .intake import Intake
 from .options import ConsumerOptions
 from .outage import Outage
+from .paused_commands import PausedCommands
 from .recall import Recall
 from .releasing import STUCK, Releasing
 from .runner import Runner
@@ -39,11 +40,13 @@ class Pump:
         board: Board,
         options: ConsumerOptions,
         switches: memoryview | None = None,
+        paused_commands: PausedCommands | None = None,
     ) -> None:
         self.broken = False
         """Whether an internal error has ended it, or will."""
         self._board = board
-        self._feeds = Feeds(channels, options.weights, switches)
+        self._feeds = Feeds(channels, options.weights, switches, paused_commands)
+        self._paused_commands = self._feeds.paused_commands
         self._runner = runner
         self._options = options
         self._suspects = Suspects(runner)
@@ -93,7 +96,9 @@ class Pump:
         self._board.stir()
         moved_at = self._runner.moved_at
         undone = self._runner.waiting or self._unsettled()
-        is_urgent = self._stopping.is_set() or self._feeds.switched is not None
+        is_urgent = (
+            self._stopping.is_set() or self._feeds.switched is not None or self._paused_commands.changed
+        )
         return bool(undone) and (is_urgent or time.monotonic() - moved_at > STUCK)
 
     def relieve(self, channels: Sequence[Channel]) -> None:
@@ -171,6 +176,10 @@ class Pump:
         if (switches := self._feeds.switched) is not None:
             self._obey_switches(switches)
             return
+        if self._paused_commands.changed:
+            # What has not begun is received again, and sorted by what is paused now.
+            self._releasing.release_all()
+            self._paused_commands.obey()
         self._feeds.settle()
         got = self._intake.receive(heard)
         if not got:

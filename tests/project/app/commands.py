@@ -20,6 +20,7 @@ from djutils.queue.queue import QueueCommand
 
 from . import (  # noqa: F401  (their commands are this app's, too)
     context,
+    fuses,
     harm,
     ledger,
     limits,

@@ -13,7 +13,7 @@ from djutils.models import Now, QueueMessage, QueueWorker, State
 from djutils.queue.backends.subscription import AWAITED
 from djutils.queue.deadlocks import retry_on_deadlock
 from djutils.queue.exceptions import BackendError, BackendUnavailable
-from djutils.queue.message import Crashes, Delivery, Rejection, Retrial
+from djutils.queue.message import UNCOUNTED, Crashes, Delivery, Rejection, Retrial
 from djutils.queue.stores.base import slices
 
 from .connected import ConnectedQueue
@@ -34,8 +34,11 @@ O = TypeVar("O", Retrial, Rejection, Reason, Retrial | Rejection)  # noqa: E741
 
 def failed(retrial: Retrial) -> dict[str, Any]:
     """Return the columns that note the failure of a message that is to be retried."""
+    error = {"error": text(retrial.error)}
+    if retrial.charge == UNCOUNTED:
+        return error
     counter = "attempts" if retrial.charge else "offers"
-    return {"error": text(retrial.error), counter: F(counter) + 1}
+    return {**error, counter: F(counter) + 1}
 
 
 def died(rejection: Rejection) -> dict[str, Any]:
@@ -72,9 +75,13 @@ class SettlingQueue(ConnectedQueue):
     def _retry(self, owner: int, retrials: Sequence[Retrial]) -> set[str]:
         with self._holding(owner, [retrial.id for retrial in retrials]) as held:
             settled = set(held)
+            alike: dict[tuple[Any, ...], list[int]] = {}
             for retrial in retrials:
                 if retrial.id in held:
-                    self._give_back([held.pop(retrial.id)], retrial.delay, **failed(retrial))
+                    alike.setdefault(retrial[1:], []).append(held.pop(retrial.id))
+            for rest, keys in alike.items():
+                retrial = Retrial("", *rest)
+                self._give_back(keys, retrial.delay, **failed(retrial))
             return settled
 
     @retry_on_deadlock

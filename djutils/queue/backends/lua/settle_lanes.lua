@@ -14,7 +14,7 @@ for i = first, #ARGV, 5 do
     local facts, history = laned(id), about(id)
     local counter = (what == 'reject' or charge > 0) and 2 or 6
     if facts then add_lane(lanes, facts[1]) end
-    history[counter] = history[counter] + (counter == 6 and 1 or charge)
+    if charge >= 0 then history[counter] = history[counter] + (counter == 6 and 1 or charge) end
     history[5] = err
     if what == 'reject' then
       redis.call('ZADD', DEAD, died + #ended, id)
