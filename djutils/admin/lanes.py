@@ -26,7 +26,7 @@ from .showing import Moment
 _PER_PAGE = 100
 
 
-class Holder(NamedTuple):
+class PlaceTaken(NamedTuple):
     """A message that holds a place."""
 
     id: str
@@ -43,7 +43,7 @@ class LaneRow(NamedTuple):
     is_full: bool
     rate: str
     opens: Moment | None
-    holders: Sequence[Holder]
+    holders: Sequence[PlaceTaken]
 
 
 @admin.register(QueueLane)
@@ -91,7 +91,7 @@ class QueueLaneAdmin(AdminPages):
         holders = []
         for id in lane.holders:
             key = quote(showing.key_of(queue, id))
-            holders.append(Holder(plain(id), self._at("change", key, model=QueueMessage) if sees else ""))
+            holders.append(PlaceTaken(plain(id), self._at("change", key, model=QueueMessage) if sees else ""))
         places = gettext("%(taken)s of %(width)s") % {
             "taken": _counted(lane.admitted),
             "width": showing.number(lane.width),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from djutils.models import QueueDeadLetter, QueueMessage
 from djutils.queue.inspecting import GONE, Found, cannot_know, fields
 from djutils.queue.message import StateName
-from djutils.queue.why import Reason, why
+from djutils.queue.why import Obstacle, why
 from djutils.queue.wording import plain
 
 from . import asking, showing
@@ -118,11 +118,11 @@ class QueuePages(AdminPages):
 
     # Helpers
 
-    def _why(self, one: Found) -> list[Reason]:
+    def _why(self, one: Found) -> list[Obstacle]:
         try:
             return why(one)
         except Exception as error:  # noqa: BLE001  (a backend may raise anything)
-            return [Reason("unknown", asking.explain(one.queue.name, error))]
+            return [Obstacle("unknown", asking.explain(one.queue.name, error))]
 
     def _find(self, object_id: str) -> tuple[list[Found], list[str], str]:
         """Return the message, or several candidates; problems; and the text to show if there is none."""

@@ -12,7 +12,7 @@ from .backends.base import BaseQueue
 from .reading import running_key
 
 
-class Run(NamedTuple):
+class LongRun(NamedTuple):
     """A command that has been running for longer than a second."""
 
     id: str
@@ -39,7 +39,7 @@ class Presence(NamedTuple):
     coroutines: int = 0
     memory: int | None = None
     """Resident memory in MiB; None if that is not known."""
-    running: tuple[Run, ...] = ()
+    running: tuple[LongRun, ...] = ()
     """What it runs, as far as that has lasted for a second."""
 
 
@@ -81,8 +81,8 @@ def _read(owner: int, value: bytes | None, running: bytes) -> Presence:
     return Presence(owner, is_present=True)
 
 
-def _runs(value: bytes) -> Iterable[Run]:
+def _runs(value: bytes) -> Iterable[LongRun]:
     with suppress(ValueError, TypeError, AttributeError, OverflowError):
         _, told = json.loads(value or b'["", {}]')
         for id, (started, *_) in told.items():
-            yield Run(str(id), datetime.fromtimestamp(started, UTC))
+            yield LongRun(str(id), datetime.fromtimestamp(started, UTC))

@@ -40,7 +40,7 @@ _MOST = 5000
 _PACE_OVER = 10 * MINUTE
 
 
-class Reason(NamedTuple):
+class Obstacle(NamedTuple):
     """One thing that holds a message back."""
 
     code: Code
@@ -48,7 +48,7 @@ class Reason(NamedTuple):
     """A sentence for people."""
 
 
-def why(found: Found) -> list[Reason]:
+def why(found: Found) -> list[Obstacle]:
     """Return why ``found`` is not running, the most important reason first; at least one.
 
     It looks at what there is now: with each state it changes. What this backend cannot tell is said as ``unknown``, and not left
@@ -57,11 +57,11 @@ def why(found: Found) -> list[Reason]:
     return [*_reasons(found)]
 
 
-def _reasons(found: Found) -> Iterator[Reason]:
+def _reasons(found: Found) -> Iterator[Obstacle]:
     one, queue = found.snapshot, found.queue
     if one.state == "dead":
         last = f": {first_line(one.error)}" if one.error else ""
-        yield Reason("dead", f"It is a dead letter{last}. It runs again only if it is replayed.")
+        yield Obstacle("dead", f"It is a dead letter{last}. It runs again only if it is replayed.")
         return
     workers = workers_of(queue)
     if one.state == "leased":
@@ -70,47 +70,49 @@ def _reasons(found: Found) -> Iterator[Reason]:
     yield from _held_back_for_all(queue, workers)
     if found.message and registry.known(found.message.command) is None:
         name = plain(found.message.command)
-        yield Reason("unknown_command", f"This project, as it is here, does not know the command {name}.")
+        yield Obstacle("unknown_command", f"This project, as it is here, does not know the command {name}.")
     if pause := command_pauses.find(queue).get(found.command):
-        yield Reason("paused", f"Its command is {pause}: it does not begin until that is resumed.")
+        yield Obstacle("paused", f"Its command is {pause}: it does not begin until that is resumed.")
     if one.due and one.due > datetime.now(UTC):
-        yield Reason("not_due", f"It is due at {when(one.due)} ({until(one.due)}).")
+        yield Obstacle("not_due", f"It is due at {when(one.due)} ({until(one.due)}).")
     elif one.state == "waiting":
         yield from _in_its_lane(found)
     else:
         yield from _in_line(found, workers)
 
 
-def _held_back_for_all(queue: BaseQueue, workers: Sequence[Presence] | None) -> Iterator[Reason]:
+def _held_back_for_all(queue: BaseQueue, workers: Sequence[Presence] | None) -> Iterator[Obstacle]:
     """Yield what holds back every message of the queue."""
     if pause := pausing.find(queue):
-        yield Reason("paused", f"Its queue is {pause}: nothing of it begins until it is resumed.")
+        yield Obstacle("paused", f"Its queue is {pause}: nothing of it begins until it is resumed.")
     if workers is None:
-        yield Reason(
+        yield Obstacle(
             "unknown", f"Whether a consumer works on '{queue.name}' is unknown: this backend registers none."
         )
     elif not any(one.is_present for one in workers):
-        yield Reason("no_consumer", f"No consumer works on the queue '{queue.name}'. Start one.")
+        yield Obstacle("no_consumer", f"No consumer works on the queue '{queue.name}'. Start one.")
 
 
-def _lent_to(one: Snapshot, workers: Sequence[Presence] | None) -> Reason:
+def _lent_to(one: Snapshot, workers: Sequence[Presence] | None) -> Obstacle:
     worker = next((worker for worker in workers or () if worker.owner == one.owner), None)
     if worker is None or not worker.is_present:
         text = "It is lent to a worker process of which nothing was heard for its lease."
-        return Reason("worker_gone", f"{text} A living consumer hands it on; if there is none, start one.")
+        return Obstacle("worker_gone", f"{text} A living consumer hands it on; if there is none, start one.")
     place = f"process {worker.pid} on {plain(worker.host)}"
     for run in worker.running:
         if run.id == one.id:
-            return Reason("running", f"It is running, for {duration(seconds_since(run.since))}, in {place}.")
+            return Obstacle(
+                "running", f"It is running, for {duration(seconds_since(run.since))}, in {place}."
+            )
     if worker.running:
         longest = max(worker.running, key=lambda run: seconds_since(run.since))
         ran = duration(seconds_since(longest.since))
         text = f"It is lent to {place}, which has been running {plain(longest.id)} for {ran}."
-        return Reason("lent", f"{text} If that goes on, the message is given to another process.")
-    return Reason("lent", f"It is lent to {place}: it has just begun, or begins next.")
+        return Obstacle("lent", f"{text} If that goes on, the message is given to another process.")
+    return Obstacle("lent", f"It is lent to {place}: it has just begun, or begins next.")
 
 
-def _in_its_lane(found: Found) -> Iterator[Reason]:
+def _in_its_lane(found: Found) -> Iterator[Obstacle]:
     lane = found.snapshot.lane or (
         told_name(found.message.lane.name) if found.message and found.message.lane else ""
     )
@@ -118,38 +120,38 @@ def _in_its_lane(found: Found) -> Iterator[Reason]:
     told = _lane(found.queue, lane)
     name = plain(lane)
     if told is None:
-        yield Reason(
+        yield Obstacle(
             "next",
             f"It waits in the lane {name}, in which there is room: it is admitted within a second or two.",
         )
         return
     if told.opens:
         rate = f"one starts every {duration(told.pace)}"
-        yield Reason(
+        yield Obstacle(
             "lane_paced",
             f"The lane {name} has a rate ({rate}): it opens at {when(told.opens)} ({until(told.opens)}).",
         )
     elif told.admitted >= told.width:
         holders = ", ".join(map(plain, told.holders[:3])) + (", ..." if told.admitted > 3 else "")
         places = "its only place is" if told.width == 1 else f"its {told.width} places are"
-        yield Reason("lane_full", f"The lane {name} is full: {places} held by {holders}.")
+        yield Obstacle("lane_full", f"The lane {name} is full: {places} held by {holders}.")
     if before:
-        yield Reason("behind_in_lane", f"{_count(before)} in the lane before it.")
+        yield Obstacle("behind_in_lane", f"{_count(before)} in the lane before it.")
     elif not told.opens and told.admitted < told.width:
-        yield Reason("next", f"The lane {name} has room: it is admitted within a second or two.")
+        yield Obstacle("next", f"The lane {name} has room: it is admitted within a second or two.")
 
 
-def _in_line(found: Found, workers: Sequence[Presence] | None) -> Iterator[Reason]:
+def _in_line(found: Found, workers: Sequence[Presence] | None) -> Iterator[Obstacle]:
     before = _before(found, "")
     present = [one for one in workers or () if one.is_present]
     if present and all(len(one.running) >= one.threads + one.coroutines for one in present):
         shortest = min(seconds_since(run.since) for one in present for run in one.running)
         text = "Every worker process is busy with commands that have been running"
-        yield Reason("workers_busy", f"{text} for {duration(shortest)} or longer.")
+        yield Obstacle("workers_busy", f"{text} for {duration(shortest)} or longer.")
     if before:
-        yield Reason("behind", f"{_count(before)} before it{_at_this_pace(found.queue, before)}.")
+        yield Obstacle("behind", f"{_count(before)} before it{_at_this_pace(found.queue, before)}.")
     elif present:
-        yield Reason("next", "It is the next one: a worker process that is free takes it at once.")
+        yield Obstacle("next", "It is the next one: a worker process that is free takes it at once.")
 
 
 def _before(found: Found, lane: str) -> int:

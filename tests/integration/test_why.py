@@ -15,14 +15,14 @@ from djutils.queue.inspecting import read
 from djutils.queue.message import Lane, Rejection
 from djutils.queue.queue import invoker
 from djutils.queue.results import Result
-from djutils.queue.why import Reason, why
+from djutils.queue.why import Obstacle, why
 from tests.admins import envelope, signed_in
 from tests.project.app import commands, limits
 from tests.sites import Site
 from tests.waiting import wait_until
 
 
-def reasons(site: Site, call: Result | str) -> list[Reason]:
+def reasons(site: Site, call: Result | str) -> list[Obstacle]:
     """Return why the message of a call is not running."""
     id = call if isinstance(call, str) else call.id
     (snapshot,) = site.queue.find(id, data=True)

@@ -88,7 +88,7 @@ class Command(TakesIds):
                 {
                     "id": one.snapshot.id,
                     "state": one.snapshot.state,
-                    "reasons": [r._asdict() for r in why(one)],
+                    "reasons": [reason._asdict() for reason in why(one)],
                 }
                 if one
                 else {"id": prefix} | _lost(chosen)
