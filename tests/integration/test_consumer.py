@@ -47,14 +47,17 @@ def test_one_thread_runs_commands_in_the_order_they_were_sent(site: Site) -> Non
     assert numbers(site.file()) == list(range(50))
 
 
-def test_a_larger_priority_runs_sooner(site: Site) -> None:
+def test_a_larger_priority_runs_sooner_but_for_one_in_ten(site: Site) -> None:
     for number in range(30):
         commands.append.using(priority=number % 3)(site.file(), number)
     site.consumer()
 
     site.wait_until_empty()
 
-    assert [number % 3 for number in numbers(site.file())] == [2] * 10 + [1] * 10 + [0] * 10
+    priorities = [number % 3 for number in numbers(site.file())]
+    # Of each ten that are lent one is the oldest, whatever its priority.
+    assert priorities[:10].count(2) >= 9
+    assert priorities[-8:].count(0) >= 7
 
 
 @pytest.mark.parametrize("site", ["sqlite", "redis"], indirect=True)
