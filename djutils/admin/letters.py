@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -12,11 +12,31 @@ from django.urls import URLPattern
 from django.utils.translation import gettext
 
 from djutils.models import QueueDeadLetter
+from djutils.queue.dead_groups import DeadGroup, dead_groups
+from djutils.queue.wording import first_line, plain
 
 from . import asking, deciding, showing
 from .asking import Filter
 from .deciding import Going, Verb
 from .pages import QueuePages
+from .showing import Moment
+
+
+class GroupRow(NamedTuple):
+    """Dead letters of one cause."""
+
+    parts: Sequence[str]
+    """The name of the command, to be broken between these."""
+    queue: str
+    kind: str
+    line: str
+    recent: Sequence[str]
+    size: str
+    letters: str
+    """The list of them."""
+    newest: Moment
+    newest_url: str
+    reason: str
 
 
 @admin.register(QueueDeadLetter)
@@ -35,6 +55,7 @@ class QueueDeadLetterAdmin(QueuePages):
 
     def get_urls(self) -> list[URLPattern]:
         return [
+            self._path("groups/", self.groups_view, "groups"),
             *super().get_urls(),
             self._path("<path:object_id>/replay/", self.replay_view, "replay"),
             self._path("<path:object_id>/delete/", self.delete_view, "delete"),
@@ -45,7 +66,7 @@ class QueueDeadLetterAdmin(QueuePages):
     ) -> HttpResponse:
         """Show the list; a POST replays or discards the selected ones, or everything that matches the filter."""
         if request.method != "POST":
-            return super().changelist_view(request, extra_context)
+            return super().changelist_view(request, {"groups": self._at("groups"), **(extra_context or {})})
         self._enter(request)
         word, _, scope = request.POST.get("action", "").partition("_")
         if word == "replay":
@@ -53,6 +74,41 @@ class QueueDeadLetterAdmin(QueuePages):
         if word == "discard":
             return self._act(request, "discard", scope)
         return HttpResponseRedirect(request.get_full_path())
+
+    def groups_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the dead letters of every queue by cause, those with the most first."""
+        self._enter(request)
+        if request.method not in {"GET", "HEAD"}:
+            raise PermissionDenied
+        known, problem = asking.chosen("")
+        problems, groups, cut = [problem] if problem else [], list[DeadGroup](), list[str]()
+        for queue in known:
+            try:
+                found = dead_groups(queue)
+            except Exception as error:  # noqa: BLE001  (a backend may raise anything)
+                problems.append(asking.explain(queue.name, error))
+                continue
+            groups += found.groups
+            cut += [queue.name] if found.is_cut else []
+        rows = [self._group_row(one) for one in sorted(groups, key=lambda one: -one.size)]
+        title = gettext("Dead letters by cause")
+        return self._render(request, "dead_groups", title=title, rows=rows, problems=problems, cut=cut)
+
+    def _group_row(self, one: DeadGroup) -> GroupRow:
+        newest = one.newest.snapshot
+        wanted = Filter(queue=one.queue, command=one.command, reason=one.kind)
+        return GroupRow(
+            showing.breakable(plain(one.command)),
+            one.queue,
+            plain(one.kind),
+            plain(one.line),
+            [showing.number(number) for number in one.recent],
+            showing.number(one.size),
+            self._at("changelist") + wanted.query(),
+            showing.ago(newest.died),
+            self._page_of(showing.key_of(one.queue, newest.id)),
+            first_line(newest.error),
+        )
 
     def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Replay one, by POST only."""

@@ -12,6 +12,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "show": ("queue_messages", "show"),
     "why": ("queue_messages", "why"),
     "dead": ("queue_dead_letters", "list"),
+    "groups": ("queue_dead_letters", "groups"),
     "replay": ("queue_dead_letters", "replay"),
     "discard": ("queue_dead_letters", "discard"),
     "workers": ("queue_workers",),

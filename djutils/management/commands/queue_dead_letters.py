@@ -1,4 +1,4 @@
-"""``manage.py queue_dead_letters``: list, show, replay and discard dead letters."""
+"""``manage.py queue_dead_letters``: list, group, show, replay and discard dead letters."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from djutils.queue import codec, dead_letters
 from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue
 from djutils.queue.conf import settings
+from djutils.queue.dead_groups import dead_groups
 from djutils.queue.exceptions import MessageError, QueueException
 from djutils.queue.inspecting import command_of
 from djutils.queue.message import DeadLetter, Message
@@ -26,11 +27,11 @@ _AT_ONCE = 200
 class Command(TakesIds):
     """Lists, shows, replays and discards dead letters. It never unpickles their contents."""
 
-    help = "List, show, replay or discard the dead letters of a queue."
+    help = "List, group, show, replay or discard the dead letters of a queue."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
-        add("action", choices=("list", "show", "replay", "discard"))
+        add("action", choices=("list", "groups", "show", "replay", "discard"))
         add("ids", nargs="*", metavar="ID", help="an id, or any unambiguous prefix of it")
         add("-q", "--queue", help="the queue (the project's default queue)")
         add("--all", action="store_true", help="replay or discard every one")
@@ -49,6 +50,8 @@ class Command(TakesIds):
             match options["action"]:
                 case "list":
                     self._list(queue, options["count"], before)
+                case "groups":
+                    self._group(queue, options["count"])
                 case "show":
                     self._show(queue, options["ids"])
                 case "replay":
@@ -79,6 +82,22 @@ class Command(TakesIds):
         elif before is not None and len(letters) == count:
             self.stdout.write(f"... the newest {count} that old; --count shows more.")
 
+    def _group(self, queue: BaseQueue, count: int) -> None:
+        groups, is_cut = dead_groups(queue)
+        if not groups:
+            self.stdout.write(f"The queue '{queue.name}' has no dead letters.")
+            return
+        rows: list[tuple[str, ...]] = [("COUNT", "1 H", "24 H", "7 D", "COMMAND", "KIND", "LINE", "NEWEST")]
+        for one in groups[:count]:
+            numbers = (str(number) for number in (one.size, *one.recent))
+            texts = (plain(one.command), plain(one.kind) or "-", plain(one.line) or "-")
+            rows.append((*numbers, *texts, one.newest.snapshot.id))
+        self.write_table(rows)
+        if len(groups) > count:
+            self.stdout.write(f"... and {len(groups) - count} more groups; --count shows more.")
+        if is_cut:
+            self.stdout.write("There are more dead letters: only the newest were looked at.")
+
     def _show(self, queue: BaseQueue, ids: Sequence[str]) -> None:
         found = _find(queue, ids)
         for letter in queue.dead_letters(ids=found, count=len(found)):
@@ -97,9 +116,9 @@ def _refuse_nonsense(options: dict[str, Any]) -> None:
         raise CommandError("replay: give the ids of dead letters, or --all; not both.")
     if action == "show" and (everything or not ids):
         raise CommandError("show: give the ids of the dead letters to show; list shows the ids.")
-    if action == "list" and (ids or everything):
-        raise CommandError("list: takes no ids and lists all; use show to see single ones.")
-    if action in {"show", "replay"} and age is not None:
+    if action in {"list", "groups"} and (ids or everything):
+        raise CommandError(f"{action}: takes no ids and lists all; use show to see single ones.")
+    if action in {"groups", "show", "replay"} and age is not None:
         raise CommandError(f"{action}: takes no --older-than; list and discard do.")
     if not all(ids):
         raise CommandError(f"{action}: an id is empty; list shows the ids.")
