@@ -1,6 +1,7 @@
 """Counters: what became of the runs of each command, minute by minute, without counting rows.
 
-Consumers add to them every few seconds. Each minute is kept for two days and each hour for ninety, in the store beside the queue.
+Consumers add to them every few seconds. Each minute is kept for two days, each hour for ninety, and the total for ten years
+after the last run, in the store beside the queue.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
-from itertools import count
 from typing import NamedTuple
 
 from .backends.base import BaseQueue
@@ -21,6 +21,9 @@ from .stores.base import Store
 MINUTE, HOUR = 60, 3600
 """The lengths of the periods that are kept, in seconds."""
 _KEPT = {MINUTE: 2 * 24 * HOUR, HOUR: 90 * 24 * HOUR}
+_TOTAL = "counters:total"
+_TOTAL_KEPT = 10 * 365 * 24 * HOUR
+_TURN = "counters:turn"
 
 BUCKETS = 36
 """The n-th bucket counts what took less than 2^n microseconds, and not less than half of that; the last one all longer ones."""
@@ -40,7 +43,9 @@ RAN, WAITED, RUNS, WAITS = 5, 6, 7, 7 + BUCKETS
 """The places of the microseconds run and waited, and of the buckets of both."""
 WIDTH = 7 + 2 * BUCKETS
 OTHERS = "(others)"
-"""What commands are counted as for which a worker process has no place left."""
+"""What commands are counted as for which a worker process, or a value in the store, has no place left."""
+MOST_COMMANDS = 400
+"""How many commands one value in the store tells apart: whatever they have counted, it fits into a mebibyte."""
 
 Numbers = list[int]
 Counts = Mapping[str, Sequence[int]]
@@ -189,22 +194,28 @@ def bucket_of(microseconds: int) -> int:
 
 
 def add(store: Store, counts: Counts, now: float) -> None:
-    """Add ``counts`` to the minute and the hour of ``now``, in seconds since the epoch.
+    """Add ``counts`` to the minute and the hour of ``now``, in seconds since the epoch, and to the total.
 
-    Consumers take turns, by a key that one of them adds; one that stands still for 5 s within its turn may lose what
-    another adds meanwhile. Raises ``BackendError``: then the minute may be written and the hour not.
+    Consumers take turns, by a key that one of them adds; one that stood still until its turn was over writes nothing.
+    Raises ``BackendError``: then the minute may be written and the rest not.
     """
     with_numbers = {name: numbers for name, numbers in counts.items() if any(numbers)}
     if not with_numbers:
         return
-    for length, life in _KEPT.items():
-        key = _key(length, int(now))
-        _take_turn(store, key)
-        try:
-            before = _unpacked(store.get([key]).get(key, b""))
-            store.set({key: _packed(before, with_numbers)}, life)
-        finally:
-            store.delete([_turn(key)])
+    lives: dict[str, float] = {_key(length, int(now)): life for length, life in _KEPT.items()}
+    lives[_TOTAL] = _TOTAL_KEPT
+    end = _take_turn(store)
+    try:
+        kept = store.get(lives)
+        for key, life in lives.items():
+            value = _packed(_unpacked(kept.get(key, b"")), with_numbers)
+            # What another consumer has added since would be lost, and a total would decrease.
+            if time.monotonic() >= end:
+                raise BackendUnavailable("Adding to the counters took too long; it is repeated later.")
+            store.set({key: value}, life)
+    finally:
+        if time.monotonic() < end:
+            store.delete([_TURN])
 
 
 def read(
@@ -221,6 +232,16 @@ def read(
     keys = {_key(length, start): start for start in starts}
     kept = queue.store.get(keys)
     return {keys[key]: _unpacked(kept[key]) for key in keys if key in kept}
+
+
+def read_total(queue: BaseQueue) -> dict[str, Figures] | None:
+    """Return the figures of each command since the first run that was counted; they never decrease while they are kept.
+
+    None if the queue has no store, so nothing is known. Raises ``BackendError``.
+    """
+    if queue.store is None:
+        return None
+    return _unpacked(queue.store.get([_TOTAL]).get(_TOTAL, b""))
 
 
 def sums(periods: Iterable[Mapping[str, Figures]]) -> dict[str, Figures]:
@@ -249,23 +270,21 @@ def _key(length: int, moment: int) -> str:
     return f"counters:{length}:{moment // length * length}"
 
 
-def _turn(key: str) -> str:
-    return f"{key}:turn"
-
-
-def _take_turn(store: Store, key: str) -> None:
-    for tried in count(1):
-        if store.add(_turn(key), b"1", _LOCKED):
-            return
-        if tried == _TRIES:
-            raise BackendUnavailable(
-                "Other consumers write these counters all the time; they are added later."
-            )
+def _take_turn(store: Store) -> float:
+    """Return when the turn is over, by the monotonic clock; raise ``BackendUnavailable`` if it does not come."""
+    for _ in range(_TRIES):
+        end = time.monotonic() + _LOCKED
+        if store.add(_TURN, b"1", _LOCKED):
+            return end
         time.sleep(random.uniform(0, _LONGEST_PAUSE))
+    raise BackendUnavailable("Other consumers write these counters all the time; they are added later.")
 
 
 def _packed(before: Mapping[str, Figures], counts: Counts) -> bytes:
-    after = sums([before, {name: Figures(numbers) for name, numbers in counts.items()}])
+    after = defaultdict[str, Figures](Figures, before)
+    for name, numbers in counts.items():
+        has_place = name in after or len(after) < MOST_COMMANDS
+        after[name if has_place else OTHERS].add(numbers)
     told = {
         name: {place: number for place, number in enumerate(figures.numbers) if number}
         for name, figures in after.items()

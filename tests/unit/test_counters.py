@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Collection
 
 import pytest
 
@@ -11,10 +12,26 @@ from djutils.queue import counters
 from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.counters import BUCKETS, HOUR, MINUTE, RAN, RUNS, WAITED, WAITS, WIDTH, End, Figures
 from djutils.queue.exceptions import BackendUnavailable
+from djutils.queue.stores.memory_store import MemoryStore
 
-from .helpers import ListQueue
+from .helpers import ListQueue, until
 
 NOON = 1_800_000_000.0 // HOUR * HOUR
+
+
+class FreezingStore(MemoryStore):
+    """If it ``freezes``, a turn ends while it looks a value up, and another consumer adds to the counters."""
+
+    freezes = False
+
+    def get(self, keys: Collection[str]) -> dict[str, bytes]:
+        found = super().get(keys)
+        if self.freezes:
+            self.freezes = False
+            until(lambda: self.add("counters:turn", b"1", 60))
+            self.delete(["counters:turn"])
+            counters.add(self, {"a": numbers(5)}, NOON)
+        return found
 
 
 def numbers(succeeded: int = 0, died: int = 0, run: float = 0.0, waited: float = 0.0) -> list[int]:
@@ -49,6 +66,36 @@ def test_what_several_consumers_add_is_summed_by_minute_and_by_hour() -> None:
     assert counters.sums(by_minute.values())["a"].numbers == by_hour[int(NOON)]["a"].numbers
 
 
+def test_the_total_is_that_of_all_times() -> None:
+    queue = MemoryQueue("counted")
+    assert counters.read_total(queue) == {}
+    for moment, died in ((NOON, 1), (NOON + 60, 0), (NOON + 40 * 24 * HOUR, 2)):
+        counters.add(queue.store, {"a": numbers(5, died=died, run=0.5)}, moment)
+
+    found = counters.read_total(queue)
+
+    assert found is not None
+    assert (found["a"].succeeded, found["a"].died) == (15, 3)
+    assert (found["a"].run_time.timed, found["a"].run_time.total) == (18, 9.0)
+
+
+def test_however_many_commands_are_counted_the_value_can_be_kept() -> None:
+    queue = MemoryQueue("counted")
+    most = counters.MOST_COMMANDS
+    full = [10**12] * WIDTH
+    for start in range(0, most + 200, 200):
+        names = [f"{number:0240}" for number in range(start, start + 200)]
+        counters.add(queue.store, dict.fromkeys(names, full), NOON)
+    counters.add(queue.store, {f"{0:0240}": full, "new": full}, NOON)
+
+    found = counters.read_total(queue)
+
+    assert found is not None
+    assert len(found) == most + 1
+    assert found[f"{0:0240}"].succeeded == 2 * 10**12
+    assert found[counters.OTHERS].succeeded == 201 * 10**12
+
+
 def test_nothing_is_written_where_nothing_ended() -> None:
     queue = MemoryQueue("counted")
     counters.add(queue.store, {"a": [0] * WIDTH}, NOON)
@@ -57,6 +104,7 @@ def test_nothing_is_written_where_nothing_ended() -> None:
 
 def test_what_cannot_be_known_is_not_zero() -> None:
     assert counters.read(ListQueue("four methods"), NOON, NOON) is None
+    assert counters.read_total(ListQueue("four methods")) is None
 
 
 def test_none_of_what_many_add_at_once_is_lost() -> None:
@@ -79,10 +127,23 @@ def test_none_of_what_many_add_at_once_is_lost() -> None:
 def test_a_consumer_whose_turn_never_comes_adds_later(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = MemoryQueue("counted")
     monkeypatch.setattr(counters, "_LONGEST_PAUSE", 0.0)
-    queue.store.add(f"counters:{MINUTE}:{int(NOON)}:turn", b"1", 60)
+    queue.store.add("counters:turn", b"1", 60)
     with pytest.raises(BackendUnavailable, match="later"):
         counters.add(queue.store, {"a": numbers(1)}, NOON)
     assert counters.read(queue, NOON, NOON) == {}
+
+
+def test_a_consumer_that_stood_still_in_its_turn_overwrites_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "_LOCKED", 0.05)
+    store = FreezingStore("counted")
+    counters.add(store, {"a": numbers(10)}, NOON)
+    store.freezes = True
+
+    with pytest.raises(BackendUnavailable, match="later"):
+        counters.add(store, {"a": numbers(1)}, NOON)
+
+    told = json.loads(store.get(["counters:total"])["counters:total"])
+    assert told["a"][str(int(End.SUCCEEDED))] == 15
 
 
 @pytest.mark.parametrize(
