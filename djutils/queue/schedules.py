@@ -21,6 +21,7 @@ from .conf import settings
 from .declaring import PeriodicQueueCommand, as_rule, refuse_overlap
 from .decorators import CommandFunction
 from .exceptions import (
+    BackendError,
     InvalidCommand,
     InvalidMessage,
     ScheduleError,
@@ -54,6 +55,7 @@ __all__ = [
     "disable",
     "enable",
     "get",
+    "overdue",
     "remove",
     "run_now",
 ]
@@ -74,6 +76,24 @@ def get(name: str) -> Schedule:
     raise ScheduleNotFound(
         f"There is no schedule '{name}'. schedules.all() and manage.py queue_schedules list show all."
     )
+
+
+def overdue(queue_name: str) -> list[tuple[Schedule, datetime]]:
+    """Return the schedules of one queue that are overdue, by name, and since when; see ``Schedule.overdue_since()``.
+
+    One whose next moments cannot be computed is left out. Raises ``BackendError``.
+    """
+    found = []
+    for one in all(queue_name):
+        try:
+            moment = one.overdue_since()
+        except BackendError:
+            raise
+        except Exception:  # noqa: BLE001, S112  (a function of the project's own may raise anything; the consumers log it)
+            continue
+        if moment:
+            found.append((one, moment))
+    return found
 
 
 def enable(name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from djutils.queue.message import DeadLetter, Envelope, Stats
@@ -234,3 +234,16 @@ def counts_of(queue: BaseQueue) -> dict[str, int | None]:
     leased = stats.leased if queue.supports_leases else None
     counts = {"ready": stats.ready, "delayed": delayed, "leased": leased, "dead": stats.dead}
     return {**counts, "waiting": stats.waiting}
+
+
+def age_of_oldest(queue: BaseQueue) -> float | None:
+    """Return how many seconds ago the oldest message that is due was sent; 0 if none is due, None where that cannot be known.
+
+    Raises ``BackendError``.
+    """
+    if not queue.supports_peek:
+        return None
+    oldest = queue.oldest()
+    if oldest is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - oldest.sent).total_seconds()) if oldest.sent else None

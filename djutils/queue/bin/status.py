@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,13 +97,14 @@ def _describe(name: str) -> Report:
 
 def _overdue(name: str) -> list[Report]:
     """Return the schedules that have not run for longer than ``QUEUE_SCHEDULE_GRACE`` after their moment."""
-    found = []
-    for one in schedules.all(name):
-        with suppress(Exception):  # a function of the project's own may raise anything; the consumers log it
-            if moment := one.overdue_since():
-                waits = number_of(moment) <= (one.settled or 0)
-                found.append({"name": one.name, "due_at": moment.isoformat(), "enqueued": waits})
-    return found
+    return [
+        {
+            "name": one.name,
+            "due_at": moment.isoformat(),
+            "enqueued": number_of(moment) <= (one.settled or 0),
+        }
+        for one, moment in schedules.overdue(name)
+    ]
 
 
 def is_overdue(told: Report) -> bool:
