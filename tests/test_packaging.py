@@ -112,6 +112,7 @@ def test_the_sdist_can_be_tested(built: Built) -> None:
         ".ci/summary.py",
     }
     assert expected() | house <= names
+    assert {"docs/monitoring/alerts.yml", "docs/monitoring/grafana.json"} <= names
     assert {"tests/conftest.py", "tests/project/settings.py", "pyproject.toml"} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".sqlite3")]
 

@@ -1,13 +1,8 @@
-import os
-import tempfile
 from importlib import import_module
-
-# Read when prometheus_client is imported.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="prometheus-")
 
 import pytest
 from django.core import mail
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
 
 from djutils.queue import queue_command
 
@@ -50,16 +45,20 @@ def test_sentry_hears_of_the_retry_and_of_the_dead_letter_with_the_name_of_the_c
     assert "command" not in sentry_sdk.get_isolation_scope()._tags
 
 
-def test_prometheus_sees_what_waits_and_what_ended(db, drain):
+def test_prometheus_sees_what_waits_if_it_has_the_token(db, rf, settings, drain):
+    settings.METRICS_TOKEN = "long and random"
     metrics = import_module("shop.metrics").metrics
+    allowed = rf.get("/metrics", headers={"authorization": "Bearer long and random"})
     send("one")
     send("two")
-    before = metrics(HttpRequest()).content.decode()
+    before = metrics(allowed).content.decode()
 
     drain()
 
-    after = metrics(HttpRequest()).content.decode()
-    assert 'queue_messages{queue="shop",state="ready"} 2.0' in before
-    assert 'queue_messages{queue="shop",state="ready"} 0.0' in after
-    assert after.count("# TYPE queue_messages gauge") == 1
-    assert f'commands_total{{command="{send.command_class.name}",outcome="succeeded"}} 2.0' in after
+    after = metrics(allowed).content.decode()
+    assert 'djutils_queue_messages{queue="shop",state="ready"} 2.0' in before
+    assert 'djutils_queue_messages{queue="shop",state="ready"} 0.0' in after
+    assert after.count("# TYPE djutils_queue_messages gauge") == 1
+    for headers in ({}, {"authorization": "Bearer something else"}):
+        with pytest.raises(PermissionDenied):
+            metrics(rf.get("/metrics", headers=headers))

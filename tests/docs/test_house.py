@@ -23,7 +23,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # One word for one thing: a piece of work is a command. These two are Django's and other people's.
 FOREIGN_WORD = re.compile(r"(?:^|[^a-z])(?:task|job)s?(?:$|[^a-z])", re.IGNORECASE)
 FOREIGN_THING = re.compile(
-    r"django(?:[._-]|'s (?:own )?)tasks|[`\"]tasks?[`\"]|\btasks\.py|djangos-tasks|\btasks-dj6|create_task|asyncio|Celery|\brq\b|huey|dramatiq|django-q2|background tasks for Django",
+    r"django(?:[._-]|'s (?:own )?)tasks|[`\"]tasks?[`\"]|\btasks\.py|djangos-tasks|\btasks-dj6|create_task|asyncio|Celery|\brq\b|huey|dramatiq|django-q2|\bjob_name:|background tasks for Django",
     re.IGNORECASE,
 )
 MAY_SAY_TASK = (
