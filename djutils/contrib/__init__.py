@@ -1,1 +1,1 @@
-"""Bridges to what others define; each needs its own package or release, and nothing else imports them."""
+"""Bridges to what others define: frameworks, monitoring systems, probes. Nothing else of djutils imports them."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import redis
+from django.test import RequestFactory
+from pytest_django import Settings
 
+from djutils.contrib.health import health
+from djutils.queue.backends import queues
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.redis_backend import RedisQueue
 from djutils.queue.backends.redis_rights import CONSUMER, NOTIFICATIONS, PRODUCER, grant
@@ -17,6 +22,7 @@ from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Stats
 from djutils.queue.waiting import WaitForEnd
 from djutils.testing.contract import LeasedQueueContract
+from tests.scraping import Scrape
 from tests.servers import Server
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"
@@ -104,6 +110,21 @@ def test_rights_hold_on_every_database(server: Server, admin: redis.Redis, name:
 
     assert len(queue) == 4
     queue.close()
+
+
+def test_metrics_and_health_work_with_the_rights_of_a_consumer(
+    server: Server, admin: redis.Redis, name: str, settings: Settings
+) -> None:
+    allow(admin, "consumer", CONSUMER)
+    settings.QUEUE_BACKEND, settings.QUEUE_NAME = "djutils.queue.backends.redis_backend.RedisQueue", name
+    settings.QUEUE_CONNECTION = connection(server.url, "consumer")
+    queues[name].write(b"data")
+
+    told = json.loads(health(RequestFactory().get("/"), names=[name], details=True).content)
+
+    assert Scrape().value("djutils_queue_messages", queue=name, state="ready") == 1
+    assert told["queues"][name]["problems"] == ["no worker is registered: no consumer takes its messages"]
+    queues[name].flush()
 
 
 @pytest.mark.parametrize("right", PRODUCER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,11 @@ from uuid import uuid4
 
 import pytest
 from django.db import connections
+from django.test import RequestFactory
+from pytest_django import Settings
 
+from djutils.contrib.health import health
+from djutils.queue.backends import queues
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.database import DatabaseQueue
 from djutils.queue.backends.database_sql import watermark
@@ -17,6 +22,7 @@ from djutils.queue.exceptions import BackendError
 from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope, Lane
 from djutils.testing.contract import LeasedQueueContract
+from tests.scraping import Scrape
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "least-privilege.rst"
 PRODUCER = {"djutils_queuemessage": "SELECT, INSERT", "djutils_queuelanemessage": "SELECT, INSERT"}
@@ -130,6 +136,31 @@ def test_a_producer_that_may_read_the_workers_can_count(
             cursor.execute(f"GRANT {granted} ON {table} TO {aliases[0]}")
 
     assert len(queue) == 0
+
+
+def test_who_may_read_the_tables_has_metrics_and_health(
+    postgres_alias: str, aliases: tuple[str, str], settings: Settings
+) -> None:
+    settings.QUEUE_BACKEND = "djutils.queue.backends.database.DatabaseQueue"
+    settings.QUEUE_CONNECTION, settings.QUEUE_NAME = aliases[0], f"rights-{new_id()}"
+    queue = queues[settings.QUEUE_NAME]
+    queue.write(b"data")
+    assert Scrape().value("djutils_queue_up", queue=queue.name) == 0
+    with connections[postgres_alias].cursor() as cursor:
+        cursor.execute(f"REVOKE INSERT ON ALL TABLES IN SCHEMA public FROM {aliases[0]}")
+        for table in CONSUMER:
+            if "SEQUENCE" not in table:
+                cursor.execute(f"GRANT SELECT ON {table} TO {aliases[0]}")
+
+    found = Scrape()
+    told = json.loads(health(RequestFactory().get("/"), names=[queue.name], details=True).content)
+
+    assert found.value("djutils_queue_up", queue=queue.name) == 1
+    assert found.value("djutils_queue_messages", queue=queue.name, state="ready") == 1
+    assert told["queues"][queue.name]["problems"] == [
+        "no worker is registered: no consumer takes its messages"
+    ]
+    DatabaseQueue(queue.name, aliases[1]).flush()
 
 
 def test_a_producer_that_may_write_keys_can_send_with_one_and_replace(
