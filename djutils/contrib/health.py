@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Iterator
 from datetime import timedelta
@@ -18,13 +17,11 @@ from djutils.queue.backends import queues
 from djutils.queue.backends.base import BaseQueue, age_of_oldest
 from djutils.queue.inspecting import known_names
 from djutils.queue.pausing import find as find_pause
+from djutils.queue.presence import workers_of
 from djutils.queue.wording import plain
-from djutils.queue.workers.watch import Watch
 
 OLDEST = 300.0
-SILENT = 60.0
 LONGEST = 8.0
-_LONGEST_GAP = 30.0
 _MOST_NAMES = 5
 
 
@@ -35,25 +32,6 @@ class _Found(NamedTuple):
     unknown: list[str]
 
 
-class _Beats:
-    """What this process has seen of the beats on one queue."""
-
-    def __init__(self) -> None:
-        self._watch: Watch[int] = Watch(_LONGEST_GAP)
-        self._lock = threading.Lock()
-        self._looked = False
-
-    def look(self, owners: dict[int, int]) -> float | None:
-        """Return for how many watched seconds none of ``owners`` has beaten; None at the first look."""
-        with self._lock:
-            before, self._looked = self._looked, True
-            self._watch.look(owners, time.monotonic())
-            return min(map(self._watch.stood_still, owners), default=0.0) if before else None
-
-
-_beats: dict[str, _Beats] = {}
-
-
 @non_atomic_requests
 @never_cache
 @require_safe
@@ -62,21 +40,20 @@ def health(
     *,
     names: Collection[str] | None = None,
     oldest: float = OLDEST,
-    silent: float = SILENT,
     details: bool | None = None,
 ) -> JsonResponse:
     """Return 200 and ``{"status": "ok"}``, or 503 and ``{"status": "failing"}`` if anything is wrong with a queue.
 
-    Wrong is: its store is away; its oldest message that is due was sent more than ``oldest`` seconds ago; no worker process is
-    registered on it, or this process of the site has seen none of them beat for ``silent`` seconds; a schedule is overdue. Of
-    a queue that is paused only the store and the schedules are judged. What cannot be known is no reason to fail.
+    Wrong is: its store is away; its oldest message that is due was sent more than ``oldest`` seconds ago; no consumer works on
+    it, or nothing was heard of any for its lease; a schedule is overdue. Of a queue that is paused only the store and the
+    schedules are judged. What cannot be known is no reason to fail.
 
     ``names`` are the queues, by default the default queue, and those that commands or ``QUEUES`` name. With ``details``, by default
     for users who are staff, ``queues`` has for each of them the ``problems`` and what is ``unknown``, in words. No messages
     are counted. Queues are asked for up to 8 seconds; one whose turn does not come by then is a problem.
     """
     end = time.monotonic() + LONGEST
-    found = {name: _found(name, oldest, silent, end) for name in (known_names() if names is None else names)}
+    found = {name: _found(name, oldest, end) for name in (known_names() if names is None else names)}
     is_failing = any(one.problems for one in found.values())
     told: dict[str, object] = {"status": "failing" if is_failing else "ok"}
     if _is_staff(request) if details is None else details:
@@ -84,7 +61,7 @@ def health(
     return JsonResponse(told, status=503 if is_failing else 200)
 
 
-def _found(name: str, oldest: float, silent: float, end: float) -> _Found:
+def _found(name: str, oldest: float, end: float) -> _Found:
     if time.monotonic() >= end:
         return _Found([f"it was not asked: the queues before it took longer than {LONGEST:g} s"], [])
     found = _Found([], [])
@@ -96,7 +73,7 @@ def _found(name: str, oldest: float, silent: float, end: float) -> _Found:
             found.unknown.append(f"whether it would be in order if it were not {pause}")
         else:
             _judge_oldest(queue, oldest, found)
-            _judge_consumers(queue, silent, found)
+            _judge_consumers(queue, found)
     except Exception as error:  # noqa: BLE001  (a backend may raise anything, and the other queues can be asked)
         return _Found([f"it cannot be asked: {type(error).__name__}: {error}"], [])
     return found
@@ -121,20 +98,14 @@ def _judge_oldest(queue: BaseQueue, limit: float, found: _Found) -> None:
         )
 
 
-def _judge_consumers(queue: BaseQueue, silent: float, found: _Found) -> None:
-    if not queue.supports_leases:
+def _judge_consumers(queue: BaseQueue, found: _Found) -> None:
+    workers = workers_of(queue)
+    if workers is None:
         found.unknown.append(f"whether a consumer lives: {type(queue).__name__} registers no workers")
-        return
-    if not (owners := queue.owners()):
-        found.problems.append("no worker is registered: no consumer takes its messages")
-        return
-    still = _beats.setdefault(queue.name, _Beats()).look(owners)
-    if still is None:
-        found.unknown.append("whether a consumer lives: this process of the site looks for the first time")
-    elif still >= silent:
-        found.problems.append(
-            f"no worker process has beaten for {still:.0f} s: dead, or cut off from the store"
-        )
+    elif not workers:
+        found.problems.append("no consumer works on it")
+    elif not any(one.is_present for one in workers):
+        found.problems.append("no consumer works on it: nothing was heard for its lease of those that did")
 
 
 def _is_staff(request: HttpRequest) -> bool:

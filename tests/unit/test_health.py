@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from pytest_django import Settings
 from djutils.contrib import health
 from djutils.queue.backends.base import new_owner
 from djutils.queue.backends.memory import MemoryQueue
+from djutils.queue.presence import presence_key, presented
 from djutils.queue.queue import invoker
 
 from . import commands_for_tests as commands
@@ -23,12 +24,11 @@ from .helpers import ListQueue, until
 from .times import Times
 
 
-@pytest.fixture(autouse=True)
-def nothing_was_seen() -> Iterator[None]:
-    """This process looks for the first time."""
-    health._beats.clear()
-    yield
-    health._beats.clear()
+def enroll(queue: MemoryQueue, seconds: float = 60.0) -> None:
+    """Let a worker process be there for ``seconds``."""
+    queue.enroll(owner := new_owner())
+    facts = {"host": "web-1", "since": time.time(), "queues": [queue.name]}
+    queue.store.set({presence_key(owner): presented(facts)}, seconds)
 
 
 def ask(*names: str, user: Any = None, **options: Any) -> tuple[int, Any]:
@@ -49,33 +49,25 @@ def judged(name: str, **options: Any) -> tuple[list[str], list[str]]:
 
 
 def test_a_queue_with_a_consumer_is_in_order(memory: MemoryQueue) -> None:
-    memory.enroll(owner := new_owner())
-    first, later = judged(memory.name), judged(memory.name)
-    assert first == ([], ["whether a consumer lives: this process of the site looks for the first time"])
-    memory.beat([owner])
-    assert later == judged(memory.name, silent=0.0001) == ([], [])
+    enroll(memory)
+    assert judged(memory.name) == ([], [])
 
 
 def test_a_queue_without_a_consumer_fails(memory: MemoryQueue) -> None:
-    assert judged(memory.name) == (["no worker is registered: no consumer takes its messages"], [])
+    assert judged(memory.name) == (["no consumer works on it"], [])
 
 
-def test_consumers_that_have_not_beaten_fail(memory: MemoryQueue) -> None:
-    memory.enroll(dead := new_owner())
-    assert judged(memory.name, silent=0.01)[0] == []
-
-    (problem,) = until(lambda: judged(memory.name, silent=0.01)[0])
-
-    assert problem.startswith("no worker process has beaten for 0 s")
-    memory.enroll(alive := new_owner())
-    assert judged(memory.name, silent=0.01)[0] == []
-    memory.beat([alive])
-    assert judged(memory.name, silent=0.01)[0] == []
-    assert {dead, alive} == memory.owners().keys()
+def test_consumers_of_which_nothing_is_heard_fail(memory: MemoryQueue) -> None:
+    enroll(memory, 0.2)
+    assert judged(memory.name) == ([], [])
+    (problem,) = until(lambda: judged(memory.name)[0])
+    assert problem == "no consumer works on it: nothing was heard for its lease of those that did"
+    enroll(memory)
+    assert judged(memory.name) == ([], [])
 
 
 def test_an_oldest_message_that_is_too_old_fails(memory: MemoryQueue) -> None:
-    memory.enroll(new_owner())
+    enroll(memory)
     commands.record(1)
     assert judged(memory.name)[0] == []
 
@@ -85,7 +77,7 @@ def test_an_oldest_message_that_is_too_old_fails(memory: MemoryQueue) -> None:
 
 
 def test_a_schedule_that_did_not_run_fails(memory: MemoryQueue, declare: Declare) -> None:
-    memory.enroll(new_owner())
+    enroll(memory)
     declare("@periodic_command(every(minutes=1))\ndef one(): pass")
     assert judged(memory.name)[0] == []
     Times(datetime(2026, 1, 1, tzinfo=UTC)).clock(memory).tick()
@@ -119,7 +111,7 @@ def test_a_store_that_is_away_fails_and_the_other_queues_are_judged(
 ) -> None:
     redis = "djutils.queue.backends.redis_backend.RedisQueue"
     settings.QUEUES = {"away": {"BACKEND": redis, "CONNECTION": "redis://127.0.0.1:1/0"}}
-    memory.enroll(new_owner())
+    enroll(memory)
 
     code, told = ask("away", memory.name, details=True)
 
