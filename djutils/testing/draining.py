@@ -90,7 +90,9 @@ class _Drain:
         """Return the delivery to run next, and the reader it comes from."""
         if found := self._received():
             return found
-        return self._received() if self._hasten() else None
+        self._hasten()
+        # Asked again in any case: one may have become due between the two looks.
+        return self._received()
 
     def _received(self) -> tuple[_Reader, Delivery] | None:
         for queue in chosen(self._queue):
@@ -100,10 +102,10 @@ class _Drain:
                 return self._readers[queue], delivery
         return None
 
-    def _hasten(self) -> bool:
-        """Make the delayed call that is due first, and may be run, due now; return whether there was one."""
+    def _hasten(self) -> None:
+        """Make the delayed call that is due first, and may be run, due now, if there is one."""
         if not (self._delays or self._retries):
-            return False
+            return
         delayed = [
             (self._passing.moment_of(one.id, one.due), one.id, view)
             for view in map(view_of, chosen(self._queue))
@@ -111,12 +113,10 @@ class _Drain:
             if one.due is not None and self._may_hasten(one)
         ]
         if not delayed:
-            return False
+            return
         moment, id, view = min(delayed, key=lambda found: found[:2])
-        if not self._passing.reaches(moment):
-            return False
-        view.hasten([id])
-        return True
+        if self._passing.reaches(moment):
+            view.hasten([id])
 
     def _may_hasten(self, one: Waiting) -> bool:
         return self._delays or (self._retries and (one.attempts > 0 or one.id in self._retried))

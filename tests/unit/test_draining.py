@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from djutils.queue.ids import new_id
 from djutils.queue.message import Envelope
 from djutils.queue.queue import invoker
 from djutils.queue.signals import command_died, command_retried
-from djutils.testing import assert_enqueued, drain, enqueued
+from djutils.testing import assert_enqueued, drain, draining, enqueued
 
 from .commands_for_tests import (
     Greeting,
@@ -214,3 +215,25 @@ def test_of_an_unknown_backend_that_lends_what_is_due_is_seen_and_run(
     with pytest.raises(QueueException, match="Lender does not show delayed messages; nothing was changed"):
         enqueued()
     assert drain() == []
+
+
+@queue_command(max_attempts=2, backoff=0.05)
+def stumble() -> None:
+    """Fail in the first run."""
+    message = current_message()
+    if message is not None and message.attempt == 1:
+        raise ValueError("it failed")
+
+
+def test_a_retry_that_becomes_due_while_drain_looks_is_run(
+    memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = draining._Drain._hasten
+
+    def look_late(self: Any) -> Any:
+        time.sleep(0.1)
+        return look(self)
+
+    monkeypatch.setattr(draining._Drain, "_hasten", look_late)
+    call = stumble()
+    assert [one.id for one in drain(retries=True)] == [call.id]
