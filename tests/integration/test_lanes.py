@@ -204,13 +204,14 @@ def test_starts_keep_their_distance_across_commands_that_share_a_lane(site: Site
 
 
 def test_killed_workers_leave_no_place_taken_and_nothing_waiting(site: Site) -> None:
+    # More than two processes can run while four of them are killed, however long it takes to notice.
     for number in range(60):
-        limits.visit(site.file(), f"tenant-{number % 3}", number, 0.02)
+        limits.visit(site.file(), f"tenant-{number % 3}", number, 0.02 if number < 30 else 0.2)
     consumer = site.consumer(processes=2, threads=3).ready()
 
     for _ in range(4):
         seen = len(commands.lines(site.file()))
-        wait_until(lambda seen=seen: len(commands.lines(site.file())) > seen + 8, why=consumer.log)
+        wait_until(lambda seen=seen: len(commands.lines(site.file())) > seen + 4, why=consumer.log)
         consumer.kill_worker()
     site.wait_until_empty(60)
     site.queue.replay()  # what was by chance in three of the processes killed
