@@ -32,6 +32,8 @@ BEFORE = 0.6
 PROCESSES = 2
 THREADS = 2
 _KEPT_IN_REDIS = {"count", "wake", "lives"}
+_PUBLISHED = (":store:counters:", ":store:worker ")
+"""What consumers tell operators, which expires by itself."""
 _KEPT_FOR_THE_DEAD = {"messages", "about", "dead"}
 
 
@@ -213,6 +215,6 @@ class Field:
         if isinstance(self.queue, RedisQueue):
             kept = _KEPT_IN_REDIS | (_KEPT_FOR_THE_DEAD if self.queue.stats().dead else set())
             keys = self.queue.server.call("KEYS", f"*{{djq:{self.queue.name}}}*")
-            lasting = [key for key in map(bytes.decode, keys) if ":store:counters:" not in key]
-            found += [f"key {key}" for key in lasting if key.rpartition(":")[2] not in kept]
+            others = [key for key in map(bytes.decode, keys) if not any(part in key for part in _PUBLISHED)]
+            found += [f"key {key}" for key in others if key.rpartition(":")[2] not in kept]
         return found
