@@ -74,7 +74,9 @@ def a_browser() -> OpenerDirector:
 def opened(out: Path, *words: str) -> Iterator[Open]:
     """Start the example and wait until its site is open; interrupt it at the end, and see it leave nothing."""
     with start(out, *words) as process:
-        limit = Timer(120, process.terminate)  # ends the reading of what it never prints
+        limit = Timer(
+            400, process.terminate
+        )  # ends the reading of what it never prints; all tests share one example
         limit.start()
         try:
             show = Open(process, out, "", [], [])
