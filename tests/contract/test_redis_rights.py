@@ -123,7 +123,7 @@ def test_metrics_and_health_work_with_the_rights_of_a_consumer(
     told = json.loads(health(RequestFactory().get("/"), names=[name], details=True).content)
 
     assert Scrape().value("djutils_queue_messages", queue=name, state="ready") == 1
-    assert told["queues"][name]["problems"] == ["no worker is registered: no consumer takes its messages"]
+    assert told["queues"][name]["problems"] == ["no consumer works on it"]
     queues[name].flush()
 
 

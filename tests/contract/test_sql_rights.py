@@ -157,9 +157,7 @@ def test_who_may_read_the_tables_has_metrics_and_health(
 
     assert found.value("djutils_queue_up", queue=queue.name) == 1
     assert found.value("djutils_queue_messages", queue=queue.name, state="ready") == 1
-    assert told["queues"][queue.name]["problems"] == [
-        "no worker is registered: no consumer takes its messages"
-    ]
+    assert told["queues"][queue.name]["problems"] == ["no consumer works on it"]
     DatabaseQueue(queue.name, aliases[1]).flush()
 
 
