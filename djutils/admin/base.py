@@ -8,12 +8,17 @@ from typing import Any
 
 from django import VERSION
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse, reverse_lazy
+
+from djutils.models import QueueMessage
+
+from .showing import key_of
 
 
 class AdminPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -47,6 +52,12 @@ class AdminPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         if not self.has_view_permission(request):
             raise PermissionDenied
 
+    def _enter_to_look(self, request: HttpRequest) -> None:
+        """As ``_enter``, for a page that changes nothing, whatever is sent to it."""
+        self._enter(request)
+        if request.method not in {"GET", "HEAD"}:
+            raise PermissionDenied
+
     def _render(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -61,6 +72,12 @@ class AdminPages(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         opts = (model or self.model)._meta
         name = f"admin:{opts.app_label}_{opts.model_name}_{page}"
         return reverse(name, args=args, current_app=self.admin_site.name)
+
+    def _page_of_message(self, request: HttpRequest, queue: str, id: str) -> str:
+        """Return the page of a message; '' if this user may not see it."""
+        if not self._sees(request, QueueMessage):
+            return ""
+        return self._at("change", quote(key_of(queue, id)), model=QueueMessage)
 
     def _sees(self, request: HttpRequest, model: type[Model]) -> bool:
         site = self.admin_site

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.contrib.admin.utils import quote
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from djutils.models import QueueConsumer, QueueMessage
+from djutils.models import QueueConsumer
 from djutils.queue.presence import Presence, workers_of
 from djutils.queue.wording import duration, plain, seconds_since
 
@@ -56,9 +54,7 @@ class QueueConsumerAdmin(AdminPages):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show every worker process of every queue; what is wrong comes first, in words."""
-        self._enter(request)
-        if request.method not in {"GET", "HEAD"}:
-            raise PermissionDenied
+        self._enter_to_look(request)
         known, problem = asking.chosen("")
         rows, problems, unknown = list[WorkerRow](), [problem] if problem else [], list[str]()
         for queue in known:
@@ -86,12 +82,14 @@ class QueueConsumerAdmin(AdminPages):
         )
 
     def _row(self, request: HttpRequest, queue: str, one: Presence) -> WorkerRow:
-        sees = self._sees(request, QueueMessage)
-        runs = []
-        for run in one.running:
-            key = quote(showing.key_of(queue, run.id))
-            url = self._at("change", key, model=QueueMessage) if sees else ""
-            runs.append(RunShown(plain(run.id), duration(seconds_since(run.since)), url))
+        runs = [
+            RunShown(
+                plain(run.id),
+                duration(seconds_since(run.since)),
+                self._page_of_message(request, queue, run.id),
+            )
+            for run in one.running
+        ]
         return WorkerRow(
             queue,
             one.is_present,

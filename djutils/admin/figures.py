@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.http import urlencode
@@ -85,9 +84,7 @@ class QueueCommandFigureAdmin(AdminPages):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show every queue and every command over a span of time."""
-        self._enter(request)
-        if request.method not in {"GET", "HEAD"}:
-            raise PermissionDenied
+        self._enter_to_look(request)
         given = request.GET.get("span", "")
         name = given if given in SPANS else "1h"
         known, problem = asking.chosen("")

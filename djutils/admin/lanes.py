@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.contrib.admin.utils import quote
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from djutils.models import QueueLane, QueueMessage
+from djutils.models import QueueLane
 from djutils.queue.backends.lanes import MOST_COUNTED
 from djutils.queue.message import LaneSnapshot
 from djutils.queue.wording import duration, plain, until, when
@@ -57,9 +55,7 @@ class QueueLaneAdmin(AdminPages):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show a page of the lanes of a queue, by default the project's own."""
-        self._enter(request)
-        if request.method not in {"GET", "HEAD"}:
-            raise PermissionDenied
+        self._enter_to_look(request)
         known, problem = asking.chosen("")
         names = [queue.name for queue in known]
         name, after = request.GET.get("queue", names[0] if names else ""), request.GET.get("after", "")
@@ -87,11 +83,7 @@ class QueueLaneAdmin(AdminPages):
         )
 
     def _row(self, request: HttpRequest, queue: str, lane: LaneSnapshot) -> LaneRow:
-        sees = self._sees(request, QueueMessage)
-        holders = []
-        for id in lane.holders:
-            key = quote(showing.key_of(queue, id))
-            holders.append(PlaceTaken(plain(id), self._at("change", key, model=QueueMessage) if sees else ""))
+        holders = [PlaceTaken(plain(id), self._page_of_message(request, queue, id)) for id in lane.holders]
         places = gettext("%(taken)s of %(width)s") % {
             "taken": _counted(lane.admitted),
             "width": showing.number(lane.width),

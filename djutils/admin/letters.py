@@ -77,9 +77,7 @@ class QueueDeadLetterAdmin(QueuePages):
 
     def groups_view(self, request: HttpRequest) -> HttpResponse:
         """Show the dead letters of every queue by cause, those with the most first."""
-        self._enter(request)
-        if request.method not in {"GET", "HEAD"}:
-            raise PermissionDenied
+        self._enter_to_look(request)
         known, problem = asking.chosen("")
         problems, groups, cut = [problem] if problem else [], list[DeadGroup](), list[str]()
         for queue in known:

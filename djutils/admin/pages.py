@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.text import capfirst
@@ -45,9 +44,7 @@ class QueuePages(AdminPages):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the queues, and a page of the messages that match the filter."""
-        self._enter(request)
-        if request.method not in {"GET", "HEAD"}:
-            raise PermissionDenied
+        self._enter_to_look(request)
         wanted = Filter.of(request.GET)
         if wanted.state not in self.states:
             wanted = wanted._replace(state="")

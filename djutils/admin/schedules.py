@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.utils import quote
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,7 +16,7 @@ from django.urls import URLPattern
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from djutils.models import QueueMessage, QueueSchedule
+from djutils.models import QueueSchedule
 from djutils.queue import schedules
 from djutils.queue.exceptions import BackendUnavailable, QueueException
 from djutils.queue.wording import plain
@@ -129,9 +128,8 @@ class QueueScheduleAdmin(AdminPages):
         with suppress(Exception):  # a function of the project's own may raise anything; the consumers log it
             coming, overdue = one.next(), one.overdue_since()
         status, url = one.last_status(), ""
-        if status and one.last_result and self._sees(request, QueueMessage):
-            key = showing.key_of(one.queue_name, one.last_result.id)
-            url = self._at("change", quote(key), model=QueueMessage)
+        if status and one.last_result:
+            url = self._page_of_message(request, one.queue_name, one.last_result.id)
         return ScheduleRow(
             one.name,
             plain(one.name),
