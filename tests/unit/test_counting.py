@@ -8,42 +8,17 @@ from math import inf
 import pytest
 
 from djutils.queue import counters
-from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.counters import MOST_TIMED, OTHERS, End, Figures, Note
-from djutils.queue.exceptions import BackendUnavailable
-from djutils.queue.stores.memory_store import MemoryStore
 from djutils.queue.workers import tally as tallies
 from djutils.queue.workers.chore import Guard, Stores
 from djutils.queue.workers.counting import Counting
 from djutils.queue.workers.maintainer import logger
 from djutils.queue.workers.tally import Tally
 
+from .fading import FadingQueue
 from .helpers import ListQueue
 
 NAME = "unit"
-
-
-class FadingStore(MemoryStore):
-    """A store that is out of reach while ``down``."""
-
-    down = False
-
-    def _set(self, values: dict[str, bytes], ttl: float) -> None:
-        if self.down:
-            raise BackendUnavailable("The store is down.")
-        super()._set(values, ttl)
-
-
-class FadingQueue(MemoryQueue):
-    """A queue with such a store."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.kept = FadingStore(name)
-
-    @property
-    def store(self) -> FadingStore:
-        return self.kept
 
 
 class Consumer:

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from djutils.queue.backends.memory import MemoryQueue
 from djutils.queue.cancelling import asked_key
-from djutils.queue.exceptions import BackendUnavailable
 from djutils.queue.ids import new_id
 from djutils.queue.reading import running_key
-from djutils.queue.stores.memory_store import MemoryStore
 from djutils.queue.workers.arena import Arena
 from djutils.queue.workers.board import Board, Slot
 from djutils.queue.workers.chore import Guard, Stores
@@ -23,31 +20,10 @@ from djutils.queue.workers.options import ConsumerOptions
 from djutils.queue.workers.publishing import Publishing
 from djutils.queue.workers.worker import Born
 
+from .fading import FadingQueue
+
 OWNER, NAME = 7, "unit"
 AT_ONCE = 4000
-
-
-class FadingStore(MemoryStore):
-    """A store that is out of reach while ``down``."""
-
-    down = False
-
-    def _set(self, values: dict[str, bytes], ttl: float) -> None:
-        if self.down:
-            raise BackendUnavailable("The store is down.")
-        super()._set(values, ttl)
-
-
-class FadingQueue(MemoryQueue):
-    """A queue with such a store."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.kept = FadingStore(name)
-
-    @property
-    def store(self) -> FadingStore:
-        return self.kept
 
 
 class Consumer:
